@@ -1,0 +1,151 @@
+/*
+ * The seam between the two halves of the extension.
+ *
+ * The SQL half (moss_ext.c, vtab.c, decl.c, plan.c, cursor.c, write.c, key.c,
+ * record.c) turns SQL into keys, values and key ranges.  The transaction half
+ * (registry.c, conn.c, txn.c, pending.c, log.c, catalog.c) decides which
+ * snapshot a statement reads and how a transaction becomes an atomic batch.
+ * They meet in the table_ functions below; error.c serves both.
+ *
+ * Everything here runs on the thread that uses the connection, with the
+ * connection's mutex held by SQLite.  Functions that return int return a
+ * SQLite result code; on failure they have set the table's zErrMsg unless
+ * the code says it all (SQLITE_NOMEM).
+ */
+#ifndef MOSS_EXT_EXT_H
+#define MOSS_EXT_EXT_H
+
+#include <sqlite3ext.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "moss.h"
+
+/* Defined in moss_ext.c; nothing in a build that is linked statically. */
+SQLITE_EXTENSION_INIT3
+
+struct conn;       /* conn.c: what belongs to one connection */
+struct conn_store; /* txn.c: one store, as one connection uses it */
+
+/* ---------------------------------------------------------------- decl.c */
+
+enum codec {
+    CODEC_TYPED, /* any SQLite value, in an order-preserving encoding */
+    CODEC_RAW    /* one key and one value column, stored as their bytes */
+};
+
+/* What the arguments of CREATE VIRTUAL TABLE say.  Strings are owned. */
+struct decl {
+    enum codec codec;
+    char *store;      /* directory as written; NULL: the database's own */
+    char *collection; /* path of an existing child, "" the top level; NULL:
+                         one made by CREATE (with store=: the top level) */
+    char *merge;      /* a merge operator's name (raw only); NULL: none */
+    bool async;       /* durability='async' */
+};
+
+/*
+ * Parse the arguments, argv[0..argc) without module, schema and table name.
+ * *err is sqlite3_malloc'd on failure.  decl_release() is idempotent.
+ */
+int decl_parse(int argc, const char *const *argv, struct decl *out, char **err);
+void decl_release(struct decl *decl);
+
+/* -------------------------------------------------------------- tables */
+
+/*
+ * A virtual table object.  SQLite makes and drops these as it likes, two for
+ * one table at times: no state of a transaction hangs on it.
+ */
+struct table {
+    sqlite3_vtab base;
+    struct conn *conn;
+    char *schema; /* "main", "temp" or an attached database's name */
+    char *name;
+    struct decl decl;
+
+    /* Of the transaction half: found at first use. */
+    struct conn_store *store; /* borrowed from conn */
+    char *collection;         /* path of the child collection, see catalog.c */
+};
+
+/* conn.c: the module's context of one connection. */
+int conn_new(sqlite3 *db, struct conn **out);
+void conn_free(void *conn); /* as sqlite3_create_module_v2's destructor */
+
+/*
+ * xCreate, xDestroy and xRename, inside the user's transaction: write the
+ * catalog, make or find the store.  CREATE sets t->store and t->collection.
+ */
+int table_create(struct table *t);
+int table_destroy(struct table *t);
+int table_rename(struct table *t, const char *name);
+/* xDisconnect and after xDestroy: t is about to be freed. */
+void table_forget(struct table *t);
+
+/*
+ * The snapshot that a cursor opened now reads: the marker's state as this
+ * connection sees it, with its own changes so far laid over.  The caller
+ * owns one reference.
+ */
+int table_snapshot(struct table *t, struct moss_snapshot **out);
+
+/*
+ * Inside a writing transaction: the row under key as of now, own changes
+ * included.  SQLITE_OK, SQLITE_NOTFOUND or a failure.  The value is valid
+ * until the next change to the table, and is released by the caller.
+ */
+int table_get(struct table *t, struct moss_slice key, struct moss_value *value);
+int table_set(struct table *t, struct moss_slice key, struct moss_slice value);
+int table_delete(struct table *t, struct moss_slice key);
+
+/* The module's transaction methods; vtab is a struct table's base. */
+int txn_begin(sqlite3_vtab *vtab);
+int txn_sync(sqlite3_vtab *vtab);
+int txn_commit(sqlite3_vtab *vtab);
+int txn_rollback(sqlite3_vtab *vtab);
+int txn_savepoint(sqlite3_vtab *vtab, int n);
+int txn_release(sqlite3_vtab *vtab, int n);
+int txn_rollback_to(sqlite3_vtab *vtab, int n);
+
+/* merge='name': the built-in operator, or NULL (merge.c). */
+const struct moss_merge_operator *merge_find(const char *name);
+
+/* ---------------------------------------------------------------- vtab.c */
+
+extern const sqlite3_module moss_module;
+
+/* --------------------------------------------------------------- error.c */
+
+/* The SQLite result code for a status, by one table. */
+int error_code(enum moss_status status);
+
+/*
+ * Set the table's zErrMsg from a printf format (sqlite3_mprintf's) and give
+ * back code; SQLITE_NOMEM if there is no memory for the text.
+ */
+int error_report(struct table *t, int code, const char *format, ...);
+
+/*
+ * The same for a failure of the library: code from the status, the text says
+ * what, where (path, offset) and the system's own reason.  err may be NULL.
+ */
+int error_status(struct table *t, enum moss_status status,
+                 const struct moss_error *err, const char *doing);
+
+/* As error_status(), but the text comes back, sqlite3_malloc'd or NULL. */
+char *error_text(enum moss_status status, const struct moss_error *err,
+                 const char *doing);
+
+/* --------------------------------------------------------- key.c, record.c */
+
+/* A growing byte string in sqlite3_malloc memory. */
+struct bytes {
+    uint8_t *p;
+    size_t n, cap;
+};
+void bytes_release(struct bytes *b);
+int bytes_append(struct bytes *b, const void *p, size_t n); /* or NOMEM */
+
+#endif

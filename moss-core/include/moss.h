@@ -1,0 +1,748 @@
+/*
+ * moss: an ordered key-value collection kept as a stack of immutable sorted
+ * segments in memory, merged in the background and persisted by an
+ * append-only, memory-mapped file store.
+ *
+ * Keys are byte strings, ordered as unsigned bytes, then by length.  A key is
+ * at most MOSS_MAX_KEY bytes long and a value at most MOSS_MAX_VALUE; both may
+ * be empty.
+ *
+ * Conventions.  Every function that can fail returns an enum moss_status:
+ * negative values are failures, positive ones ordinary answers.  Pointer
+ * parameters are borrowed for the call unless the comment says "takes over".
+ * An out parameter is set to NULL (or zero) on entry and is valid only on
+ * MOSS_OK.  Objects may be used from any thread; where an object wants one
+ * thread at a time, its comment says so.
+ */
+#ifndef MOSS_H
+#define MOSS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define MOSS_API __attribute__((visibility("default")))
+#define MOSS_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define MOSS_API
+#define MOSS_MUST_CHECK
+#endif
+
+#define MOSS_VERSION "0.1.0"
+
+#define MOSS_MAX_KEY ((size_t)0xffffff)     /* 2^24 - 1 bytes */
+#define MOSS_MAX_VALUE ((size_t)0xfffffff)  /* 2^28 - 1 bytes */
+
+/* Wait as long as it takes. */
+#define MOSS_FOREVER UINT64_MAX
+
+enum moss_status {
+    MOSS_OK = 0,
+
+    /* Ordinary answers. */
+    MOSS_NOT_FOUND = 1, /* no such key, child, commit or snapshot */
+    MOSS_DONE = 2,      /* an iterator has no further entry */
+
+    /* Failures. */
+    MOSS_NOMEM = -1,
+    MOSS_IO = -2,          /* a system call failed; see moss_error.sys_errno */
+    MOSS_CORRUPT = -3,     /* stored bytes are not what the format allows */
+    MOSS_BUSY = -4,        /* held by another process or another user */
+    MOSS_TIMEOUT = -5,     /* the caller's timeout ran out */
+    MOSS_CLOSED = -6,      /* the collection is closing or closed */
+    MOSS_INVALID = -7,     /* an argument that no call may have */
+    MOSS_TOO_BIG = -8,     /* a key or value over the limits above */
+    MOSS_FULL = -9,        /* no space left on the device, or over quota */
+    MOSS_READONLY = -10,   /* the store was opened for reading, or is foreign */
+    MOSS_UNSUPPORTED = -11, /* format version, byte order or feature unknown */
+    MOSS_NO_OPERATOR = -12, /* a merge operand without its merge operator */
+    MOSS_MERGE_FAILED = -13, /* the merge operator refused its operands */
+    MOSS_CANTOPEN = -14,   /* the directory or file is missing */
+    MOSS_FORKED = -15      /* a parent's collection used after fork() */
+};
+
+/* A static name such as "MOSS_CORRUPT", for messages and logs. */
+MOSS_API const char *moss_status_name(enum moss_status status);
+
+/* Bytes that somebody else owns.  len 0 allows bytes to be NULL. */
+struct moss_slice {
+    const uint8_t *bytes;
+    size_t len;
+};
+
+static inline struct moss_slice
+moss_slice(const void *bytes, size_t len)
+{
+    struct moss_slice s = { (const uint8_t *)bytes, len };
+
+    return s;
+}
+
+static inline struct moss_slice
+moss_str(const char *text)
+{
+    return moss_slice(text, strlen(text));
+}
+
+/*
+ * The cause of a failure, for people.  Filled in by the functions that take
+ * one (which may be NULL) and given to the error callback.
+ */
+struct moss_error {
+    enum moss_status status;
+    int sys_errno;    /* 0 unless a system call failed */
+    uint64_t offset;  /* in the file, where that makes sense */
+    const char *what; /* static: "footer checksum", "write", ... or NULL */
+    char path[512];   /* the file or directory concerned, cut if longer; "" */
+};
+
+/*
+ * What names a transaction: a number that counts up by one, and an id that
+ * tells two histories with the same number apart.  {0, 0} is "none".
+ */
+struct moss_tag {
+    uint64_t n;
+    uint64_t id;
+};
+
+static inline bool
+moss_tag_equal(struct moss_tag a, struct moss_tag b)
+{
+    return a.n == b.n && a.id == b.id;
+}
+
+/* ------------------------------------------------------------------ */
+/* Values                                                             */
+/* ------------------------------------------------------------------ */
+
+/*
+ * A value as a read gives it: bytes inside a segment, or memory that a merge
+ * operator produced.  Release it before the snapshot it came from.
+ */
+struct moss_value {
+    struct moss_slice bytes;
+    void *owned; /* internal: NULL when bytes lie in a segment */
+};
+
+MOSS_API void moss_value_release(struct moss_value *value);
+
+/* ------------------------------------------------------------------ */
+/* Merge operators                                                    */
+/* ------------------------------------------------------------------ */
+
+/* Append-only output of a merge operator. */
+struct moss_output;
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_output_append(struct moss_output *out, const void *bytes, size_t len);
+
+/*
+ * How merge operands combine with a value and with each other.  The callbacks
+ * run on readers' and on background threads, several at a time; they must
+ * give the same result for the same input.
+ */
+struct moss_merge_operator {
+    const char *name; /* recorded in a store and checked when it is opened */
+
+    /*
+     * The value of key once operands (oldest first, n >= 1) are applied to
+     * existing, which is NULL when the key is absent.  Return MOSS_OK, or
+     * MOSS_MERGE_FAILED or MOSS_NOMEM.
+     */
+    enum moss_status (*full)(void *ctx, struct moss_slice key,
+                             const struct moss_slice *existing,
+                             const struct moss_slice *operands, size_t n,
+                             struct moss_output *out);
+
+    /*
+     * One operand that stands for operands (oldest first, n >= 2).  May be
+     * NULL, and may return MOSS_NOT_FOUND for "these do not combine".
+     */
+    enum moss_status (*partial)(void *ctx, struct moss_slice key,
+                                const struct moss_slice *operands, size_t n,
+                                struct moss_output *out);
+
+    void *ctx;
+};
+
+/* ------------------------------------------------------------------ */
+/* Batches                                                            */
+/* ------------------------------------------------------------------ */
+
+enum moss_op { MOSS_OP_SET = 1, MOSS_OP_DEL = 2, MOSS_OP_MERGE = 3 };
+
+/*
+ * An ordered list of changes that take effect together.  A key may be given
+ * more than once: the last set or delete wins, merge operands after it add
+ * up.  One thread at a time.
+ */
+struct moss_batch;
+
+/* ops and bytes are hints of what will be added; 0 is fine. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_new(size_t ops, size_t bytes, struct moss_batch **out);
+MOSS_API void moss_batch_free(struct moss_batch *batch);
+
+/* Forget all changes, children and tag; keep the memory for reuse. */
+MOSS_API void moss_batch_reset(struct moss_batch *batch);
+
+/* Key and value are copied.  MOSS_TOO_BIG or MOSS_NOMEM leave it unchanged. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_set(struct moss_batch *batch, struct moss_slice key,
+               struct moss_slice value);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_del(struct moss_batch *batch, struct moss_slice key);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_merge(struct moss_batch *batch, struct moss_slice key,
+                 struct moss_slice operand);
+
+/*
+ * The changes of a child collection, made here if it is not there yet; to
+ * ask for it is enough to create the collection.  *out belongs to batch.  A
+ * name is UTF-8, 1 to 1024 bytes, has no NUL byte, does not begin with "."
+ * and does not contain a footer's magic bytes: else MOSS_INVALID.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_child(struct moss_batch *batch, struct moss_slice name,
+                 struct moss_batch **out);
+
+/*
+ * Delete a child collection with all that is in it.  Changes made to that
+ * child in this batch before are dropped; a later moss_batch_child() for the
+ * same name begins a new, empty collection.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_del_child(struct moss_batch *batch, struct moss_slice name);
+
+MOSS_API void moss_batch_set_tag(struct moss_batch *batch, struct moss_tag tag);
+MOSS_API struct moss_tag moss_batch_tag(const struct moss_batch *batch);
+
+/* Changes in this batch itself, children not counted. */
+MOSS_API size_t moss_batch_count(const struct moss_batch *batch);
+/* Key and value bytes of batch and all its children. */
+MOSS_API size_t moss_batch_bytes(const struct moss_batch *batch);
+
+/*
+ * The i-th change in the order they were made, i < count.  The slices are
+ * valid until batch is changed.
+ */
+MOSS_API enum moss_op
+moss_batch_op(const struct moss_batch *batch, size_t i, struct moss_slice *key,
+              struct moss_slice *value);
+
+/* Forget the changes after the first count.  Children are left alone. */
+MOSS_API void moss_batch_truncate(struct moss_batch *batch, size_t count);
+
+/* ------------------------------------------------------------------ */
+/* Snapshots                                                          */
+/* ------------------------------------------------------------------ */
+
+/*
+ * An immutable, reference-counted view of a collection (or child collection)
+ * at one instant.  Any number of threads may read one at the same time.  It
+ * may outlive the collection and the store it came from.
+ */
+struct moss_snapshot;
+struct moss_iterator;
+
+MOSS_API struct moss_snapshot *moss_snapshot_ref(struct moss_snapshot *snap);
+MOSS_API void moss_snapshot_unref(struct moss_snapshot *snap);
+
+/*
+ * Look up key.  On MOSS_OK release the value with moss_value_release().
+ * MOSS_NOT_FOUND: key is absent or deleted.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_get(struct moss_snapshot *snap, struct moss_slice key,
+                  struct moss_value *value);
+
+/*
+ * Iterate over the keys k with *lo <= k < *hi; NULL is unbounded.  The bounds
+ * are copied.  The iterator is not positioned yet; it keeps snap alive.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_iterate(struct moss_snapshot *snap, const struct moss_slice *lo,
+                      const struct moss_slice *hi, struct moss_iterator **out);
+
+/* The child collection of that name, or MOSS_NOT_FOUND. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_child(struct moss_snapshot *snap, struct moss_slice name,
+                    struct moss_snapshot **out);
+
+/*
+ * Call each with the name of every child collection, in byte order, until it
+ * returns something else than MOSS_OK; that is returned.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_children(struct moss_snapshot *snap,
+                       enum moss_status (*each)(void *arg,
+                                                struct moss_slice name),
+                       void *arg);
+
+/* The newest tag that the snapshot contains; {0, 0} if none. */
+MOSS_API struct moss_tag moss_snapshot_tag(struct moss_snapshot *snap);
+
+/*
+ * Estimate how many entries lie in [*lo, *hi) and how many bytes their keys
+ * and values have: O(segments * log entries).  Exact for one segment without
+ * deletions.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_estimate(struct moss_snapshot *snap, const struct moss_slice *lo,
+                       const struct moss_slice *hi, uint64_t *entries,
+                       uint64_t *bytes);
+
+/*
+ * A snapshot that reads as the changes [from, to) of batch laid over snap;
+ * the batch's children are not looked at.  The changes are copied.  Laying
+ * overlay on overlay keeps the number of segments logarithmic.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_overlay(struct moss_snapshot *snap,
+                      const struct moss_batch *batch, size_t from, size_t to,
+                      struct moss_snapshot **out);
+
+/*
+ * An empty snapshot, to lay changes over.  merge may be NULL; it is copied,
+ * its name is not.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_empty(const struct moss_merge_operator *merge,
+                    struct moss_snapshot **out);
+
+/* ------------------------------------------------------------------ */
+/* Iterators                                                          */
+/* ------------------------------------------------------------------ */
+
+/*
+ * Each of these returns MOSS_OK when the iterator stands on an entry,
+ * MOSS_DONE when there is none that way (next() after DONE stays DONE; so
+ * does prev(); a seek positions it again), or a failure.  next() on a fresh
+ * iterator goes to the first entry, prev() to the last.  Keys outside the
+ * bounds are never visited, whatever is sought.  One thread at a time.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_iterator_first(struct moss_iterator *it);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_iterator_last(struct moss_iterator *it);
+/* To the first entry with a key >= key. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_iterator_seek(struct moss_iterator *it, struct moss_slice key);
+/* To the last entry with a key <= key. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_iterator_seek_for_prev(struct moss_iterator *it, struct moss_slice key);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_iterator_next(struct moss_iterator *it);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_iterator_prev(struct moss_iterator *it);
+
+/*
+ * The entry it stands on.  The slices are valid until the iterator moves or
+ * is freed; unless a merge operator made the value, both stay valid as long
+ * as the snapshot.
+ */
+MOSS_API void moss_iterator_current(const struct moss_iterator *it,
+                                    struct moss_slice *key,
+                                    struct moss_slice *value);
+MOSS_API void moss_iterator_free(struct moss_iterator *it);
+
+/* ------------------------------------------------------------------ */
+/* Collections                                                        */
+/* ------------------------------------------------------------------ */
+
+struct moss_collection;
+struct moss_lower; /* see "Lower levels" below */
+
+enum moss_event {
+    MOSS_EVENT_CLOSE_START = 1,
+    MOSS_EVENT_CLOSE,
+    MOSS_EVENT_MERGED,   /* the merger has published its result */
+    MOSS_EVENT_PERSISTED /* the lower level has taken a change set */
+};
+
+/* Zero means the default everywhere.  Copied by moss_collection_open(). */
+struct moss_collection_options {
+    const struct moss_merge_operator *merge; /* its strings are borrowed */
+
+    /*
+     * Bounds on what is not persisted yet: a writer waits in prepare() while
+     * one is exceeded.  Each works alone.  A batch above a bound is admitted
+     * alone.  Only for collections with a lower level.
+     */
+    uint64_t max_dirty_bytes; /* default 256 MiB */
+    uint64_t max_dirty_ops;   /* default: no bound */
+
+    /*
+     * The merger leaves an older, larger segment alone while what lies above
+     * it is smaller than this part of it.  Default 0.8.
+     */
+    double min_merge_ratio;
+
+    /*
+     * How long the persister lets changes gather before it writes them, in
+     * milliseconds; a flush, a close or a full bound end the wait.
+     */
+    uint64_t persist_delay_ms; /* default 0: at once */
+
+    /* Keep persisted segments in memory as a cache (section "clean"). */
+    bool cache_persisted;
+
+    /*
+     * Snapshots kept for moss_collection_snapshot_at(): the states after the
+     * newest tagged batches.  Defaults 1000 and 64 MiB.
+     */
+    size_t recent_snapshots;
+    uint64_t recent_bytes;
+
+    /*
+     * Asked on the persister thread before the lower level makes changes up
+     * to tag durable; a failure is treated as the lower level's.
+     */
+    enum moss_status (*before_persist)(void *ctx, struct moss_tag tag,
+                                       struct moss_error *err);
+    /* A background failure; on a background thread, no lock held. */
+    void (*on_error)(void *ctx, const struct moss_error *err);
+    void (*on_event)(void *ctx, enum moss_event event);
+    void *ctx; /* handed to the three callbacks */
+};
+
+/*
+ * Open a collection over lower (NULL: in memory only; taken over on success).
+ * Threads start with the first published batch.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_open(const struct moss_collection_options *options,
+                     struct moss_lower *lower, struct moss_collection **out);
+
+/*
+ * Persist what is not persisted yet, stop the threads, release the lower
+ * level, free c.  Waits at most timeout_ms for the persister, which keeps
+ * trying meanwhile.  Whatever is returned, c is gone: MOSS_OK, or the reason
+ * why some published batches are not on disk.  Snapshots stay valid.
+ */
+MOSS_API enum moss_status
+moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
+                      struct moss_error *err);
+
+/*
+ * A snapshot with every batch published so far.  Never waits for the merger,
+ * the persister or the disk.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_snapshot(struct moss_collection *c, struct moss_snapshot **out);
+
+/* The state right after the batch with that tag; MOSS_NOT_FOUND if gone. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_snapshot_at(struct moss_collection *c, struct moss_tag tag,
+                            struct moss_snapshot **out);
+
+/* The tag of the newest published batch that had one. */
+MOSS_API struct moss_tag moss_collection_tag(struct moss_collection *c);
+/* The newest tag that the lower level has made durable. */
+MOSS_API struct moss_tag
+moss_collection_persisted_tag(struct moss_collection *c);
+
+/*
+ * Changes whenever a batch is published: while it stays the same, a snapshot
+ * taken before is still the newest.  One atomic load.
+ */
+MOSS_API uint64_t moss_collection_generation(struct moss_collection *c);
+
+/* Look up key in the newest state; see moss_snapshot_get(). */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_get(struct moss_collection *c, struct moss_slice key,
+                    struct moss_value *value);
+
+/*
+ * A batch that is sorted, allocated for and admitted: publishing it cannot
+ * fail.
+ */
+struct moss_prepared;
+
+/*
+ * Do all of a batch's execution that can fail or wait.  Copies the changes:
+ * batch may be changed, prepared again or freed afterwards.  Waits while a
+ * bound of the collection is exceeded, at most timeout_ms: then MOSS_TIMEOUT,
+ * or the background failure that keeps the bound exceeded.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_prepare(struct moss_collection *c,
+                        const struct moss_batch *batch, uint64_t timeout_ms,
+                        struct moss_prepared **out);
+
+/* Make it visible to every snapshot taken from now on.  Takes over p. */
+MOSS_API void moss_prepared_publish(struct moss_prepared *p);
+/* Drop it; nothing has happened.  NULL is fine. */
+MOSS_API void moss_prepared_free(struct moss_prepared *p);
+MOSS_API struct moss_tag moss_prepared_tag(const struct moss_prepared *p);
+
+/* prepare() without a time limit, then publish(). */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_execute(struct moss_collection *c,
+                        const struct moss_batch *batch);
+
+/*
+ * Return when everything published before the call is on disk: MOSS_OK, or
+ * MOSS_TIMEOUT, or the background failure that prevents it.  MOSS_OK at once
+ * for a collection in memory.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_flush(struct moss_collection *c, uint64_t timeout_ms,
+                      struct moss_error *err);
+
+/* Return when merger and persister have nothing left to do. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_wait_idle(struct moss_collection *c, uint64_t timeout_ms);
+
+/* Counted since the collection was opened, children included. */
+struct moss_collection_stats {
+    uint64_t batches, ops, batch_bytes; /* published */
+    uint64_t merges, merged_ops;        /* background and in the writer */
+    uint64_t persists, persist_errors;
+    uint64_t dirty_ops, dirty_bytes;    /* published, not persisted: now */
+    uint64_t top_segments, mid_segments, base_segments, clean_segments; /* now */
+    uint64_t recent_snapshots, recent_bytes;                            /* now */
+    uint64_t writer_waits;
+};
+MOSS_API void moss_collection_stats(struct moss_collection *c,
+                                    struct moss_collection_stats *out);
+
+/* ------------------------------------------------------------------ */
+/* mossStore                                                          */
+/* ------------------------------------------------------------------ */
+
+struct moss_os;
+struct moss_store;
+
+/*
+ * Who a store belongs to and what it is.  All zero for a store that Go moss
+ * wrote and this library has not written yet.
+ */
+struct moss_store_identity {
+    uint8_t store_id[16];
+    char home_path[1024]; /* the database file that owns it; "" if none */
+    uint64_t home_dev, home_ino;
+    char merge_name[64];   /* the merge operator's; "" if none */
+};
+
+/* Zero means the default everywhere.  Copied by moss_store_open(). */
+struct moss_store_options {
+    struct moss_os *os; /* default moss_os_posix() */
+    const struct moss_merge_operator *merge;
+
+    bool readonly;  /* creates, deletes, locks and repairs nothing */
+    bool no_create; /* MOSS_CANTOPEN if there is no store in the directory */
+
+    /*
+     * Recorded when the store is created, or on its first write if it has no
+     * identity.  A zero store_id is replaced by a random one.
+     */
+    const struct moss_store_identity *identity;
+
+    /* Read with pread instead of mmap (see "SIGBUS" in the README). */
+    bool no_mmap;
+
+    /*
+     * A full compaction is due when the data file holds more than this many
+     * bytes that no footer needs beyond the live ones.  Default: live bytes
+     * + 64 MiB.
+     */
+    uint64_t max_dead_bytes;
+    bool no_compaction;
+    bool force_compaction; /* with every change set */
+};
+
+/*
+ * Open the store in directory dir, which is created (one level) unless
+ * no_create.  One writer at a time: MOSS_BUSY if another process, or this
+ * one, has it open for writing.
+ *
+ * MOSS_CORRUPT: there are data files, but none has a good footer.
+ * MOSS_UNSUPPORTED: written by a newer version or for another byte order.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_open(const char *dir, const struct moss_store_options *options,
+                struct moss_store **out, struct moss_error *err);
+
+/*
+ * Drop the caller's handle.  Snapshots taken from it stay valid.  The lock
+ * is released once a collection over this store is closed, too.
+ */
+MOSS_API void moss_store_close(struct moss_store *store);
+
+/* The newest commit point. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_snapshot(struct moss_store *store, struct moss_snapshot **out);
+
+/*
+ * The commit point before snap, which came from moss_store_snapshot() or
+ * from this function: MOSS_NOT_FOUND at the end of the history.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_previous(struct moss_store *store, struct moss_snapshot *snap,
+                    struct moss_snapshot **out, struct moss_error *err);
+
+/*
+ * Make snap, a commit point of this store, its newest one, durably: a copy
+ * of its footer is appended.  What came between stays in the history.  No
+ * collection may be open over the store.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_revert(struct moss_store *store, struct moss_snapshot *snap,
+                  struct moss_error *err);
+
+/*
+ * The lower level that persists a collection into store, for
+ * moss_collection_open(), which takes it over; it begins with the newest
+ * commit point.  One at a time: MOSS_BUSY.  MOSS_READONLY if it is.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_lower(struct moss_store *store, struct moss_lower **out);
+
+MOSS_API void moss_store_identity(struct moss_store *store,
+                                  struct moss_store_identity *out);
+/* Record another home, durably.  The store id stays. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_set_home(struct moss_store *store, const char *path, uint64_t dev,
+                    uint64_t ino, struct moss_error *err);
+
+struct moss_store_stats {
+    uint64_t file_bytes, live_bytes; /* of the newest data file */
+    uint64_t footers_written, segments_written, bytes_written, syncs;
+    uint64_t compactions;
+    uint64_t segments; /* of the newest commit point, children included */
+    char data_file[32]; /* its name */
+};
+MOSS_API void moss_store_stats(struct moss_store *store,
+                               struct moss_store_stats *out);
+
+/* ------------------------------------------------------------------ */
+/* Lower levels: methods for an ordered store of your own             */
+/* ------------------------------------------------------------------ */
+
+/* A lower level's snapshot embeds this as its first member. */
+struct moss_snapshot_ops {
+    enum moss_status (*get)(struct moss_snapshot *snap, struct moss_slice key,
+                            struct moss_value *value);
+    enum moss_status (*iterate)(struct moss_snapshot *snap,
+                                const struct moss_slice *lo,
+                                const struct moss_slice *hi,
+                                struct moss_iterator **out);
+    enum moss_status (*child)(struct moss_snapshot *snap,
+                              struct moss_slice name,
+                              struct moss_snapshot **out);
+    enum moss_status (*children)(struct moss_snapshot *snap,
+                                 enum moss_status (*each)(void *arg,
+                                                          struct moss_slice),
+                                 void *arg);
+    struct moss_tag (*tag)(struct moss_snapshot *snap);
+    enum moss_status (*estimate)(struct moss_snapshot *snap,
+                                 const struct moss_slice *lo,
+                                 const struct moss_slice *hi,
+                                 uint64_t *entries, uint64_t *bytes);
+    void (*ref)(struct moss_snapshot *snap);
+    void (*unref)(struct moss_snapshot *snap);
+    /*
+     * For snapshots of this library only, NULL elsewhere: the segments that
+     * the snapshot consists of, borrowed, so that readers need not go through
+     * the calls above.
+     */
+    const struct segstack *(*segments)(struct moss_snapshot *snap);
+};
+
+struct moss_snapshot {
+    const struct moss_snapshot_ops *ops;
+};
+
+struct moss_iterator_ops {
+    enum moss_status (*first)(struct moss_iterator *it);
+    enum moss_status (*last)(struct moss_iterator *it);
+    enum moss_status (*seek)(struct moss_iterator *it, struct moss_slice key);
+    enum moss_status (*seek_for_prev)(struct moss_iterator *it,
+                                      struct moss_slice key);
+    enum moss_status (*next)(struct moss_iterator *it);
+    enum moss_status (*prev)(struct moss_iterator *it);
+    void (*free)(struct moss_iterator *it);
+};
+
+/* A lower level's iterator embeds this; key and value are the current entry. */
+struct moss_iterator {
+    const struct moss_iterator_ops *ops;
+    struct moss_slice key;
+    struct moss_slice value;
+};
+
+/*
+ * What a lower level is to become: the whole tree of the collections that
+ * exist after the change, whatever is not in it is dropped.
+ */
+struct moss_change {
+    struct moss_slice name; /* empty for the top-level collection */
+
+    /*
+     * The same collection in the snapshot that the last update() gave back
+     * (or the initial one), named there by its path from the top, n_from
+     * names long; n_from 0 is the top level.  has_from is false for a
+     * collection that begins empty, also if an older one had its name.
+     */
+    bool has_from;
+    const struct moss_slice *from;
+    size_t n_from;
+
+    /* What to lay over it; NULL if nothing.  See moss_change_iterate(). */
+    const struct segstack *segments;
+
+    const struct moss_change *children; /* sorted by name */
+    size_t n_children;
+};
+
+struct moss_changes {
+    struct moss_tag tag; /* the newest; {0, 0} if none */
+    const struct moss_change *top;
+};
+
+/*
+ * Iterate over a change's entries, deletions and merge operands included:
+ * moss_iterator_current() gives key and value, moss_change_op() says what to
+ * do.  Several operands of a key come as one if they can be combined,
+ * otherwise as several entries, oldest first.  Forward only.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_change_iterate(const struct moss_change *change,
+                    const struct moss_merge_operator *merge,
+                    struct moss_iterator **out);
+MOSS_API enum moss_op moss_change_op(const struct moss_iterator *it);
+
+struct moss_lower_ops {
+    /*
+     * Make every change durable, then give back in *lower a snapshot that
+     * reads as them laid over the previous one.  Only the persister thread
+     * calls it, one call at a time and never with a lock held.  Borrows
+     * changes; *lower transfers one reference.  On failure *lower stays NULL,
+     * and the same changes, perhaps with newer ones, are offered again after
+     * a pause.
+     */
+    enum moss_status (*update)(struct moss_lower *lower,
+                               const struct moss_changes *changes,
+                               struct moss_snapshot **out,
+                               struct moss_error *err);
+    /* Called once, after the last update() has returned; frees lower. */
+    void (*close)(struct moss_lower *lower);
+};
+
+/* A lower level of your own embeds this as its first member. */
+struct moss_lower {
+    const struct moss_lower_ops *ops;
+    struct moss_snapshot *initial; /* owned; NULL: empty */
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
