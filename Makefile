@@ -1,0 +1,325 @@
+# moss for SQLite: one makefile for everything.  `make help` lists the targets.
+#
+# Objects of a variant (plain, asan, tsan, cov) lie under $(BUILD)/$(VARIANT);
+# the products of the plain variant lie in $(BUILD) itself.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+
+# ------------------------------------------------------------- settings
+
+BUILD ?= build
+VARIANT ?= plain
+WERROR ?= 0
+PREFIX ?= /usr/local
+DESTDIR ?=
+OPT ?= -O2 -g
+# Of the core, the layers to build; of the unit tests, the modules to run.
+LAYERS ?= base segment stack collection store
+TESTS ?= $(patsubst moss-core/tests/test_%.c,%,$(wildcard moss-core/tests/test_*.c))
+
+OBJCOPY ?= objcopy
+CLANG ?= clang
+CLANG_FORMAT ?= clang-format
+VERSION := $(shell sed -n 's/^\#define MOSS_VERSION "\(.*\)"/\1/p' moss-core/include/moss.h)
+
+V := $(BUILD)/$(VARIANT)
+ifeq ($(VARIANT),plain)
+OUT := $(BUILD)
+else
+OUT := $(V)
+endif
+
+# Only the product drops its assertions, and only in the plain variant: a test
+# program may use assert() to check.
+ASSERTIONS_plain := -DNDEBUG
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread
+SANITIZE_cov := --coverage
+SANITIZE := $(SANITIZE_$(VARIANT))
+ifeq ($(filter $(VARIANT),plain asan tsan cov),)
+$(error VARIANT=$(VARIANT): it is plain, asan, tsan or cov)
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla
+WARN_CXX := -Wall -Wextra
+ifeq ($(WERROR),1)
+WARN += -Werror
+WARN_CXX += -Werror
+endif
+INCLUDES := -Imoss-core/include -Imoss-core/src
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) -fPIC -fvisibility=hidden $(WARN) \
+	$(SANITIZE) -MMD -MP $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
+LDFLAGS_ALL = $(SANITIZE) $(LDFLAGS)
+LIBS := -lcjson -lpthread -lm
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || \
+	echo -lcheck -lsubunit -lrt -lm)
+
+# -------------------------------------------------------------- sources
+
+CORE_SRC := $(foreach l,$(LAYERS),$(sort $(wildcard moss-core/src/$(l)/*.c)))
+EXT_SRC := $(sort $(wildcard ext/*.c))
+SUPPORT_SRC := $(sort $(wildcard moss-core/tests/support/*.c))
+TEST_SRC := $(patsubst %,moss-core/tests/test_%.c,$(sort $(TESTS)))
+# Programs of their own: stress_*.c, fuzz_*.c, format_writer.c, ...
+PROG_SRC := $(filter-out moss-core/tests/test_%.c moss-core/tests/main.c, \
+	$(sort $(wildcard moss-core/tests/*.c)))
+SQL_SUPPORT_SRC := $(sort $(wildcard sql-tests/support/*.c))
+SQL_SRC := $(sort $(wildcard sql-tests/*.c))
+EXAMPLE_SRC := $(sort $(wildcard examples/*.c))
+BENCH_SRC := $(filter-out moss-core/tests/bench/bench_commit%, \
+	$(sort $(wildcard moss-core/tests/bench/*.c moss-core/tests/bench/*.cc)))
+BENCH_SQL_SRC := $(sort $(wildcard moss-core/tests/bench/bench_commit*.c))
+
+objects = $(patsubst %,$(V)/$(1)/%.o,$(basename $(2)))
+CORE_OBJ := $(call objects,core,$(CORE_SRC))
+EXT_OBJ := $(call objects,shared,$(EXT_SRC))
+EXT_STATIC_OBJ := $(call objects,static,$(EXT_SRC))
+SUPPORT_OBJ := $(call objects,test,$(SUPPORT_SRC))
+TEST_OBJ := $(call objects,test,$(TEST_SRC) moss-core/tests/main.c)
+SQL_SUPPORT_OBJ := $(call objects,test,$(SQL_SUPPORT_SRC))
+BENCH_OBJ := $(call objects,bench,$(BENCH_SRC))
+BENCH_SQL_OBJ := $(call objects,bench,$(BENCH_SQL_SRC))
+
+PROGRAMS := $(patsubst moss-core/tests/%.c,$(V)/tests/%,$(PROG_SRC))
+SQL_PROGRAMS := $(patsubst sql-tests/%.c,$(V)/sql-tests/%,$(SQL_SRC))
+EXAMPLES := $(patsubst examples/%.c,$(OUT)/examples/%,$(EXAMPLE_SRC))
+
+# -------------------------------------------------------------- products
+
+.PHONY: all
+all: $(OUT)/moss.so $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a \
+	$(OUT)/include/moss.h $(OUT)/include/moss_os.h ## the extension and the libraries
+
+# What is missing is installed (as root) or named.
+$(BUILD)/deps-%.ok: .ci/deps
+	@mkdir -p $(BUILD)
+	@CC='$(CC)' .ci/deps $*
+	@touch $@
+
+$(V)/core/%.o: %.c | $(BUILD)/deps-build.ok
+	@mkdir -p $(@D)
+	$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
+
+$(V)/shared/%.o: %.c | $(BUILD)/deps-build.ok
+	@mkdir -p $(@D)
+	$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
+
+$(V)/static/%.o: %.c | $(BUILD)/deps-build.ok
+	@mkdir -p $(@D)
+	$(CC) -DSQLITE_CORE $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
+
+# Pre-linked, and everything internal made local, so that short internal
+# names cannot meet those of a host program.
+$(OUT)/libmoss.a: $(CORE_OBJ)
+	@rm -f $@
+	$(LD) -r -o $(V)/moss.o $^
+	$(OBJCOPY) --localize-hidden $(V)/moss.o
+	$(AR) rcsD $@ $(V)/moss.o
+
+$(OUT)/libmoss_sqlite.a: $(EXT_STATIC_OBJ)
+	@rm -f $@
+	$(LD) -r -o $(V)/moss_sqlite.o $^
+	$(OBJCOPY) --localize-hidden $(V)/moss_sqlite.o
+	$(AR) rcsD $@ $(V)/moss_sqlite.o
+
+# nodelete: threads of moss may run when SQLite unloads its extensions.
+$(OUT)/moss.so: $(EXT_OBJ) $(OUT)/libmoss.a
+	$(CC) $(LDFLAGS_ALL) -shared -Wl,-z,nodelete -Wl,-z,relro \
+		$(if $(SANITIZE),,-Wl,-z,defs) -Wl,--exclude-libs,ALL \
+		-o $@ $(EXT_OBJ) $(OUT)/libmoss.a $(LIBS)
+
+$(OUT)/include/%.h: moss-core/include/%.h
+	@mkdir -p $(@D)
+	cp $< $@
+
+# ----------------------------------------------------------------- tests
+
+$(V)/test/%.o: %.c | $(BUILD)/deps-build.ok $(BUILD)/deps-test.ok
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -DSQLITE_CORE -Imoss-core/tests -Isql-tests -Iext \
+		-I$(V)/gen -c -o $@ $<
+
+# The list of unit-test suites, from the file names.  Written anew only when
+# it differs.
+$(V)/gen/suites.h: FORCE
+	@mkdir -p $(@D)
+	@for t in $(sort $(TESTS)); do echo "SUITE($$t)"; done >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(V)/test/moss-core/tests/main.o: $(V)/gen/suites.h
+
+# As an archive, so that a program takes in only what it uses.
+$(V)/libcore.a: $(CORE_OBJ)
+	@rm -f $@
+	@$(AR) rcsT $@ $^
+$(V)/libsupport.a: $(SUPPORT_OBJ)
+	@rm -f $@
+	@$(AR) rcsT $@ $^
+
+UNIT_LIBS = -Wl,--start-group $(V)/libsupport.a $(V)/libcore.a -Wl,--end-group
+$(V)/unit: $(TEST_OBJ) $(V)/libsupport.a $(V)/libcore.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $(TEST_OBJ) $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
+
+$(V)/tests/%: $(V)/test/moss-core/tests/%.o $(V)/libsupport.a $(V)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
+
+# The SQL test programs link the objects, and so can put their own operating
+# system under the store.
+$(V)/sql-tests/%: $(V)/test/sql-tests/%.o $(SQL_SUPPORT_OBJ) \
+		$(EXT_STATIC_OBJ) $(V)/libsupport.a $(V)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(SQL_SUPPORT_OBJ) $(EXT_STATIC_OBJ) \
+		$(UNIT_LIBS) -lsqlite3 $(LIBS) -ldl $(CHECK_LIBS)
+
+.PHONY: programs sql-programs
+programs: $(V)/unit $(PROGRAMS) ## every unit-test program, built only
+sql-programs: $(SQL_PROGRAMS) ## every SQL test program, built only
+
+.PHONY: test check unit
+test: all $(V)/unit $(PROGRAMS) $(SQL_PROGRAMS) $(EXAMPLES) | $(BUILD)/deps-test.ok ## unit tests and SQL tests
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) all
+check unit: $(V)/unit ## the unit tests alone
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) unit
+
+.PHONY: check-asan check-tsan check-valgrind
+check-asan: ## the unit tests with address and undefined-behaviour sanitizer
+	$(MAKE) VARIANT=asan check
+check-tsan: ## the unit tests and the thread stress with the thread sanitizer
+	$(MAKE) VARIANT=tsan programs
+	@VARIANT=tsan .ci/tests $(BUILD) unit stress
+check-valgrind: $(V)/unit ## the unit tests under valgrind
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) valgrind
+
+.PHONY: fuzz stress libfuzzer
+fuzz: programs ## the fuzz programs' seeded loops: RUNS=, SEED=
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) fuzz
+stress: programs ## the thread stress programs
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) stress
+libfuzzer: ## the fuzz programs for libFuzzer: $(BUILD)/libfuzzer/fuzz_*
+	@mkdir -p $(BUILD)/libfuzzer
+	for f in $(wildcard moss-core/tests/fuzz_*.c); do \
+		$(CLANG) -std=c11 -D_GNU_SOURCE -O1 -g $(INCLUDES) \
+		-Imoss-core/tests -DMOSS_LIBFUZZER \
+		-fsanitize=fuzzer,address,undefined \
+		-o $(BUILD)/libfuzzer/$$(basename $$f .c) $$f \
+		$(CORE_SRC) $(SUPPORT_SRC) $(LIBS) $(CHECK_LIBS) || exit 1; \
+	done
+
+.PHONY: test-transfer test-kill test-powercut test-diff test-mutants
+test-transfer: $(V)/sql-tests/transfer ## 30 s of transfers, WAL and rollback mode
+	$(V)/sql-tests/transfer --seconds 30 --mode both
+test-kill: $(V)/sql-tests/killer ## 200 times kill -9 during commits
+	$(V)/sql-tests/killer --rounds 200
+test-powercut: $(V)/sql-tests/powercut ## a power cut at every event
+	$(V)/sql-tests/powercut --all
+test-diff: $(V)/sql-tests/diff ## 100,000 random statements against SQLite
+	$(V)/sql-tests/diff --statements 100000
+test-mutants: all ## each seeded bug must be found
+	sql-tests/mutants/run.sh $(BUILD)
+
+# ---------------------------------------------------------------- checks
+
+.PHONY: check-layers check-symbols check-locks
+check-layers: ## who includes whom
+	@.ci/check-layers
+check-symbols: all ## what the products export
+	@.ci/check-symbols $(OUT)
+check-locks: | $(BUILD)/deps-ci.ok ## clang's analysis of the lock annotations
+	@for f in $(CORE_SRC); do \
+		$(CLANG) -std=c11 -D_GNU_SOURCE $(WARN) -Wthread-safety -Werror \
+		$(INCLUDES) -fsyntax-only $$f || exit 1; \
+	done
+	@for f in $(EXT_SRC); do \
+		$(CLANG) -std=c11 -D_GNU_SOURCE $(WARN) -Wthread-safety -Werror \
+		$(INCLUDES) -fsyntax-only $$f || exit 1; \
+	done
+	@echo "check-locks: $(words $(CORE_SRC) $(EXT_SRC)) files are clean"
+
+FORMATTED = $(shell find moss-core ext sql-tests examples -name '*.[ch]')
+.PHONY: format format-check
+format: ## lay out every C file by .clang-format
+	$(CLANG_FORMAT) -i $(FORMATTED)
+format-check: | $(BUILD)/deps-ci.ok ## fail where `make format` would change something
+	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+	@echo "format-check: $(words $(FORMATTED)) files are laid out"
+
+.PHONY: coverage
+coverage: ## lines of moss-core that the unit tests run
+	$(MAKE) VARIANT=cov OPT='-O0 -g' LAYERS='$(LAYERS)' check
+	@.ci/coverage $(BUILD)/cov $(CORE_SRC)
+
+# -------------------------------------------------- examples and benchmark
+
+$(OUT)/examples/%: examples/%.c $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(OPT) $(WARN) $(SANITIZE) -Imoss-core/include -Iext \
+		$(CFLAGS) -o $@ $< $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a \
+		-lsqlite3 $(LIBS) -ldl
+
+.PHONY: examples demo
+examples: $(EXAMPLES) ## the example programs
+demo: all | $(BUILD)/deps-demo.ok ## the Unicode character database in a moss table
+	@examples/demo.sh $(BUILD)
+
+have = $(if $(wildcard /usr/include/$(1)),-D$(2))
+BENCH_DEFS := $(call have,lmdb.h,HAVE_LMDB) \
+	$(call have,rocksdb/c.h,HAVE_ROCKSDB) \
+	$(call have,leveldb/c.h,HAVE_LEVELDB)
+BENCH_LIBS := $(if $(findstring LMDB,$(BENCH_DEFS)),-llmdb) \
+	$(if $(findstring ROCKSDB,$(BENCH_DEFS)),-lrocksdb) \
+	$(if $(findstring LEVELDB,$(BENCH_DEFS)),-lleveldb)
+$(V)/bench/%.o: %.c | $(BUILD)/deps-build.ok
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(BENCH_DEFS) -c -o $@ $<
+$(V)/bench/%.o: %.cc | $(BUILD)/deps-build.ok
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(OPT) $(WARN_CXX) -MMD -MP -Imoss-core/include \
+		$(BENCH_DEFS) -c -o $@ $<
+$(OUT)/bench: $(BENCH_OBJ) $(OUT)/libmoss.a
+	$(if $(filter %.cc,$(BENCH_SRC)),$(CXX),$(CC)) $(LDFLAGS_ALL) -o $@ $^ \
+		$(BENCH_LIBS) -lsqlite3 $(LIBS)
+$(OUT)/bench_commit: $(BENCH_SQL_OBJ) $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lsqlite3 $(LIBS) -ldl
+
+.PHONY: bench bench-sql bench-deps
+bench: $(OUT)/bench ## the phases of moss's benchmark beside peers: BENCH_ARGS=
+	$(OUT)/bench $(BENCH_ARGS)
+bench-sql: $(OUT)/bench_commit ## SQL on a moss table beside an ordinary one
+	$(OUT)/bench_commit $(BENCH_ARGS)
+bench-deps: ## install the peers' development packages
+	@CC='$(CC)' .ci/deps bench
+
+# --------------------------------------------------------------- install
+
+.PHONY: install uninstall
+install: all ## PREFIX=/usr/local DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 moss-core/include/moss.h moss-core/include/moss_os.h \
+		$(DESTDIR)$(PREFIX)/include
+	install -m 644 $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a \
+		$(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(OUT)/moss.so $(DESTDIR)$(PREFIX)/lib
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+		moss-core/moss.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/moss.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/moss.pc
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,include/moss.h \
+		include/moss_os.h lib/libmoss.a lib/libmoss_sqlite.a \
+		lib/moss.so lib/pkgconfig/moss.pc)
+
+.PHONY: clean help FORCE
+clean: ## remove $(BUILD)
+	rm -rf $(BUILD)
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		sort | awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
+FORCE:
+
+.SECONDARY:
+-include $(shell find $(V) -name '*.d' 2>/dev/null)
