@@ -1,0 +1,28 @@
+/*
+ * An allocator under the library that counts, and fails when asked to.  Safe
+ * for several threads.  One at a time.
+ */
+#ifndef MOSS_TESTS_SUPPORT_FAIL_ALLOC_H
+#define MOSS_TESTS_SUPPORT_FAIL_ALLOC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Put it under the library, with all counts zero and no failure asked for. */
+void fail_alloc_install(void);
+/* Restore malloc.  Blocks made meanwhile may be freed after that, too. */
+void fail_alloc_remove(void);
+
+/* Let the n-th allocation from now (n >= 1) fail, that one only; 0: none. */
+void fail_alloc_nth(uint64_t n);
+/* Let it and every later one fail, until fail_alloc_nth(0). */
+void fail_alloc_from(uint64_t n);
+/* Has one failed since the last call of one of the above? */
+bool fail_alloc_tripped(void);
+
+/* Allocations since install: calls of alloc, and of realloc that grow. */
+uint64_t fail_alloc_count(void);
+/* Blocks allocated since install and not freed. */
+int64_t fail_alloc_live(void);
+
+#endif
