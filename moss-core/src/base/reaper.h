@@ -17,7 +17,10 @@ struct reap {
  * is called at once.
  */
 void reaper_defer(struct reap *r, void (*run)(struct reap *r));
-/* Return when everything deferred before has run. */
+/*
+ * Return when everything deferred before has run; on the reaper's own thread,
+ * at once.
+ */
 void reaper_drain(void);
 
 #endif

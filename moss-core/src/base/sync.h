@@ -44,6 +44,22 @@ struct thread {
     pthread_t t;
 };
 
+/* For process-wide mutexes; mutex_destroy() is not needed then. */
+#define MUTEX_INITIALIZER                                                      \
+    {                                                                          \
+        PTHREAD_MUTEX_INITIALIZER, 0                                           \
+    }
+
+struct once {
+    pthread_once_t o;
+};
+#define ONCE_INITIALIZER                                                       \
+    {                                                                          \
+        PTHREAD_ONCE_INIT                                                      \
+    }
+/* Call run() unless it was called before; returns when it has returned. */
+void once_run(struct once *once, void (*run)(void));
+
 MOSS_MUST_CHECK enum moss_status mutex_init(struct mutex *m);
 void mutex_destroy(struct mutex *m);
 void mutex_lock(struct mutex *m) ACQUIRE(m);
@@ -72,8 +88,16 @@ MOSS_MUST_CHECK enum moss_status
 thread_start(struct thread *t, const char *name, void (*run)(void *arg),
              void *arg);
 void thread_join(struct thread *t);
+/* Is the caller t? */
+bool thread_is_self(const struct thread *t);
 
 /* This process, cheaply: differs from the parent's after fork(). */
 uint64_t sync_process(void);
+/*
+ * Let fork() take m, a mutex that is never destroyed, so that the child finds
+ * it free and what it guards whole.  For leaf locks: no code that holds m may
+ * take another mutex registered here.  False if there is no room for it.
+ */
+bool sync_hold_over_fork(struct mutex *m);
 
 #endif
