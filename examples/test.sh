@@ -1,0 +1,48 @@
+#!/bin/sh
+# test.sh BUILD: run the examples and compare what they print.
+set -u
+export LC_ALL=C
+
+build=$(cd "$1" && pwd) || exit 1
+here=$(cd "$(dirname "$0")" && pwd)
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+
+# expect NAME COMMAND...: its output must be that on stdin, its status 0.
+expect() {
+    name=$1
+    shift
+    cat >"$dir/wanted"
+    mkdir "$dir/$name"
+    "$@" >"$dir/got" 2>&1
+    status=$?
+    if [ "$status" = 0 ] && diff "$dir/wanted" "$dir/got"; then
+        passed=$((passed + 1))
+    else
+        echo "example $name: FAILED with status $status"
+        cat "$dir/got"
+        failed=$((failed + 1))
+    fi
+}
+
+expect collection "$build/examples/collection" "$dir/collection" <<'END'
+rose is red
+moss is green
+rose is red
+moss is green
+fern is green
+END
+
+expect embed "$build/examples/embed" "$dir/embed" <<'END'
+plant=rose colour=red n=7
+plant=moss colour=green n=5
+END
+
+# A plain sqlite3 cannot load an extension built with a sanitizer.
+if [ "${VARIANT:-plain}" = plain ]; then
+    expect go_store "$here/go_store.sh" "$build" <"$here/go_store.expected"
+fi
+
+echo "$passed passed, $failed failed"
+test "$failed" -eq 0
