@@ -107,6 +107,23 @@ extern const struct engine engine_moss, engine_sqlite, engine_lmdb,
 void bench_fail(const char *engine, const char *doing, const char *why)
     __attribute__((noreturn));
 
+/* ------------------------------------------------------------- options.c */
+
+enum { MAX_ENGINES = 8, MAX_RUNS = 99 };
+
+struct options {
+    struct data data;
+    uint64_t batch;
+    size_t runs;
+    bool sequential, random; /* orders of loading */
+    const struct engine *engines[MAX_ENGINES];
+    size_t n_engines;
+    const char *dir;
+};
+
+/* What the command line asks for, or an end of the process that says why. */
+void options_parse(struct options *o, int argc, char **argv);
+
 /* --------------------------------------------------------------- results */
 
 enum phase {
@@ -130,8 +147,6 @@ struct result {
 
 /* -------------------------------------------------------------- report.c */
 
-enum { MAX_ENGINES = 8, MAX_RUNS = 99 };
-
 /* The results of one order of loading: results[engine][run]. */
 struct report {
     const struct engine *engines[MAX_ENGINES];
@@ -142,7 +157,7 @@ struct report {
     struct result results[MAX_ENGINES][MAX_RUNS];
 };
 
-void report_settings(const struct report *r);
+void report_settings(const struct engine *const *engines, size_t n);
 void report_phases(const struct report *r);
 /* Rates of the first engine over the others'. */
 void report_ratios(const struct report *r);

@@ -141,13 +141,13 @@ print_measures(const struct report *r)
 }
 
 void
-report_settings(const struct report *r)
+report_settings(const struct engine *const *engines, size_t n)
 {
     printf("No engine syncs per batch; drain and close put everything on "
            "disk.\n");
-    for (size_t e = 0; e < r->n_engines; e++)
-        printf("%s (%s): %s\n", r->engines[e]->name,
-               r->engines[e]->version(), r->engines[e]->settings);
+    for (size_t e = 0; e < n; e++)
+        printf("%s (%s): %s\n", engines[e]->name, engines[e]->version(),
+               engines[e]->settings);
 }
 
 void
