@@ -1,0 +1,254 @@
+/*
+ * Chooses what the next step is.  The generator looks at the outcome of each
+ * step on the reference side (is a transaction open, which table was
+ * missing), so that most statements meet tables that exist and transactions
+ * end; it never asks the databases itself, which would disturb their locks.
+ */
+#include "diff_gen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+diff_gen_init(struct diff_gen *g, struct rng rng, const struct diff_mode *mode)
+{
+    memset(g, 0, sizeof *g);
+    g->rng = rng;
+    g->mode = mode;
+    g->reader = -1;
+    g->bulk = gen_chance(g, 12);
+    for (int i = 0; i < DIFF_POOL; i++)
+        diff_value_random_key(&g->rng, &g->pool[i]);
+}
+
+void
+diff_gen_release(struct diff_gen *g)
+{
+    for (int i = 0; i < DIFF_POOL; i++)
+        diff_value_release(&g->pool[i]);
+}
+
+/*
+ * Read some rows and leave the statement open while the other connection
+ * goes on: it must go on reading what it began with.
+ */
+static void
+write_open_read(struct diff_gen *g)
+{
+    g->step->action = DIFF_OPEN_READ;
+    g->step->compare = DIFF_ORDERED;
+    g->step->kind = "read left open";
+    g->step->slot = gen_between(g, 0, 5);
+    gen_emit(g, "SELECT key, value FROM %s", PICK(g, "t", "u"));
+    if (gen_chance(g, 50)) {
+        gen_emit(g, " WHERE ");
+        gen_key_range(g, "key");
+    }
+    gen_order_by_key(g, "key");
+    g->reader = g->step->conn;
+    g->reader_left = gen_between(g, 1, 12);
+}
+
+static void
+write_any(struct diff_gen *g)
+{
+    unsigned kind = rng_below(&g->rng, 1000);
+    bool open = g->in_transaction[g->step->conn];
+
+    if (kind < 400) {
+        gen_write_query(g);
+    } else if (kind < 720) {
+        gen_write_change(g);
+    } else if (kind < 770) {
+        gen_write_template(g);
+    } else if (kind < 810) {
+        gen_write_plain_change(g);
+    } else if (kind < 850) {
+        gen_write_ddl(g);
+    } else if (kind < 862) {
+        gen_write_mistake(g);
+    } else if (kind < 870 && g->mode->n_conns > 1) {
+        write_open_read(g);
+    } else if (kind < 874 && !open) {
+        g->step->kind = "reopen";
+        g->step->action = gen_chance(g, 50) ? DIFF_REOPEN : DIFF_RECONNECT;
+    } else if (kind < 876) {
+        g->step->kind = "reopen"; /* a transaction may be cut off */
+        g->step->action = gen_chance(g, 50) ? DIFF_REOPEN : DIFF_RECONNECT;
+    } else {
+        gen_write_transaction(g);
+    }
+}
+
+/* An episode begins with tables that have some rows. */
+static const char *const first_tables[] = {"t", "u", "o", "p", "v1", "temp.w"};
+enum { FIRST_TABLES = 6, FIRST_STEPS = 24 };
+
+static void
+write_first(struct diff_gen *g)
+{
+    if (g->n_steps < FIRST_TABLES)
+        gen_write_create(g, first_tables[g->n_steps]);
+    else if (g->n_steps == FIRST_TABLES && g->mode->attached)
+        gen_write_create(g, "aux.v");
+    else if (g->n_steps % 4 == 0)
+        gen_write_plain_change(g);
+    else
+        gen_write_change(g);
+}
+
+static int
+choose_conn(struct diff_gen *g)
+{
+    if (g->reader >= 0)
+        return 1 - g->reader;
+    if (gen_chance(g, 15))
+        return gen_between(g, 0, g->mode->n_conns - 1);
+    return g->conn;
+}
+
+/*
+ * Reopening all would end the open statement, and ATTACH does not work while
+ * the other connection may hold a lock.
+ */
+static void
+fit_reopen(struct diff_gen *g)
+{
+    bool alone = g->reader < 0 && !g->in_transaction[1 - g->step->conn];
+
+    if (g->reader >= 0 && g->step->action == DIFF_REOPEN)
+        g->step->action = DIFF_RECONNECT;
+    if (g->mode->attached && !alone && g->step->action == DIFF_RECONNECT) {
+        g->step->action = DIFF_SQL;
+        gen_emit(g, "SELECT 1");
+    }
+}
+
+void
+diff_gen_next(struct diff_gen *g, struct diff_step *out)
+{
+    memset(out, 0, sizeof *out);
+    g->step = out;
+    g->out = sqlite3_str_new(NULL);
+    out->values = calloc(DIFF_MAX_VALUES, sizeof *out->values);
+    if (out->values == NULL)
+        abort();
+    out->conn = choose_conn(g);
+    out->bound = gen_chance(g, 30);
+    if (g->reader >= 0 && g->reader_left-- == 0) {
+        out->conn = g->reader;
+        out->action = DIFF_END_READ;
+        out->compare = DIFF_ORDERED;
+        out->kind = "end of open read";
+        g->reader = -1;
+    } else if (g->missing[0] != '\0' && gen_chance(g, 60)) {
+        gen_write_create(g, g->missing);
+        g->missing[0] = '\0';
+    } else if (g->n_steps < FIRST_STEPS) {
+        write_first(g);
+    } else {
+        write_any(g);
+    }
+    g->n_steps++;
+    g->conn = out->conn;
+    fit_reopen(g);
+    if (sqlite3_str_length(g->out) > 0)
+        out->text = sqlite3_str_finish(g->out);
+    else
+        sqlite3_free(sqlite3_str_finish(g->out));
+}
+
+/* Follow the savepoints "SAVEPOINT s1" and so on; a name may come twice. */
+static void
+note_savepoint(char *stack, size_t size, const struct diff_step *step)
+{
+    char digit = step->text[strlen(step->text) - 1];
+    size_t n = strlen(stack);
+    char *at = strrchr(stack, digit);
+
+    if (strcmp(step->kind, "SAVEPOINT") == 0 && n + 1 < size) {
+        stack[n] = digit;
+        stack[n + 1] = '\0';
+    } else if (strcmp(step->kind, "RELEASE") == 0 && at != NULL) {
+        *at = '\0';
+    } else if (strcmp(step->kind, "ROLLBACK TO") == 0 && at != NULL) {
+        at[1] = '\0';
+    }
+}
+
+void
+diff_gen_note(struct diff_gen *g, const struct diff_step *step,
+              const struct diff_outcome *outcome)
+{
+    static const char prefix[] = "no such table: ";
+    static const char *const tables[] = {"t", "u", "temp.w", "aux.v",
+                                         "o", "p", "v1"};
+    const char *name = outcome->message;
+
+    if (step->action == DIFF_REOPEN)
+        memset(g->in_transaction, 0, sizeof g->in_transaction);
+    if (step->action == DIFF_REOPEN || step->action == DIFF_RECONNECT)
+        snprintf(g->missing, sizeof g->missing, "temp.w");
+    if (outcome->autocommit)
+        g->savepoints[step->conn][0] = '\0';
+    else if (outcome->rc == SQLITE_OK && step->text != NULL)
+        note_savepoint(g->savepoints[step->conn],
+                       sizeof g->savepoints[step->conn], step);
+    g->in_transaction[step->conn] = !outcome->autocommit;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
+        return;
+    name += sizeof prefix - 1;
+    if (strncmp(name, "main.", 5) == 0)
+        name += 5;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        if (strcmp(name, tables[i]) == 0)
+            snprintf(g->missing, sizeof g->missing, "%s", name);
+}
+
+/* ----------------------------------------------------------------- modes */
+
+static void
+choose_journal(struct rng *r, struct diff_mode *mode, const char **journal)
+{
+    static const char *const rollback[] = {"delete", "truncate", "persist"};
+
+    *journal = rng_percent(r, 60) ? "wal" : rollback[rng_below(r, 3)];
+    mode->n_conns = rng_percent(r, 60) ? 2 : 1;
+    mode->attached = rng_percent(r, 20);
+    if (mode->n_conns == 1)
+        mode->async = rng_percent(r, 20);
+}
+
+void
+diff_mode_random(struct rng *r, struct diff_mode *mode)
+{
+    static const int pages[] = {512, 1024, 4096, 4096, 4096, 65536};
+    const char *journal = "memory";
+    int page = pages[rng_below(r, 6)];
+    unsigned kind = rng_below(r, 100);
+    const char *sync = rng_percent(r, 85) ? "off" : "normal";
+
+    memset(mode, 0, sizeof *mode);
+    mode->n_conns = 1;
+    mode->utf16 = rng_percent(r, 12);
+    if (kind < 12) {
+        mode->in_memory = true;
+    } else if (kind < 20) {
+        mode->memdb = true;
+        mode->n_conns = rng_between(r, 1, 2);
+    } else {
+        choose_journal(r, mode, &journal);
+    }
+    snprintf(mode->name, sizeof mode->name, "%s, %d connection%s%s%s%s",
+             mode->in_memory ? ":memory:"
+             : mode->memdb   ? "memdb"
+                             : journal,
+             mode->n_conns, mode->n_conns > 1 ? "s" : "",
+             mode->utf16 ? ", UTF-16" : "", mode->attached ? ", attached" : "",
+             mode->async ? ", async" : "");
+    snprintf(mode->setup, sizeof mode->setup,
+             "PRAGMA encoding = '%s'; PRAGMA page_size = %d;"
+             " PRAGMA journal_mode = %s; PRAGMA synchronous = %s",
+             mode->utf16 ? "UTF-16le" : "UTF-8", page, journal, sync);
+}

@@ -1,0 +1,175 @@
+/*
+ * Compares the two sides after each step.
+ *
+ * Three differences are allowed, because the design says so or SQLite leaves
+ * it open; both sides are then brought to the same state, and the report
+ * counts them:
+ *
+ * - DROP TABLE inside a savepoint answers SQLITE_LOCKED when it would lose
+ *   changes that ROLLBACK TO must be able to bring back.
+ * - A transaction that changed nothing in the end (an insert rolled back to a
+ *   savepoint) is a commit to the ordinary side and may be none to moss, or
+ *   the other way round: what is stale for SQLITE_BUSY_SNAPSHOT, or has to
+ *   wait for a reader with SQLITE_BUSY at COMMIT, differs accordingly.
+ */
+#include "diff_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+diff_pair_open(struct diff_pair *pair, const struct diff_mode *mode,
+               const char *dir)
+{
+    make_empty_dir(dir);
+    diff_side_open(&pair->ordinary, mode, dir, "ordinary", false);
+    diff_side_open(&pair->moss, mode, dir, "moss", !harness_plain);
+}
+
+void
+diff_pair_close(struct diff_pair *pair)
+{
+    diff_side_close(&pair->ordinary);
+    diff_side_close(&pair->moss);
+}
+
+static bool
+is_explain(const struct diff_step *step)
+{
+    return step->text != NULL && strncmp(step->text, "EXPLAIN", 7) == 0;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+compare_rows(const struct diff_step *step, struct diff_outcome *o,
+             struct diff_outcome *m, sqlite3_str *out)
+{
+    size_t i = 0;
+
+    if (step->compare == DIFF_CODE || is_explain(step))
+        return;
+    if (step->compare == DIFF_BAG && o->n_rows > 0)
+        qsort(o->rows, o->n_rows, sizeof *o->rows, by_text);
+    if (step->compare == DIFF_BAG && m->n_rows > 0)
+        qsort(m->rows, m->n_rows, sizeof *m->rows, by_text);
+    while (i < o->n_rows && i < m->n_rows &&
+           strcmp(o->rows[i], m->rows[i]) == 0)
+        i++;
+    if (i == o->n_rows && i == m->n_rows)
+        return;
+    sqlite3_str_appendf(out,
+                        "rows: %d ordinary, %d moss; first difference"
+                        " at %d%s\n  ordinary %.500s\n  moss     %.500s\n",
+                        (int)o->n_rows, (int)m->n_rows, (int)i,
+                        step->compare == DIFF_BAG ? " (sorted)" : "",
+                        i < o->n_rows ? o->rows[i] : "(none)",
+                        i < m->n_rows ? m->rows[i] : "(none)");
+}
+
+static void
+compare_number(const char *what, int64_t ordinary, int64_t moss,
+               sqlite3_str *out)
+{
+    if (ordinary != moss)
+        sqlite3_str_appendf(out, "%s: ordinary %lld, moss %lld\n", what,
+                            (long long)ordinary, (long long)moss);
+}
+
+/* What differs, or NULL. */
+static char *
+compare(const struct diff_step *step, struct diff_outcome *o,
+        struct diff_outcome *m)
+{
+    sqlite3_str *out = sqlite3_str_new(NULL);
+
+    if (o->rc != m->rc || strcmp(o->message, m->message) != 0)
+        sqlite3_str_appendf(out, "ordinary: %d %s\nmoss:     %d %s\n", o->rc,
+                            o->message, m->rc, m->message);
+    if (strcmp(o->columns, m->columns) != 0 && o->rc == m->rc)
+        sqlite3_str_appendf(out, "columns: ordinary %s, moss %s\n", o->columns,
+                            m->columns);
+    compare_rows(step, o, m, out);
+    if (step->is_change && !is_explain(step))
+        compare_number("changes()", o->changes, m->changes, out);
+    if (!step->is_ddl)
+        compare_number("total_changes()", o->total_changes, m->total_changes,
+                       out);
+    compare_number("last_insert_rowid()", o->rowid, m->rowid, out);
+    compare_number("autocommit", o->autocommit, m->autocommit, out);
+    if (sqlite3_str_length(out) == 0) {
+        sqlite3_free(sqlite3_str_finish(out));
+        return NULL;
+    }
+    return sqlite3_str_finish(out);
+}
+
+static bool
+is_kind(const struct diff_step *step, const char *kind)
+{
+    return strcmp(step->kind, kind) == 0;
+}
+
+static void
+run_rollback(struct diff_side *side, int conn)
+{
+    sqlite3 *db = side->db[conn];
+
+    if (!sqlite3_get_autocommit(db) &&
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+        fail("ROLLBACK after an allowed difference: %s", sqlite3_errmsg(db));
+}
+
+/* The name of the difference if it is allowed, otherwise NULL. */
+static const char *
+allowed(const struct diff_step *step, const struct diff_outcome *o,
+        const struct diff_outcome *m)
+{
+    bool o_ok = o->rc == SQLITE_OK;
+    bool m_ok = m->rc == SQLITE_OK;
+
+    if (o_ok == m_ok)
+        return NULL;
+    if (o->rc == SQLITE_BUSY_SNAPSHOT || m->rc == SQLITE_BUSY_SNAPSHOT)
+        return "BUSY_SNAPSHOT on one side";
+    if (is_kind(step, "COMMIT") &&
+        (o->rc == SQLITE_BUSY || m->rc == SQLITE_BUSY))
+        return "COMMIT busy on one side";
+    return NULL;
+}
+
+char *
+diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
+              struct diff_report *report, struct diff_outcome *out)
+{
+    struct diff_outcome m;
+    const char *excuse;
+    char *difference = NULL;
+
+    diff_side_run(&pair->moss, step, &m);
+    if (is_kind(step, "DROP") && m.rc == SQLITE_LOCKED && !m.autocommit) {
+        if (report != NULL)
+            diff_report_count(report, DIFF_EXCUSED, m.message);
+        *out = m;
+        return NULL;
+    }
+    diff_side_run(&pair->ordinary, step, out);
+    excuse = allowed(step, out, &m);
+    if (excuse != NULL) {
+        run_rollback(&pair->ordinary, step->conn);
+        run_rollback(&pair->moss, step->conn);
+        out->autocommit = true;
+        if (report != NULL)
+            diff_report_count(report, DIFF_EXCUSED, excuse);
+    } else {
+        difference = compare(step, out, &m);
+    }
+    if (report != NULL && difference == NULL && excuse == NULL)
+        diff_report_step(report, step, &m);
+    diff_outcome_release(&m);
+    return difference;
+}
