@@ -20,7 +20,7 @@ void fail_alloc_from(uint64_t n);
 /* Has one failed since the last call of one of the above? */
 bool fail_alloc_tripped(void);
 
-/* Allocations since install: calls of alloc, and of realloc that grow. */
+/* Allocations since install: calls of alloc and realloc. */
 uint64_t fail_alloc_count(void);
 /* Blocks allocated since install and not freed. */
 int64_t fail_alloc_live(void);

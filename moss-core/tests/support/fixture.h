@@ -34,6 +34,9 @@
  */
 char *text_of(struct moss_slice bytes);
 
+/* What malloc() gave, or abort(). */
+void *must_alloc(void *p);
+
 /* A new empty directory; remove it with temp_dir_remove(), which frees it. */
 char *temp_dir_new(void);
 /* With all that is in it.  NULL is fine. */
