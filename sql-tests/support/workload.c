@@ -236,6 +236,7 @@ workload_model_init(struct workload_model *m, uint64_t seed, unsigned flags)
     m->seed = seed;
     m->flags = flags | WORKLOAD_MODEL;
     m->n = 0;
+    m->window = 0;
     m->db = NULL;
     if (sqlite3_open(":memory:", &m->db) != SQLITE_OK ||
         workload_setup(m->db, m->flags) != SQLITE_OK)
@@ -261,7 +262,13 @@ workload_model_state(struct workload_model *m, int64_t n)
                  sqlite3_errmsg(m->db));
         m->n++;
         m->states[m->n] = workload_dump(m->db, 'o');
+        if (m->window > 0 && m->n >= m->window) {
+            free(m->states[m->n - m->window]);
+            m->states[m->n - m->window] = NULL;
+        }
     }
+    if (m->states[n] == NULL)
+        fail("state %" PRId64 " of the model is no longer kept", n);
     return m->states[n];
 }
 
@@ -296,6 +303,18 @@ fail_difference(const char *what, int64_t n, const char *side, const char *got,
          (int)strcspn(line, "\n"), line);
 }
 
+void
+workload_compare(struct workload_model *m, int64_t n, const char *ordinary,
+                 const char *moss, const char *what)
+{
+    const char *want = workload_model_state(m, n);
+
+    if (strcmp(ordinary, want) != 0)
+        fail_difference(what, n, "ordinary", ordinary, want);
+    if (strcmp(moss, want) != 0)
+        fail_difference(what, n, "moss", moss, want);
+}
+
 int64_t
 workload_check(sqlite3 *db, struct workload_model *m, int64_t low, int64_t high,
                const char *what)
@@ -314,13 +333,10 @@ workload_check(sqlite3 *db, struct workload_model *m, int64_t low, int64_t high,
              what, n, low, high);
     if (db_int(db, "SELECT count(*) FROM txn") != n)
         fail("%s: transactions are missing before %" PRId64, what, n);
-    for (int twin = 0; twin < 2; twin++) {
-        char *dump = workload_dump(db, twin == 0 ? 'o' : 'm');
-        const char *want = workload_model_state(m, n);
-        if (strcmp(dump, want) != 0)
-            fail_difference(what, n, twin == 0 ? "ordinary" : "moss", dump,
-                            want);
-        free(dump);
-    }
+    char *ordinary = workload_dump(db, 'o');
+    char *moss = workload_dump(db, 'm');
+    workload_compare(m, n, ordinary, moss, what);
+    free(ordinary);
+    free(moss);
     return n;
 }

@@ -34,11 +34,12 @@ int64_t workload_newest(sqlite3 *db);
 /* All tables m_ or o_ ('m' or 'o') as text without the prefix. */
 char *workload_dump(sqlite3 *db, char prefix);
 
-/* The texts of all states 0..n of the model. */
+/* The texts of the model's states 0..n, or of the last `window` of them. */
 struct workload_model {
     sqlite3 *db;
     char **states;
     int64_t n;
+    int64_t window; /* 0: all; may be set after init */
     uint64_t seed;
     unsigned flags;
 };
@@ -46,6 +47,13 @@ void workload_model_init(struct workload_model *m, uint64_t seed,
                          unsigned flags);
 const char *workload_model_state(struct workload_model *m, int64_t n);
 void workload_model_release(struct workload_model *m);
+
+/*
+ * Compare dumps of both kinds of tables with the model's state n.  A
+ * difference ends the program.
+ */
+void workload_compare(struct workload_model *m, int64_t n, const char *ordinary,
+                      const char *moss, const char *what);
 
 /*
  * Check what db holds: some state n with low <= n <= high, in m_ and o_ and
