@@ -1,0 +1,34 @@
+/*
+ * The entry point: .load moss, sqlite3_load_extension(), or a call of
+ * sqlite3_moss_init() with a NULL api in a program that links the extension
+ * statically (built with SQLITE_CORE).
+ */
+#include "ext.h"
+
+SQLITE_EXTENSION_INIT1
+
+/* sqlite3_vtab_in() and its like came with 3.38. */
+#define OLDEST_SQLITE 3038000
+
+int sqlite3_moss_init(sqlite3 *db, char **err, const sqlite3_api_routines *api);
+
+MOSS_API int
+sqlite3_moss_init(sqlite3 *db, char **err, const sqlite3_api_routines *api)
+{
+    struct conn *conn;
+    int rc;
+
+    SQLITE_EXTENSION_INIT2(api)
+    if (sqlite3_libversion_number() < OLDEST_SQLITE) {
+        if (err != NULL)
+            *err = sqlite3_mprintf(
+                "moss wants SQLite 3.38 or newer, this is %s",
+                sqlite3_libversion());
+        return SQLITE_ERROR;
+    }
+    rc = conn_new(db, &conn);
+    if (rc != SQLITE_OK)
+        return rc;
+    /* conn is freed with the module, also if this fails. */
+    return sqlite3_create_module_v2(db, "moss", &moss_module, conn, conn_free);
+}

@@ -1,0 +1,71 @@
+/*
+ * The key ranges that a scan visits: sorted, disjoint, found by intersecting
+ * what each constraint admits.
+ */
+#ifndef MOSS_EXT_RANGE_H
+#define MOSS_EXT_RANGE_H
+
+#include "ext.h"
+
+/* The bytes of a bound inside ranges.keys, which moves as it grows. */
+struct bound {
+    size_t off, len;
+};
+
+/* lo <= key, and key < hi unless it is open. */
+struct range {
+    struct bound lo, hi;
+    bool open;
+};
+
+struct range_list {
+    struct range *v;
+    size_t n, cap;
+};
+
+/* Its memory is kept from one scan to the next. */
+struct ranges {
+    struct bytes keys;
+    struct range_list found; /* the result */
+    struct range_list term;  /* what the constraint at hand admits */
+    struct range_list spare;
+};
+
+void ranges_release(struct ranges *r);
+
+/* Functions that return int give SQLITE_OK or SQLITE_NOMEM. */
+
+/* Forget everything: all keys are admitted. */
+int ranges_reset(struct ranges *r);
+
+/*
+ * A constraint: begin, admit any number of ranges in any order, then end,
+ * which leaves in found what was there and is admitted.
+ */
+void ranges_term_begin(struct ranges *r);
+int ranges_term_end(struct ranges *r);
+int ranges_admit(struct ranges *r, struct bound lo, struct bound hi);
+int ranges_admit_from(struct ranges *r, struct bound lo);
+
+/*
+ * A key was appended to keys from off on: *at is the bound that begins with
+ * it, *after the one behind it and before every longer key.
+ */
+int ranges_key_end(struct ranges *r, size_t off, struct bound *at,
+                   struct bound *after);
+
+static inline struct moss_slice
+ranges_bytes(const struct ranges *r, struct bound b)
+{
+    return moss_slice(b.len > 0 ? r->keys.p + b.off : NULL, b.len);
+}
+
+/* Does it hold a single key, its lo? */
+static inline bool
+range_is_point(const struct range *range)
+{
+    return !range->open && range->hi.off == range->lo.off &&
+           range->hi.len == range->lo.len + 1;
+}
+
+#endif

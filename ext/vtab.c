@@ -1,0 +1,178 @@
+/*
+ * The module "moss": its method table, and the making and unmaking of table
+ * objects.  SQLite makes one whenever it needs the table's declaration and
+ * drops it with every schema change: it holds nothing that must survive.
+ *
+ * xConnect opens no store and fails only for lack of memory or for arguments
+ * that CREATE would have refused: a table that cannot be connected to could
+ * not be dropped either.
+ */
+#include "vtab.h"
+
+#include <string.h>
+
+#include "cursor.h"
+#include "plan.h"
+#include "write.h"
+
+/*
+ * A virtual table that can be written and has no rowid wants a PRIMARY KEY
+ * of one column.  No types: the columns must have no affinity.
+ */
+static const char typed_schema[] =
+    "CREATE TABLE x(key PRIMARY KEY NOT NULL, value) WITHOUT ROWID";
+static const char raw_schema[] =
+    "CREATE TABLE x(key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL)"
+    " WITHOUT ROWID";
+
+static void
+vtab_free(struct vtab *v)
+{
+    if (v == NULL)
+        return;
+    sqlite3_free(v->table.schema);
+    sqlite3_free(v->table.name);
+    sqlite3_free(v->table.base.zErrMsg);
+    decl_release(&v->table.decl);
+    sqlite3_free(v);
+}
+
+/* Is the text of this connection's databases UTF-16? */
+static int
+read_encoding(sqlite3 *db, bool *utf16)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA encoding", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+
+        *utf16 = name != NULL && strncmp(name, "UTF-16", 6) == 0;
+        if (name == NULL)
+            rc = SQLITE_NOMEM;
+    }
+    if (rc == SQLITE_OK)
+        return sqlite3_finalize(stmt);
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* argv: module, schema and table name, then the arguments. */
+static int
+vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
+         struct vtab **out, char **err)
+{
+    struct vtab *v = sqlite3_malloc64(sizeof(*v));
+    int rc = SQLITE_NOMEM;
+
+    *out = NULL;
+    if (v == NULL)
+        return SQLITE_NOMEM;
+    memset(v, 0, sizeof(*v));
+    v->db = db;
+    v->entries = -1;
+    v->table.conn = conn;
+    v->table.schema = sqlite3_mprintf("%s", argv[1]);
+    v->table.name = sqlite3_mprintf("%s", argv[2]);
+    if (v->table.schema != NULL && v->table.name != NULL)
+        rc = decl_parse(argc - 3, argv + 3, &v->table.decl, err);
+    if (rc == SQLITE_OK)
+        rc = read_encoding(db, &v->utf16);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_declare_vtab(db, v->table.decl.codec == CODEC_RAW
+                                          ? raw_schema
+                                          : typed_schema);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    /* A schema from somewhere else must not make a view open a path. */
+    if (rc == SQLITE_OK && v->table.decl.store != NULL)
+        rc = sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+    if (rc != SQLITE_OK) {
+        vtab_free(v);
+        return rc;
+    }
+    *out = v;
+    return SQLITE_OK;
+}
+
+static int
+vtab_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+             sqlite3_vtab **out, char **err)
+{
+    struct vtab *v;
+    int rc = vtab_new(db, aux, argc, argv, &v, err);
+
+    *out = rc == SQLITE_OK ? &v->table.base : NULL;
+    return rc;
+}
+
+static int
+vtab_create(sqlite3 *db, void *aux, int argc, const char *const *argv,
+            sqlite3_vtab **out, char **err)
+{
+    struct vtab *v;
+    int rc = vtab_new(db, aux, argc, argv, &v, err);
+
+    *out = NULL;
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = table_create(&v->table);
+    if (rc != SQLITE_OK) {
+        *err = v->table.base.zErrMsg;
+        v->table.base.zErrMsg = NULL;
+        table_forget(&v->table);
+        vtab_free(v);
+        return rc;
+    }
+    *out = &v->table.base;
+    return SQLITE_OK;
+}
+
+static int
+vtab_disconnect(sqlite3_vtab *vtab)
+{
+    struct vtab *v = (struct vtab *)vtab;
+
+    table_forget(&v->table);
+    vtab_free(v);
+    return SQLITE_OK;
+}
+
+static int
+vtab_destroy(sqlite3_vtab *vtab)
+{
+    int rc = table_destroy((struct table *)vtab);
+
+    /* After a failure SQLite keeps the object. */
+    return rc == SQLITE_OK ? vtab_disconnect(vtab) : rc;
+}
+
+static int
+vtab_rename(sqlite3_vtab *vtab, const char *name)
+{
+    return table_rename((struct table *)vtab, name);
+}
+
+const sqlite3_module moss_module = {
+    .iVersion = 2,
+    .xCreate = vtab_create,
+    .xConnect = vtab_connect,
+    .xBestIndex = plan_best_index,
+    .xDisconnect = vtab_disconnect,
+    .xDestroy = vtab_destroy,
+    .xOpen = cursor_open,
+    .xClose = cursor_close,
+    .xFilter = cursor_filter,
+    .xNext = cursor_next,
+    .xEof = cursor_eof,
+    .xColumn = cursor_column,
+    .xUpdate = write_update,
+    .xBegin = txn_begin,
+    .xSync = txn_sync,
+    .xCommit = txn_commit,
+    .xRollback = txn_rollback,
+    .xRename = vtab_rename,
+    .xSavepoint = txn_savepoint,
+    .xRelease = txn_release,
+    .xRollbackTo = txn_rollback_to,
+};

@@ -1,0 +1,20 @@
+/* A table object of the SQL half: the seam's, and what planning needs. */
+#ifndef MOSS_EXT_VTAB_H
+#define MOSS_EXT_VTAB_H
+
+#include "ext.h"
+
+struct vtab {
+    struct table table; /* first: SQLite and the seam see only this */
+    sqlite3 *db;
+    bool utf16; /* the database's text encoding: see plan.c */
+    /*
+     * Entries that the last scan found here, for row estimates only; -1: not
+     * known.
+     */
+    double entries;
+};
+
+enum { COLUMN_KEY = 0, COLUMN_VALUE = 1, COLUMNS = 2 };
+
+#endif
