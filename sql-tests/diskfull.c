@@ -1,0 +1,239 @@
+/*
+ * A full or failing disk.  The n-th write, sync or change of a name of one
+ * layer (SQLite's files or moss's) fails, once or until the disk is healed,
+ * while transactions are committed, persisted by a close, and the database is
+ * opened again; n goes up until nothing fails any more.  Each failure must
+ * be an error that says so, acknowledged transactions stay, reads go on, and
+ * once the disk is well everything works.
+ *
+ *   diskfull [--every] [--mode wal|delete|both] [--only CASE --nth N]
+ *
+ * --every tries each n; otherwise they become sparser.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/crash_vfs.h"
+#include "support/disk.h"
+#include "support/harness.h"
+#include "support/workload.h"
+
+static const struct fault {
+    const char *name;
+    enum disk_layer layer;
+    unsigned ops;
+    int sys_errno;
+    bool sticky;
+} faults[] = {
+    {"sqlite-full", DISK_SQLITE, DISK_WRITE, ENOSPC, true},
+    {"sqlite-write-once", DISK_SQLITE, DISK_WRITE, EIO, false},
+    {"sqlite-sync-once", DISK_SQLITE, DISK_SYNC, EIO, false},
+    {"sqlite-name-once", DISK_SQLITE, DISK_NAME, EIO, false},
+    {"moss-full", DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC, true},
+    {"moss-full-once", DISK_MOSS, DISK_WRITE, ENOSPC, false},
+    {"moss-write-once", DISK_MOSS, DISK_WRITE, EIO, false},
+    {"moss-sync-once", DISK_MOSS, DISK_SYNC, EIO, false},
+    {"moss-sync", DISK_MOSS, DISK_SYNC, EIO, true},
+    {"moss-name-once", DISK_MOSS, DISK_NAME, EIO, false},
+    {"both-full", DISK_SQLITE | DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC,
+     true},
+};
+
+struct run {
+    const struct fault *fault;
+    const char *journal;
+    char what[160];
+    struct workload_model *model;
+    sqlite3 *db;
+    int64_t acked, started;
+    bool is_unsure; /* whether `started` was committed */
+    long errors;
+};
+
+static void
+open_run(struct run *r)
+{
+    r->db = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+    sqlite3_busy_timeout(r->db, 100);
+}
+
+/* A failure that a failing disk may cause; anything else ends. */
+static void
+expect_disk_error(struct run *r, int rc, const char *doing)
+{
+    int code = rc & 0xff;
+
+    if (code != SQLITE_IOERR && code != SQLITE_FULL && code != SQLITE_CANTOPEN)
+        fail("%s: %s gave %d: %s", r->what, doing, rc, sqlite3_errmsg(r->db));
+    r->errors++;
+}
+
+/* Has `started` been committed?  As far as the connection can tell. */
+static void
+look(struct run *r)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(r->db, "SELECT max(n) FROM txn", -1, &st, NULL);
+
+    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        int64_t n = sqlite3_column_int64(st, 0);
+        if (n < r->acked || n > r->started)
+            fail("%s: newest transaction %lld, acknowledged %lld", r->what,
+                 (long long)n, (long long)r->acked);
+        r->acked = n;
+        r->is_unsure = false;
+    }
+    int end = sqlite3_finalize(st);
+    rc = rc != SQLITE_OK ? rc : end;
+    if (rc != SQLITE_OK)
+        expect_disk_error(r, rc, "SELECT max(n) FROM txn");
+}
+
+/* One transaction, which may fail. */
+static void
+try_commit(struct run *r)
+{
+    if (r->is_unsure)
+        look(r);
+    if (r->is_unsure)
+        return;
+    int64_t n = r->acked + 1;
+    int rc = workload_begin(r->db, harness_seed, n, WORKLOAD_DDL);
+    if (rc == SQLITE_OK) {
+        r->started = n;
+        rc = db_run(r->db, "COMMIT");
+    }
+    if (rc == SQLITE_OK) {
+        r->acked = n;
+        return;
+    }
+    expect_disk_error(r, rc, "a transaction");
+    r->is_unsure = r->started == n;
+    if (!sqlite3_get_autocommit(r->db) && db_run(r->db, "ROLLBACK") != 0)
+        expect_disk_error(r, sqlite3_extended_errcode(r->db), "ROLLBACK");
+}
+
+/*
+ * Reads need neither room nor syncs of moss's files.  (In a rollback mode
+ * they may have to roll back a journal first, in SQLite's.)
+ */
+static void
+check_reads(struct run *r)
+{
+    if (r->fault->layer != DISK_MOSS || r->is_unsure)
+        return;
+    char *moss = workload_dump(r->db, 'm');
+    char *ordinary = workload_dump(r->db, 'o');
+    workload_compare(r->model, r->acked, ordinary, moss, r->what);
+    free(moss);
+    free(ordinary);
+}
+
+static void
+check_healed(struct run *r)
+{
+    r->acked = workload_check(r->db, r->model, r->acked, r->started, r->what);
+    for (int i = 0; i < 3; i++) {
+        int64_t n = r->acked + 1;
+        int rc = workload_begin(r->db, harness_seed, n, WORKLOAD_DDL);
+        if (rc == SQLITE_OK)
+            rc = db_run(r->db, "COMMIT");
+        if (rc != SQLITE_OK)
+            fail("%s: the disk is well, but a transaction gave %d: %s", r->what,
+                 rc, sqlite3_errmsg(r->db));
+        r->acked = r->started = n;
+    }
+    workload_check(r->db, r->model, r->acked, r->acked, r->what);
+    db_close(r->db);
+    open_run(r);
+    workload_check(r->db, r->model, r->acked, r->acked, r->what);
+    db_close(r->db);
+}
+
+/* Did the fault happen at all? */
+static bool
+run_once(const struct fault *fault, const char *journal, long nth,
+         struct workload_model *model, long *errors)
+{
+    struct run r = {.fault = fault, .journal = journal, .model = model};
+
+    snprintf(r.what, sizeof r.what, "--mode %s --only %s --nth %ld", journal,
+             fault->name, nth);
+    make_empty_dir(path_of("%s/run", scratch_dir()));
+    open_run(&r);
+    db_must(r.db, "PRAGMA journal_mode=%s", journal);
+    if (workload_setup(r.db, WORKLOAD_DDL) != SQLITE_OK)
+        fail("setup: %s", sqlite3_errmsg(r.db));
+    try_commit(&r);
+
+    disk_fail(fault->layer, fault->ops, nth, fault->sys_errno, fault->sticky);
+    for (int i = 0; i < 5; i++)
+        try_commit(&r);
+    check_reads(&r);
+    db_close(r.db);
+    open_run(&r);
+    for (int i = 0; i < 3; i++)
+        try_commit(&r);
+    bool tripped = disk_heal();
+    check_healed(&r);
+    *errors += r.errors;
+    return tripped;
+}
+
+static void
+run_fault(const struct fault *fault, const char *journal)
+{
+    struct workload_model model;
+    bool every = option_given("--every");
+    long only = option_number("--nth", 0);
+    long tried = 0, errors = 0, nth = only ? only : 1;
+    uint64_t start = now_ms();
+
+    workload_model_init(&model, harness_seed, WORKLOAD_DDL);
+    /* Background work makes counts vary: end when two in turn pass. */
+    for (int quiet = 0; quiet < 2; tried++) {
+        if (run_once(fault, journal, nth, &model, &errors))
+            quiet = 0;
+        else
+            quiet++;
+        if (only)
+            break;
+        nth += every ? 1 : 1 + nth / 3;
+    }
+    workload_model_release(&model);
+    printf("%-18s %-6s %4ld places, %5ld errors seen, %.1f s\n", fault->name,
+           journal, tried, errors, (double)(now_ms() - start) / 1000);
+}
+
+int
+main(int argc, char **argv)
+{
+    harness_start(argc, argv, "--every --mode --only --nth");
+    const char *mode = option_text("--mode", "both");
+    const char *only = option_text("--only", NULL);
+    size_t runs = 0;
+
+    crash_vfs_register();
+    if (!harness_plain)
+        moss_ext_set_os(crash_os());
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        if (only != NULL && strcmp(only, faults[i].name) != 0)
+            continue;
+        if (harness_plain && faults[i].layer == DISK_MOSS)
+            continue;
+        if (strcmp(mode, "delete") != 0) {
+            run_fault(&faults[i], "wal");
+            runs++;
+        }
+        if (strcmp(mode, "wal") != 0) {
+            run_fault(&faults[i], "delete");
+            runs++;
+        }
+    }
+    if (runs == 0)
+        fail("no such case or mode");
+    printf("nothing was lost, everything recovered\n");
+    return 0;
+}
