@@ -64,15 +64,69 @@ struct segment *segment_ref(struct segment *seg);
 void segment_unref(struct segment *seg); /* NULL is fine */
 
 /*
+ * What one reader knows to be verified already: the entries [first, last) and
+ * the bytes [lo, hi).  All zero at the start.
+ */
+struct segment_window {
+    size_t first, last;
+    size_t lo, hi;
+};
+
+/* segment_entry() for segments that are not trusted.  w may be NULL. */
+MOSS_MUST_CHECK enum moss_status
+segment_entry_checked(const struct segment *seg, size_t i,
+                      struct segment_window *w, struct entry *out);
+
+/* How many of the first max bytes at a and b agree. */
+static inline size_t
+shared_bytes(const uint8_t *a, const uint8_t *b, size_t max)
+{
+    size_t n = 0;
+
+    while (n < max && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* The entry with these two words, in a byte array they are known to fit. */
+static inline void
+entry_decode(const uint64_t *words, const uint8_t *buf, struct entry *out)
+{
+    size_t key_len = (size_t)(words[0] >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK);
+
+    out->op = (enum moss_op)(words[0] >> ENTRY_OP_SHIFT & ENTRY_OP_MASK);
+    out->key.bytes = buf + words[1];
+    out->key.len = key_len;
+    out->value.bytes = out->key.bytes + key_len;
+    out->value.len = (size_t)(words[0] & ENTRY_VALUE_MASK);
+}
+
+/*
  * Entry i < n.  MOSS_CORRUPT if it points outside the byte array, has an
  * unknown operation or fails its checksum.  Never reads outside the regions.
  */
-MOSS_MUST_CHECK enum moss_status
-segment_entry(const struct segment *seg, size_t i, struct entry *out);
+MOSS_MUST_CHECK static inline enum moss_status
+segment_entry(const struct segment *seg, size_t i, struct entry *out)
+{
+    if (!seg->trusted)
+        return segment_entry_checked(seg, i, NULL, out);
+    entry_decode(seg->kvs + 2 * i, seg->buf, out);
+    return MOSS_OK;
+}
 
 /* The position of the first entry with a key >= key, n if there is none. */
 MOSS_MUST_CHECK enum moss_status
 segment_seek(const struct segment *seg, struct moss_slice key, size_t *pos);
+
+/* The same among the entries [from, to); to if there is none. */
+MOSS_MUST_CHECK enum moss_status
+segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
+                size_t to, size_t *pos);
+
+/* The same result, quick if it lies close behind from. */
+MOSS_MUST_CHECK enum moss_status
+segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
+               size_t to, size_t *pos);
 
 /* The entry with that key; MOSS_NOT_FOUND. */
 MOSS_MUST_CHECK enum moss_status
@@ -84,6 +138,12 @@ segment_find(const struct segment *seg, struct moss_slice key,
  * file.  Leaves it 0 if they cannot be read.
  */
 void segment_init_prefix(struct segment *seg);
+
+/*
+ * True if it was built here: its byte array holds the entries in key order,
+ * without gaps.
+ */
+bool segment_is_packed(const struct segment *seg);
 
 /* Key and value bytes and the entry array. */
 static inline uint64_t
@@ -105,8 +165,20 @@ segment_builder_new(size_t n, size_t bytes, struct segment_builder **out);
 /* Key and value are copied.  Room was given by new: cannot fail. */
 void segment_builder_add(struct segment_builder *b, enum moss_op op,
                          struct moss_slice key, struct moss_slice value);
-/* Takes over b.  *out may have no entries. */
+/*
+ * Add n >= 1 entries as they are; behind the key and value of each follow
+ * those of the next in buf.  Room was given by new: cannot fail.
+ */
+void segment_builder_add_run(struct segment_builder *b, const uint64_t *kvs,
+                             size_t n, const uint8_t *buf);
+/*
+ * Make sure of room for n more entries with bytes of keys and values, for
+ * those who cannot know at first.  Moves *b; on failure it is as it was.
+ */
+MOSS_MUST_CHECK enum moss_status
+segment_builder_reserve(struct segment_builder **b, size_t n, size_t bytes);
+/* Takes over b.  The segment may have no entries. */
 struct segment *segment_builder_finish(struct segment_builder *b);
-void segment_builder_free(struct segment_builder *b);
+void segment_builder_free(struct segment_builder *b); /* NULL is fine */
 
 #endif

@@ -1,0 +1,341 @@
+/*
+ * Segments: counting references, reading entries, searching.
+ *
+ * An entry is two words in a sorted array that point into a byte array.  A
+ * segment that was built here is trusted; one that is mapped from a file is
+ * not: each entry is checked when it is read, and the bytes it needs are
+ * verified before they are looked at, so that no content of a file can make a
+ * reader leave the two regions.  If such a segment is not sorted, searches
+ * give wrong answers, but they end.
+ *
+ * A search compares numbers made of the 8 bytes behind the prefix that all
+ * keys share, and looks at whole keys only when these are equal.
+ *
+ * Segments are immutable; everything here may run on any thread.
+ */
+#include "segment/segment.h"
+
+#include <assert.h>
+
+#include "base/coding.h"
+
+/* Checksums are made per block of this size, in both regions. */
+enum { BLOCK = 4096, BLOCK_ENTRIES = BLOCK / 16 };
+
+struct segment *
+segment_ref(struct segment *seg)
+{
+    refs_inc(&seg->refs);
+    return seg;
+}
+
+static void
+release_later(struct reap *r)
+{
+    struct segment *seg = container_of(r, struct segment, reap);
+
+    seg->ops->release(seg);
+}
+
+void
+segment_unref(struct segment *seg)
+{
+    if (seg == NULL || !refs_dec(&seg->refs))
+        return;
+    if (seg->big)
+        reaper_defer(&seg->reap, release_later);
+    else
+        seg->ops->release(seg);
+}
+
+/* ------------------------------------------------------------------ */
+/* Entries of untrusted segments                                      */
+/* ------------------------------------------------------------------ */
+
+static enum moss_status
+verify(const struct segment *seg, int region, size_t off, size_t n)
+{
+    if (seg->ops->verify == NULL)
+        return MOSS_OK;
+    return seg->ops->verify(seg, region, off, n);
+}
+
+/* Verify the whole blocks around entry i. */
+static enum moss_status
+verify_entry(const struct segment *seg, size_t i, struct segment_window *w)
+{
+    size_t first = i / BLOCK_ENTRIES * BLOCK_ENTRIES;
+    size_t last = first + BLOCK_ENTRIES;
+    enum moss_status st;
+
+    if (w->first <= i && i < w->last)
+        return MOSS_OK;
+    if (last > seg->n)
+        last = seg->n;
+    st = verify(seg, 0, first * 16, (last - first) * 16);
+    if (st < 0)
+        return st;
+    w->first = first;
+    w->last = last;
+    return MOSS_OK;
+}
+
+/* Verify the whole blocks around the bytes [off, end). */
+static enum moss_status
+verify_bytes(const struct segment *seg, size_t off, size_t end,
+             struct segment_window *w)
+{
+    size_t lo = off / BLOCK * BLOCK;
+    size_t hi = seg->buf_bytes;
+    enum moss_status st;
+
+    if (w->lo <= off && end <= w->hi)
+        return MOSS_OK;
+    if (hi - end >= BLOCK)
+        hi = (size_t)align_up(end, BLOCK);
+    st = verify(seg, 1, lo, hi - lo);
+    if (st < 0)
+        return st;
+    w->lo = lo;
+    w->hi = hi;
+    return MOSS_OK;
+}
+
+enum moss_status
+segment_entry_checked(const struct segment *seg, size_t i,
+                      struct segment_window *w, struct entry *out)
+{
+    struct segment_window none = { 0, 0, 0, 0 };
+    const uint64_t *words = seg->kvs + 2 * i;
+    enum moss_status st;
+    uint64_t op, off;
+    size_t len;
+
+    assert(i < seg->n);
+    if (w == NULL)
+        w = &none;
+    st = verify_entry(seg, i, w);
+    if (st < 0)
+        return st;
+    op = words[0] >> ENTRY_OP_SHIFT & ENTRY_OP_MASK;
+    len = (size_t)((words[0] >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK) +
+                   (words[0] & ENTRY_VALUE_MASK));
+    if (op < MOSS_OP_SET || op > MOSS_OP_MERGE)
+        return MOSS_CORRUPT;
+    if (len == 0) {
+        out->op = (enum moss_op)op;
+        out->key = out->value = moss_slice("", 0);
+        return MOSS_OK;
+    }
+    off = words[1];
+    if (off > seg->buf_bytes || len > seg->buf_bytes - off)
+        return MOSS_CORRUPT;
+    st = verify_bytes(seg, (size_t)off, (size_t)off + len, w);
+    if (st < 0)
+        return st;
+    entry_decode(words, seg->buf, out);
+    return MOSS_OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* Searching                                                          */
+/* ------------------------------------------------------------------ */
+
+/* A key that is sought, made ready for comparing with those of a segment. */
+struct probe {
+    struct moss_slice key;
+    size_t skip;     /* bytes that need no comparison */
+    uint64_t prefix; /* the 8 bytes behind them */
+};
+
+/*
+ * < 0 if the entry key k sorts before the probe.  A corrupt segment may have
+ * keys shorter than its prefix.
+ */
+static inline int
+probe_compare(const struct probe *p, struct moss_slice k)
+{
+    if (k.len >= p->skip) {
+        uint64_t v = load_prefix(k.bytes + p->skip, k.len - p->skip);
+
+        if (v != p->prefix)
+            return v < p->prefix ? -1 : 1;
+    }
+    return slice_compare(k, p->key);
+}
+
+/*
+ * Make the probe for a segment with entries.  *side is < 0 if key sorts
+ * before all of them, > 0 if behind all, because it lacks their prefix.
+ */
+static enum moss_status
+probe_init(struct probe *p, const struct segment *seg, struct moss_slice key,
+           int *side)
+{
+    size_t skip = seg->prefix_len;
+    enum moss_status st;
+    struct entry first;
+
+    if (key.len == 0)
+        key.bytes = (const uint8_t *)"";
+    p->key = key;
+    p->skip = 0;
+    *side = 0;
+    if (skip > 0) {
+        st = segment_entry(seg, 0, &first);
+        if (st < 0)
+            return st;
+        if (first.key.len >= skip) {
+            size_t n = key.len < skip ? key.len : skip;
+
+            *side = n == 0 ? 0 : memcmp(key.bytes, first.key.bytes, n);
+            if (*side == 0 && key.len < skip)
+                *side = -1;
+            p->skip = skip;
+        }
+    }
+    if (*side == 0)
+        p->prefix = load_prefix(key.bytes + p->skip, key.len - p->skip);
+    return MOSS_OK;
+}
+
+/* The first entry in [from, to) that does not sort before the probe. */
+static enum moss_status
+search(const struct segment *seg, const struct probe *p, size_t from,
+       size_t to, size_t *pos)
+{
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        struct entry e;
+        enum moss_status st = segment_entry(seg, mid, &e);
+
+        if (st < 0)
+            return st;
+        if (probe_compare(p, e.key) < 0)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    *pos = from;
+    return MOSS_OK;
+}
+
+enum moss_status
+segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
+                size_t to, size_t *pos)
+{
+    struct probe p;
+    enum moss_status st;
+    int side;
+
+    *pos = from;
+    if (from >= to)
+        return MOSS_OK;
+    st = probe_init(&p, seg, key, &side);
+    if (st < 0)
+        return st;
+    if (side != 0) {
+        *pos = side < 0 ? from : to;
+        return MOSS_OK;
+    }
+    return search(seg, &p, from, to, pos);
+}
+
+enum moss_status
+segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
+               size_t to, size_t *pos)
+{
+    struct probe p;
+    enum moss_status st;
+    int side;
+
+    *pos = from;
+    if (from >= to)
+        return MOSS_OK;
+    st = probe_init(&p, seg, key, &side);
+    if (st < 0)
+        return st;
+    if (side != 0) {
+        *pos = side < 0 ? from : to;
+        return MOSS_OK;
+    }
+    for (size_t step = 1; step < to - from; step *= 2) {
+        struct entry e;
+
+        st = segment_entry(seg, from + step - 1, &e);
+        if (st < 0)
+            return st;
+        if (probe_compare(&p, e.key) >= 0) {
+            to = from + step - 1;
+            break;
+        }
+        from += step;
+    }
+    return search(seg, &p, from, to, pos);
+}
+
+enum moss_status
+segment_seek(const struct segment *seg, struct moss_slice key, size_t *pos)
+{
+    return segment_seek_in(seg, key, 0, seg->n, pos);
+}
+
+/* True if key sorts behind the last key; saves a search in many segments. */
+static enum moss_status
+is_behind_last(const struct segment *seg, const struct probe *p, bool *behind)
+{
+    struct entry last;
+    enum moss_status st = segment_entry(seg, seg->n - 1, &last);
+
+    if (st < 0)
+        return st;
+    *behind = probe_compare(p, last.key) < 0;
+    return MOSS_OK;
+}
+
+enum moss_status
+segment_find(const struct segment *seg, struct moss_slice key,
+             struct entry *out)
+{
+    struct probe p;
+    enum moss_status st;
+    bool behind;
+    size_t pos;
+    int side;
+
+    if (seg->n == 0)
+        return MOSS_NOT_FOUND;
+    st = probe_init(&p, seg, key, &side);
+    if (st < 0)
+        return st;
+    if (side != 0)
+        return MOSS_NOT_FOUND;
+    st = is_behind_last(seg, &p, &behind);
+    if (st < 0)
+        return st;
+    if (behind)
+        return MOSS_NOT_FOUND;
+    st = search(seg, &p, 0, seg->n, &pos);
+    if (st < 0)
+        return st;
+    if (pos == seg->n)
+        return MOSS_NOT_FOUND;
+    st = segment_entry(seg, pos, out);
+    if (st < 0)
+        return st;
+    return slice_equal(out->key, p.key) ? MOSS_OK : MOSS_NOT_FOUND;
+}
+
+void
+segment_init_prefix(struct segment *seg)
+{
+    struct entry first, last;
+    size_t max;
+
+    seg->prefix_len = 0;
+    if (seg->n == 0 || segment_entry(seg, 0, &first) < 0 ||
+        segment_entry(seg, seg->n - 1, &last) < 0)
+        return;
+    max = first.key.len < last.key.len ? first.key.len : last.key.len;
+    seg->prefix_len = shared_bytes(first.key.bytes, last.key.bytes, max);
+}
