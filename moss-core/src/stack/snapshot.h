@@ -35,4 +35,10 @@ void *snapshot_owner(struct moss_snapshot *snap,
 /* Its segments if snap is of this library, else NULL.  Borrowed. */
 const struct segstack *snapshot_segments(struct moss_snapshot *snap);
 
+/*
+ * The operator that it reads with (full NULL: none) if it is of this library,
+ * else NULL.  Borrowed.
+ */
+const struct moss_merge_operator *snapshot_merge(struct moss_snapshot *snap);
+
 #endif

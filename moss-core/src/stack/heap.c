@@ -1,0 +1,329 @@
+/*
+ * Cursors, and the heap that merges them.
+ *
+ * The heap holds, beside each cursor, 8 bytes of its key as a number, taken
+ * behind the bytes that all keys share: most comparisons touch the heap's own
+ * array only.  Equal numbers are settled by the keys, equal keys by age.
+ *
+ * The cursor that gave the current entry stays on it, on top, while the ones
+ * with older entries of the same key are moved on.  So the current key stays
+ * where it is, also if it comes from a foreign iterator, whose slices end
+ * when it moves.
+ *
+ * A corrupt segment may be out of order.  Then the order of what comes out is
+ * wrong, too; but each step moves a cursor by one entry, so it ends.
+ *
+ * One thread at a time, like the iterators made of it.
+ */
+#include "stack/heap.h"
+
+#include "base/coding.h"
+
+/* ------------------------------------------------------------------ */
+/* Cursors                                                            */
+/* ------------------------------------------------------------------ */
+
+/* Load the entry at pos, which is within the bounds. */
+static inline enum moss_status
+load(struct cursor *c)
+{
+    if (!c->seg->trusted)
+        return segment_entry_checked(c->seg, c->pos, &c->window, &c->e);
+    entry_decode(c->seg->kvs + 2 * c->pos, c->seg->buf, &c->e);
+    return MOSS_OK;
+}
+
+/* Take over what the lower level's iterator says. */
+static enum moss_status
+load_lower(struct cursor *c, enum moss_status st)
+{
+    if (st != MOSS_OK)
+        return st;
+    c->e.op = MOSS_OP_SET;
+    moss_iterator_current(c->lower, &c->e.key, &c->e.value);
+    return MOSS_OK;
+}
+
+enum moss_status
+cursor_first(struct cursor *c)
+{
+    if (c->seg == NULL)
+        return load_lower(c, moss_iterator_first(c->lower));
+    if (c->lo >= c->hi)
+        return MOSS_DONE;
+    c->pos = c->lo;
+    return load(c);
+}
+
+enum moss_status
+cursor_last(struct cursor *c)
+{
+    if (c->seg == NULL)
+        return load_lower(c, moss_iterator_last(c->lower));
+    if (c->lo >= c->hi)
+        return MOSS_DONE;
+    c->pos = c->hi - 1;
+    return load(c);
+}
+
+enum moss_status
+cursor_step(struct cursor *c, bool backwards)
+{
+    if (c->seg == NULL)
+        return load_lower(c, backwards ? moss_iterator_prev(c->lower)
+                                       : moss_iterator_next(c->lower));
+    if (backwards) {
+        if (c->pos == c->lo)
+            return MOSS_DONE;
+        c->pos--;
+    } else {
+        if (c->pos + 1 >= c->hi)
+            return MOSS_DONE;
+        c->pos++;
+    }
+    return load(c);
+}
+
+enum moss_status
+cursor_seek(struct cursor *c, struct moss_slice key, bool behind)
+{
+    enum moss_status st;
+
+    if (c->seg == NULL) {
+        st = load_lower(c, moss_iterator_seek(c->lower, key));
+    } else {
+        st = segment_seek_in(c->seg, key, c->lo, c->hi, &c->pos);
+        if (st < 0)
+            return st;
+        st = c->pos < c->hi ? load(c) : MOSS_DONE;
+    }
+    if (st == MOSS_OK && behind && slice_equal(c->e.key, key))
+        st = cursor_step(c, false);
+    return st;
+}
+
+enum moss_status
+cursor_seek_back(struct cursor *c, struct moss_slice key, bool before)
+{
+    enum moss_status st;
+
+    if (c->seg == NULL) {
+        st = load_lower(c, moss_iterator_seek_for_prev(c->lower, key));
+        if (st == MOSS_OK && before && slice_equal(c->e.key, key))
+            st = cursor_step(c, true);
+        return st;
+    }
+    st = segment_seek_in(c->seg, key, c->lo, c->hi, &c->pos);
+    if (st < 0)
+        return st;
+    if (c->pos < c->hi && !before) {
+        st = load(c);
+        if (st < 0 || slice_equal(c->e.key, key))
+            return st;
+    }
+    return cursor_step(c, true);
+}
+
+/* ------------------------------------------------------------------ */
+/* The heap                                                           */
+/* ------------------------------------------------------------------ */
+
+size_t
+heap_shared_prefix(const struct cursor *cursors, size_t n)
+{
+    struct moss_slice first = { NULL, 0 };
+    size_t shared = SIZE_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct segment *seg = cursors[i].seg;
+        struct entry e;
+
+        if (seg == NULL || seg->prefix_len == 0)
+            return 0;
+        if (seg->n == 0 || segment_entry(seg, 0, &e) < 0)
+            return 0;
+        if (shared > seg->prefix_len)
+            shared = seg->prefix_len;
+        if (shared > e.key.len)
+            shared = e.key.len;
+        if (i == 0)
+            first = e.key;
+        shared = shared_bytes(first.bytes, e.key.bytes, shared);
+    }
+    return n == 0 ? 0 : shared;
+}
+
+static inline uint64_t
+prefix_of(const struct heap *h, struct moss_slice key)
+{
+    /* Only in a corrupt segment may a key be shorter. */
+    if (key.len <= h->skip)
+        return 0;
+    return load_prefix(key.bytes + h->skip, key.len - h->skip);
+}
+
+static inline bool
+is_above(const struct heap *h, const struct heap_item *a,
+         const struct heap_item *b)
+{
+    int c;
+
+    if (a->prefix != b->prefix)
+        return (a->prefix < b->prefix) != h->backwards;
+    c = slice_compare(a->cursor->e.key, b->cursor->e.key);
+    if (c != 0)
+        return (c < 0) != h->backwards;
+    return a->cursor->rank > b->cursor->rank;
+}
+
+/* Let the item at i sink to where it belongs. */
+static void
+sink(struct heap *h, size_t i)
+{
+    struct heap_item x = h->items[i];
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child >= h->n)
+            break;
+        if (child + 1 < h->n &&
+            is_above(h, &h->items[child + 1], &h->items[child]))
+            child++;
+        if (!is_above(h, &h->items[child], &x))
+            break;
+        h->items[i] = h->items[child];
+        i = child;
+    }
+    h->items[i] = x;
+}
+
+void
+heap_begin(struct heap *h, bool backwards)
+{
+    h->n = 0;
+    h->backwards = backwards;
+}
+
+void
+heap_put(struct heap *h, struct cursor *c)
+{
+    struct heap_item *item = &h->items[h->n++];
+
+    item->cursor = c;
+    item->prefix = prefix_of(h, c->e.key);
+}
+
+void
+heap_order(struct heap *h)
+{
+    for (size_t i = h->n / 2; i > 0; i--)
+        sink(h, i - 1);
+}
+
+/* The place of the next item after the top; 0 if there is none. */
+static inline size_t
+second_place(const struct heap *h)
+{
+    if (h->n < 3)
+        return h->n == 2;
+    return is_above(h, &h->items[2], &h->items[1]) ? 2 : 1;
+}
+
+struct cursor *
+heap_second(const struct heap *h)
+{
+    size_t i = second_place(h);
+
+    return i == 0 ? NULL : h->items[i].cursor;
+}
+
+/*
+ * Move the cursor at place 0, 1 or 2 on.  Whatever takes the place of one
+ * that is at its end can only sink: above it there is at most the top.  A
+ * cursor that fails leaves the heap, too; the caller gives up then.
+ */
+static enum moss_status
+advance_at(struct heap *h, size_t i)
+{
+    struct cursor *c = h->items[i].cursor;
+    enum moss_status st = cursor_step(c, h->backwards);
+
+    if (st == MOSS_OK) {
+        h->items[i].prefix = prefix_of(h, c->e.key);
+    } else {
+        h->items[i] = h->items[--h->n];
+        if (i == h->n)
+            return st < 0 ? st : MOSS_OK;
+    }
+    sink(h, i);
+    return st < 0 ? st : MOSS_OK;
+}
+
+enum moss_status
+heap_advance(struct heap *h)
+{
+    return advance_at(h, 0);
+}
+
+enum moss_status
+heap_advance_run(struct heap *h)
+{
+    struct cursor *c = heap_top(h);
+    enum moss_status st = cursor_step(c, h->backwards);
+
+    if (st == MOSS_OK)
+        h->items[0].prefix = prefix_of(h, c->e.key);
+    return st;
+}
+
+/* True if the item at place i has the top's key. */
+static inline bool
+is_hidden(const struct heap *h, size_t i)
+{
+    return h->items[i].prefix == h->items[0].prefix &&
+           slice_equal(h->items[i].cursor->e.key, h->items[0].cursor->e.key);
+}
+
+enum moss_status
+heap_skip_hidden(struct heap *h)
+{
+    for (;;) {
+        size_t i = second_place(h);
+        enum moss_status st;
+
+        if (i == 0 || !is_hidden(h, i))
+            return MOSS_OK;
+        st = advance_at(h, i);
+        if (st < 0)
+            return st;
+    }
+}
+
+enum moss_status
+heap_gather(struct heap *h, struct history *out)
+{
+    enum moss_status st;
+
+    out->has_base = false;
+    out->operands.n = 0;
+    st = operands_push(&out->operands, heap_top(h)->e.value);
+    while (st == MOSS_OK) {
+        size_t i = second_place(h);
+        const struct entry *e;
+
+        if (i == 0 || !is_hidden(h, i))
+            break;
+        e = &h->items[i].cursor->e;
+        if (e->op != MOSS_OP_MERGE) {
+            out->has_base = true;
+            out->base = *e;
+            break;
+        }
+        st = operands_push(&out->operands, e->value);
+        if (st == MOSS_OK)
+            st = advance_at(h, i);
+    }
+    operands_reverse(&out->operands);
+    return st;
+}

@@ -1,0 +1,357 @@
+/*
+ * Iterators over a stack of segments and a lower level.
+ *
+ * A heap merges one cursor per segment, each with the bounds as positions in
+ * its segment, and one for a foreign lower level.  The cursor on top has the
+ * newest entry of the current key.  Older ones of that key are moved off it
+ * before the entry is handed out; so a step moves the top only.  Deletions are
+ * passed over, and an operand is combined with all that older segments have
+ * for its key in one call of the operator.
+ *
+ * To turn round, every cursor is placed anew next to the current key.
+ *
+ * Keys and values are handed out as pointers into the segments.  With a
+ * single segment and nothing below no heap is needed: iterator_one.c.
+ *
+ * One thread at a time.
+ */
+#include "stack/iterator.h"
+
+#include "base/mem.h"
+#include "stack/segstack.h"
+
+enum moss_status
+iterator_stop(struct stack_iterator *it, enum moss_status st)
+{
+    it->base.key = it->base.value = moss_slice(NULL, 0);
+    it->state = st < 0 ? ITERATOR_FAILED : ITERATOR_END;
+    it->error = st;
+    return st;
+}
+
+enum moss_status
+iterator_stopped(const struct stack_iterator *it)
+{
+    return it->state == ITERATOR_FAILED ? it->error : MOSS_DONE;
+}
+
+/* Resolve the operand on top of the heap and what lies below it. */
+static enum moss_status
+resolve(struct stack_iterator *it)
+{
+    struct history *h = &it->history;
+    struct moss_slice key = heap_top(&it->heap)->e.key;
+    bool exists;
+    enum moss_status st = heap_gather(&it->heap, h);
+
+    if (st < 0)
+        return st;
+    exists = h->has_base && h->base.op == MOSS_OP_SET;
+    st = merge_op_full(&it->merge, key, exists ? &h->base.value : NULL,
+                       &h->operands, &it->output);
+    if (st < 0)
+        return st;
+    return heap_skip_hidden(&it->heap);
+}
+
+/* From the top of the heap on, find the first entry to be seen. */
+static enum moss_status
+settle(struct stack_iterator *it)
+{
+    struct cursor *top;
+
+    while ((top = heap_top(&it->heap)) != NULL) {
+        enum moss_status st;
+
+        if (top->e.op == MOSS_OP_MERGE)
+            st = resolve(it);
+        else
+            st = heap_skip_hidden(&it->heap);
+        if (st < 0)
+            return iterator_stop(it, st);
+        if (top->e.op == MOSS_OP_SET)
+            return iterator_on(it, top->e.key, top->e.value);
+        if (top->e.op == MOSS_OP_MERGE)
+            return iterator_on(it, top->e.key, output_slice(&it->output));
+        st = heap_advance(&it->heap);
+        if (st < 0)
+            return iterator_stop(it, st);
+    }
+    return iterator_stop(it, MOSS_DONE);
+}
+
+/* How place() finds each cursor's first entry. */
+enum where { AT_FIRST, AT_LAST, AT_SEEK, BEHIND_KEY, AT_SEEK_BACK, BEFORE_KEY };
+
+static enum moss_status
+place_cursor(struct cursor *c, enum where where, struct moss_slice key)
+{
+    switch (where) {
+    case AT_FIRST:
+        return cursor_first(c);
+    case AT_LAST:
+        return cursor_last(c);
+    case AT_SEEK:
+        return cursor_seek(c, key, false);
+    case BEHIND_KEY:
+        return cursor_seek(c, key, true);
+    case AT_SEEK_BACK:
+        return cursor_seek_back(c, key, false);
+    case BEFORE_KEY:
+        break;
+    }
+    return cursor_seek_back(c, key, true);
+}
+
+static enum moss_status
+place(struct stack_iterator *it, enum where where, struct moss_slice key)
+{
+    heap_begin(&it->heap, where == AT_LAST || where >= AT_SEEK_BACK);
+    for (size_t i = 0; i < it->n; i++) {
+        enum moss_status st = place_cursor(&it->cursors[i], where, key);
+
+        if (st < 0)
+            return iterator_stop(it, st);
+        if (st == MOSS_OK)
+            heap_put(&it->heap, &it->cursors[i]);
+    }
+    heap_order(&it->heap);
+    return settle(it);
+}
+
+static enum moss_status
+many_first(struct moss_iterator *base)
+{
+    return place(container_of(base, struct stack_iterator, base), AT_FIRST,
+                 moss_slice(NULL, 0));
+}
+
+static enum moss_status
+many_last(struct moss_iterator *base)
+{
+    return place(container_of(base, struct stack_iterator, base), AT_LAST,
+                 moss_slice(NULL, 0));
+}
+
+static enum moss_status
+many_seek(struct moss_iterator *base, struct moss_slice key)
+{
+    return place(container_of(base, struct stack_iterator, base), AT_SEEK,
+                 key);
+}
+
+static enum moss_status
+many_seek_for_prev(struct moss_iterator *base, struct moss_slice key)
+{
+    return place(container_of(base, struct stack_iterator, base),
+                 AT_SEEK_BACK, key);
+}
+
+/* Step off the current entry against the direction of the last move. */
+static enum moss_status
+turn(struct stack_iterator *it, enum where where)
+{
+    struct moss_slice key = it->base.key;
+
+    if (it->lower != NULL) {
+        /* The key may lie in the lower iterator, which will move. */
+        enum moss_status st;
+
+        buf_clear(&it->turn_key);
+        st = buf_append(&it->turn_key, key.bytes, key.len);
+        if (st < 0)
+            return iterator_stop(it, st);
+        key = moss_slice(it->turn_key.bytes, key.len);
+    }
+    return place(it, where, key);
+}
+
+static enum moss_status
+step(struct stack_iterator *it)
+{
+    enum moss_status st = heap_advance(&it->heap);
+
+    if (st < 0)
+        return iterator_stop(it, st);
+    return settle(it);
+}
+
+static enum moss_status
+many_next(struct moss_iterator *base)
+{
+    struct stack_iterator *it = container_of(base, struct stack_iterator, base);
+
+    if (it->state == ITERATOR_FRESH)
+        return many_first(base);
+    if (it->state != ITERATOR_ON)
+        return iterator_stopped(it);
+    return it->heap.backwards ? turn(it, BEHIND_KEY) : step(it);
+}
+
+static enum moss_status
+many_prev(struct moss_iterator *base)
+{
+    struct stack_iterator *it = container_of(base, struct stack_iterator, base);
+
+    if (it->state == ITERATOR_FRESH)
+        return many_last(base);
+    if (it->state != ITERATOR_ON)
+        return iterator_stopped(it);
+    return it->heap.backwards ? step(it) : turn(it, BEFORE_KEY);
+}
+
+void
+iterator_free(struct moss_iterator *base)
+{
+    struct stack_iterator *it = container_of(base, struct stack_iterator, base);
+
+    moss_iterator_free(it->lower);
+    operands_release(&it->history.operands);
+    output_release(&it->output);
+    buf_release(&it->turn_key);
+    moss_snapshot_unref(it->owner);
+    mem_free(it);
+}
+
+static const struct moss_iterator_ops many_ops = {
+    many_first, many_last, many_seek, many_seek_for_prev,
+    many_next,  many_prev, iterator_free
+};
+
+/* ------------------------------------------------------------------ */
+/* Making one                                                         */
+/* ------------------------------------------------------------------ */
+
+/* Cursors for the segments that have entries within the bounds. */
+static enum moss_status
+add_segments(struct stack_iterator *it, const struct segstack *stack,
+             const struct moss_slice *lo, const struct moss_slice *hi)
+{
+    for (size_t i = 0; i < stack->n; i++) {
+        struct cursor *c = &it->cursors[it->n];
+        enum moss_status st = MOSS_OK;
+
+        memset(c, 0, sizeof(*c));
+        c->seg = stack->segs[i];
+        c->rank = i + 1;
+        c->hi = c->seg->n;
+        if (lo != NULL)
+            st = segment_seek_in(c->seg, *lo, 0, c->hi, &c->lo);
+        if (st == MOSS_OK && hi != NULL)
+            st = segment_gallop(c->seg, *hi, c->lo, c->hi, &c->hi);
+        if (st < 0)
+            return st;
+        if (c->lo < c->hi)
+            it->n++;
+    }
+    return MOSS_OK;
+}
+
+static enum moss_status
+add_lower(struct stack_iterator *it, struct moss_snapshot *lower,
+          const struct moss_slice *lo, const struct moss_slice *hi)
+{
+    struct cursor *c = &it->cursors[it->n];
+    enum moss_status st = moss_snapshot_iterate(lower, lo, hi, &it->lower);
+
+    if (st < 0)
+        return st;
+    memset(c, 0, sizeof(*c));
+    c->lower = it->lower;
+    it->n++;
+    return MOSS_OK;
+}
+
+enum moss_status
+segstack_iterate(const struct segstack *stack,
+                 const struct moss_merge_operator *merge,
+                 struct moss_snapshot *owner, const struct moss_slice *lo,
+                 const struct moss_slice *hi, struct moss_iterator **out)
+{
+    size_t max = stack->n + (stack->lower != NULL);
+    struct stack_iterator *it;
+    enum moss_status st;
+
+    *out = NULL;
+    it = mem_alloc(sizeof(*it) +
+                   max * (sizeof(struct cursor) + sizeof(struct heap_item)));
+    if (it == NULL)
+        return MOSS_NOMEM;
+    memset(it, 0, sizeof(*it));
+    it->base.ops = &many_ops;
+    if (merge != NULL)
+        it->merge = *merge;
+    operands_init(&it->history.operands);
+    output_init(&it->output);
+    buf_init(&it->turn_key);
+    it->heap.items = (struct heap_item *)(void *)&it->cursors[max];
+    st = add_segments(it, stack, lo, hi);
+    if (st == MOSS_OK && stack->lower != NULL)
+        st = add_lower(it, stack->lower, lo, hi);
+    if (st < 0) {
+        iterator_free(&it->base);
+        return st;
+    }
+    it->heap.skip = heap_shared_prefix(it->cursors, it->n);
+    if (it->n == 1 && it->lower == NULL)
+        it->base.ops = &iterator_one_ops;
+    if (owner != NULL)
+        it->owner = moss_snapshot_ref(owner);
+    *out = &it->base;
+    return MOSS_OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* The public calls                                                   */
+/* ------------------------------------------------------------------ */
+
+enum moss_status
+moss_iterator_first(struct moss_iterator *it)
+{
+    return it->ops->first(it);
+}
+
+enum moss_status
+moss_iterator_last(struct moss_iterator *it)
+{
+    return it->ops->last(it);
+}
+
+enum moss_status
+moss_iterator_seek(struct moss_iterator *it, struct moss_slice key)
+{
+    return it->ops->seek(it, key);
+}
+
+enum moss_status
+moss_iterator_seek_for_prev(struct moss_iterator *it, struct moss_slice key)
+{
+    return it->ops->seek_for_prev(it, key);
+}
+
+enum moss_status
+moss_iterator_next(struct moss_iterator *it)
+{
+    return it->ops->next(it);
+}
+
+enum moss_status
+moss_iterator_prev(struct moss_iterator *it)
+{
+    return it->ops->prev(it);
+}
+
+void
+moss_iterator_current(const struct moss_iterator *it, struct moss_slice *key,
+                      struct moss_slice *value)
+{
+    *key = it->key;
+    *value = it->value;
+}
+
+void
+moss_iterator_free(struct moss_iterator *it)
+{
+    if (it != NULL)
+        it->ops->free(it);
+}
