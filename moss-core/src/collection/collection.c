@@ -1,0 +1,420 @@
+/*
+ * Collections: opening, closing, and the steps that the other files share.
+ *
+ * Everything that readers see hangs on one pointer, c->state.  A writer, the
+ * merger and the persister each prepare a new state without the lock and swap
+ * it in under c->mu; what they replaced is released after unlocking.
+ *
+ * Threads start with the first batch, so that a process which only reads has
+ * none.  A forked child has none either: there, every call gives MOSS_FORKED
+ * and takes no lock, since another thread of the parent may have held it.
+ */
+#include "collection/collection.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "collection/exit.h"
+
+#define DEFAULT_MAX_DIRTY_BYTES ((uint64_t)256 << 20)
+#define DEFAULT_MERGE_RATIO 0.8
+#define DEFAULT_RECENT_SNAPSHOTS 1000
+#define DEFAULT_RECENT_BYTES ((uint64_t)64 << 20)
+
+enum moss_status
+collection_check(const struct moss_collection *c)
+{
+    return c->process == sync_process() ? MOSS_OK : MOSS_FORKED;
+}
+
+bool
+collection_is_clean_locked(struct moss_collection *c)
+{
+    mutex_assert_held(&c->mu);
+    return c->lower == NULL || c->state->seq == c->state->lower->seq;
+}
+
+void
+leftovers_release(struct leftovers *left)
+{
+    if (left->newest != NULL)
+        moss_snapshot_unref(left->newest);
+    for (size_t i = 0; i < sizeof(left->states) / sizeof(left->states[0]); i++)
+        state_unref(left->states[i]);
+    memset(left, 0, sizeof(*left));
+}
+
+void
+collection_swap_locked(struct moss_collection *c, struct state *next,
+                       struct leftovers *left)
+{
+    mutex_assert_held(&c->mu);
+    assert(left->states[0] == NULL && next->seq == c->state->seq);
+    left->states[0] = c->state;
+    c->state = next;
+}
+
+void
+collection_new_generation_locked(struct moss_collection *c,
+                                 struct leftovers *left)
+{
+    mutex_assert_held(&c->mu);
+    assert(left->newest == NULL);
+    left->newest = c->newest;
+    c->newest = NULL;
+    /* Release: who sees the new number finds at least this state. */
+    atomic_fetch_add_explicit(&c->generation, 1, memory_order_release);
+}
+
+void
+collection_wake_locked(struct moss_collection *c)
+{
+    mutex_assert_held(&c->mu);
+    condvar_broadcast(&c->room);
+    condvar_broadcast(&c->progress);
+    condvar_signal(&c->persister_work);
+}
+
+struct state *
+collection_state(struct moss_collection *c)
+{
+    struct state *s;
+
+    mutex_lock(&c->mu);
+    s = state_ref(c->state);
+    mutex_unlock(&c->mu);
+    return s;
+}
+
+void
+collection_enter_locked(struct moss_collection *c)
+{
+    mutex_assert_held(&c->mu);
+    c->users++;
+}
+
+void
+collection_leave_locked(struct moss_collection *c)
+{
+    mutex_assert_held(&c->mu);
+    c->users--;
+    if (c->users == 0 && c->closing)
+        condvar_broadcast(&c->progress);
+}
+
+/* ------------------------------------------------------------------ */
+/* Opening                                                            */
+/* ------------------------------------------------------------------ */
+
+static void
+init_options(struct moss_collection *c,
+             const struct moss_collection_options *options)
+{
+    struct moss_collection_options *opts = &c->opts;
+
+    if (options != NULL)
+        *opts = *options;
+    if (opts->merge != NULL) {
+        c->merge_op = *opts->merge;
+        c->merge = &c->merge_op;
+        opts->merge = NULL; /* the caller's struct may be gone by then */
+    }
+    if (opts->max_dirty_bytes == 0)
+        opts->max_dirty_bytes = DEFAULT_MAX_DIRTY_BYTES;
+    if (opts->max_dirty_ops == 0)
+        opts->max_dirty_ops = UINT64_MAX;
+    if (!(opts->min_merge_ratio > 0))
+        opts->min_merge_ratio = DEFAULT_MERGE_RATIO;
+    if (opts->recent_snapshots == 0)
+        opts->recent_snapshots = DEFAULT_RECENT_SNAPSHOTS;
+    if (opts->recent_bytes == 0)
+        opts->recent_bytes = DEFAULT_RECENT_BYTES;
+}
+
+static enum moss_status
+init_sync(struct moss_collection *c)
+{
+    struct condvar *const condvars[] = { &c->room, &c->merger_work,
+                                         &c->persister_work, &c->progress };
+    size_t n = sizeof(condvars) / sizeof(condvars[0]), made = 0;
+    enum moss_status st;
+
+    st = mutex_init(&c->start_mu);
+    if (st != MOSS_OK)
+        return st;
+    st = mutex_init(&c->mu);
+    if (st != MOSS_OK)
+        goto no_mu;
+    while (made < n) {
+        st = condvar_init(condvars[made]);
+        if (st != MOSS_OK)
+            goto no_condvars;
+        made++;
+    }
+    st = read_slots_init(c);
+    if (st == MOSS_OK)
+        return MOSS_OK;
+
+no_condvars:
+    while (made > 0)
+        condvar_destroy(condvars[--made]);
+    mutex_destroy(&c->mu);
+no_mu:
+    mutex_destroy(&c->start_mu);
+    return st;
+}
+
+static void
+release_sync(struct moss_collection *c)
+{
+    condvar_destroy(&c->room);
+    condvar_destroy(&c->merger_work);
+    condvar_destroy(&c->persister_work);
+    condvar_destroy(&c->progress);
+    mutex_destroy(&c->mu);
+    mutex_destroy(&c->start_mu);
+}
+
+/* The state that the lower level's snapshot is, with nothing over it. */
+static enum moss_status
+first_state(struct moss_collection *c, struct moss_snapshot *initial,
+            struct state **out)
+{
+    struct tree *tree = NULL;
+    struct state *s = NULL;
+    enum moss_status st;
+
+    *out = NULL;
+    st = tree_read(initial, &c->next_id, &tree);
+    if (st == MOSS_OK)
+        st = state_new(&s);
+    if (st == MOSS_OK)
+        st = lower_state_new(tree, &s->lower);
+    if (st == MOSS_OK && initial != NULL) {
+        s->lower->snapshot = moss_snapshot_ref(initial);
+        s->lower->tag = moss_snapshot_tag(initial);
+        s->tag = s->lower->tag;
+    }
+    if (st == MOSS_OK) {
+        *out = s;
+        s = NULL;
+    }
+    state_unref(s);
+    tree_unref(tree);
+    return st;
+}
+
+/* What init_sync() did not make; destroy: what it did, as well. */
+static void
+collection_free(struct moss_collection *c, bool destroy)
+{
+    read_slots_release(c, destroy);
+    if (c->newest != NULL)
+        moss_snapshot_unref(c->newest);
+    recents_release(&c->recents);
+    state_unref(c->state);
+    segstack_unref(c->opaque);
+    if (destroy)
+        release_sync(c);
+    mem_free(c);
+}
+
+enum moss_status
+moss_collection_open(const struct moss_collection_options *options,
+                     struct moss_lower *lower, struct moss_collection **out)
+{
+    struct moss_collection *c = NULL;
+    enum moss_status st;
+
+    *out = NULL;
+    c = mem_zalloc(1, sizeof(*c));
+    if (c == NULL)
+        return MOSS_NOMEM;
+    init_options(c, options);
+    c->lower = lower;
+    c->process = sync_process();
+    atomic_init(&c->generation, 1);
+    atomic_init(&c->next_id, TREE_TOP_ID + 1);
+    st = init_sync(c);
+    if (st != MOSS_OK) {
+        mem_free(c);
+        return st;
+    }
+    st = segstack_new(NULL, NULL, 0, &c->opaque);
+    if (st == MOSS_OK) {
+        st = recents_init(&c->recents, c->opts.recent_snapshots,
+                          c->opts.recent_bytes);
+    }
+    if (st == MOSS_OK)
+        st = first_state(c, lower == NULL ? NULL : lower->initial, &c->state);
+    if (st == MOSS_OK && lower != NULL)
+        st = exit_watch(c);
+    if (st != MOSS_OK) {
+        collection_free(c, true);
+        return st;
+    }
+    *out = c;
+    return MOSS_OK;
+}
+
+enum moss_status
+collection_start(struct moss_collection *c)
+{
+    enum moss_status st = MOSS_OK;
+
+    mutex_lock(&c->start_mu);
+    if (!c->started) {
+        st = thread_start(&c->merger, "moss-merger", merger_run, c);
+        if (st == MOSS_OK && c->lower != NULL) {
+            st = thread_start(&c->persister, "moss-persister", persister_run,
+                              c);
+            if (st != MOSS_OK) {
+                mutex_lock(&c->mu);
+                c->stop = true;
+                condvar_broadcast(&c->merger_work);
+                mutex_unlock(&c->mu);
+                thread_join(&c->merger);
+                mutex_lock(&c->mu);
+                c->stop = false;
+                mutex_unlock(&c->mu);
+            }
+        }
+        c->started = st == MOSS_OK;
+    }
+    mutex_unlock(&c->start_mu);
+    return st;
+}
+
+/* ------------------------------------------------------------------ */
+/* Closing                                                            */
+/* ------------------------------------------------------------------ */
+
+static void
+stop_threads(struct moss_collection *c)
+{
+    bool started;
+
+    mutex_lock(&c->mu);
+    c->stop = true;
+    condvar_broadcast(&c->merger_work);
+    collection_wake_locked(c);
+    while (c->users > 0)
+        condvar_wait(&c->progress, &c->mu);
+    mutex_unlock(&c->mu);
+
+    mutex_lock(&c->start_mu);
+    started = c->started;
+    mutex_unlock(&c->start_mu);
+    if (!started)
+        return;
+    thread_join(&c->merger);
+    if (c->lower != NULL)
+        thread_join(&c->persister);
+}
+
+/* Why not everything is persisted; MOSS_OK if it is. */
+static enum moss_status
+unpersisted_reason(struct moss_collection *c, struct moss_error *err)
+{
+    const struct trouble *trouble;
+    enum moss_status st = MOSS_OK;
+
+    error_clear(err);
+    mutex_lock(&c->mu);
+    if (!collection_is_clean_locked(c)) {
+        trouble = c->persist_trouble.error.status != MOSS_OK
+                      ? &c->persist_trouble
+                      : &c->merge_trouble;
+        st = trouble->error.status;
+        if (st != MOSS_OK && err != NULL)
+            *err = trouble->error;
+        if (st == MOSS_OK)
+            st = error_set(err, MOSS_TIMEOUT, "close", NULL, 0);
+    }
+    mutex_unlock(&c->mu);
+    return st;
+}
+
+enum moss_status
+moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
+                      struct moss_error *err)
+{
+    uint64_t deadline = sync_deadline_ns(timeout_ms);
+    enum moss_status st;
+
+    error_clear(err);
+    exit_forget(c);
+    if (collection_check(c) != MOSS_OK) {
+        /* The parent persists; its lower level's locks may be held for good. */
+        collection_free(c, false);
+        return MOSS_FORKED;
+    }
+    collection_event(c, MOSS_EVENT_CLOSE_START);
+    mutex_lock(&c->mu);
+    c->closing = true;
+    persister_ask_locked(c, c->state->seq);
+    c->wake_persister = true;
+    collection_wake_locked(c);
+    while (!collection_is_clean_locked(c) &&
+           condvar_wait_until(&c->progress, &c->mu, deadline)) {
+    }
+    mutex_unlock(&c->mu);
+    stop_threads(c);
+    st = unpersisted_reason(c, err);
+    if (c->lower != NULL && c->lower->ops->close != NULL)
+        c->lower->ops->close(c->lower);
+    collection_event(c, MOSS_EVENT_CLOSE);
+    collection_free(c, true);
+    return st;
+}
+
+/* ------------------------------------------------------------------ */
+/* Small calls                                                        */
+/* ------------------------------------------------------------------ */
+
+struct moss_tag
+moss_collection_tag(struct moss_collection *c)
+{
+    struct moss_tag tag = { 0, 0 };
+
+    if (collection_check(c) != MOSS_OK)
+        return tag;
+    mutex_lock(&c->mu);
+    tag = c->state->tag;
+    mutex_unlock(&c->mu);
+    return tag;
+}
+
+struct moss_tag
+moss_collection_persisted_tag(struct moss_collection *c)
+{
+    struct moss_tag tag = { 0, 0 };
+
+    if (collection_check(c) != MOSS_OK)
+        return tag;
+    mutex_lock(&c->mu);
+    tag = c->state->lower->tag;
+    mutex_unlock(&c->mu);
+    return tag;
+}
+
+uint64_t
+moss_collection_generation(struct moss_collection *c)
+{
+    /* Acquire: pairs with collection_new_generation_locked(). */
+    return atomic_load_explicit(&c->generation, memory_order_acquire);
+}
+
+enum moss_status
+moss_collection_execute(struct moss_collection *c,
+                        const struct moss_batch *batch)
+{
+    struct moss_prepared *p = NULL;
+    enum moss_status st;
+
+    st = moss_collection_prepare(c, batch, MOSS_FOREVER, &p);
+    if (st == MOSS_OK)
+        moss_prepared_publish(p);
+    return st;
+}

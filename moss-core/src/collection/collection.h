@@ -1,0 +1,166 @@
+/*
+ * struct moss_collection, as the files of this folder share it.  See
+ * DESIGN.md for how its parts work together.
+ */
+#ifndef MOSS_COLLECTION_COLLECTION_H
+#define MOSS_COLLECTION_COLLECTION_H
+
+#include <stdatomic.h>
+
+#include "base/sync.h"
+#include "collection/recent.h"
+#include "collection/state.h"
+#include "moss.h"
+
+/*
+ * A snapshot kept for moss_collection_get(), for the threads that hash to it,
+ * so that they write nothing that the other threads read.
+ */
+struct read_slot {
+    struct mutex mu; /* no other lock is taken under it */
+    uint64_t generation;
+    struct moss_snapshot *snap;
+    char apart[64]; /* from the next one's cache line */
+};
+
+enum { READ_SLOTS = 16 };
+
+/* Errors of a background thread, and when it tries again. */
+struct trouble {
+    struct moss_error error; /* status MOSS_OK: none; cleared by success */
+    uint64_t failures;       /* counts up */
+    uint64_t pause_ms;       /* grows from failure to failure */
+    uint64_t retry_ns;       /* not before, unless woken; 0: at once */
+};
+
+struct moss_collection {
+    /* Constant after moss_collection_open(). */
+    struct moss_collection_options opts; /* defaults filled in */
+    struct moss_merge_operator merge_op;
+    const struct moss_merge_operator *merge; /* &merge_op or NULL */
+    struct moss_lower *lower;                /* NULL: in memory only */
+    struct segstack *opaque;                 /* an empty stack, see fold.h */
+    uint64_t process;                        /* that opened it */
+
+    /* Changes whenever a snapshot taken now would be another one. */
+    atomic_uint_fast64_t generation;
+    atomic_uint_fast64_t next_id; /* incarnation ids */
+
+    struct read_slot slots[READ_SLOTS];
+
+    /* Held to start the threads, nothing else.  Before mu. */
+    struct mutex start_mu;
+    bool started GUARDED_BY(start_mu);
+    struct thread merger, persister;
+
+    /*
+     * Guards what follows.  Held to swap pointers and to count: no I/O, no
+     * callbacks, no allocation.  Nothing is locked under it.
+     */
+    struct mutex mu;
+    struct condvar room;           /* writers; persister and close wake */
+    struct condvar merger_work;    /* the merger; writers, persister wake */
+    struct condvar persister_work; /* the persister; all others wake */
+    struct condvar progress;       /* flush, wait_idle, close; both wake */
+
+    struct state *state GUARDED_BY(mu); /* the newest; one reference */
+    /* A snapshot of the newest generation, or NULL. */
+    struct moss_snapshot *newest GUARDED_BY(mu);
+    struct recents recents GUARDED_BY(mu);
+
+    /* Admission. */
+    struct size reserved GUARDED_BY(mu);  /* prepared, not published */
+    unsigned waiting GUARDED_BY(mu);      /* writers that wait for room */
+    unsigned waiting_alone GUARDED_BY(mu); /* with a batch above the bound */
+
+    /* What merger and persister are asked to reach, by state.seq. */
+    uint64_t merge_up_to GUARDED_BY(mu);
+    uint64_t persist_up_to GUARDED_BY(mu); /* without a delay */
+    bool wake_persister GUARDED_BY(mu);    /* cuts the pause after a failure */
+    uint64_t dirty_since_ns GUARDED_BY(mu); /* where a persist delay begins */
+
+    bool merging GUARDED_BY(mu);     /* mid must not be taken meanwhile */
+    unsigned at_work GUARDED_BY(mu); /* background threads that are */
+    uint64_t persist_attempts GUARDED_BY(mu);    /* begun */
+    uint64_t last_failed_attempt GUARDED_BY(mu); /* 0: none */
+    struct trouble merge_trouble GUARDED_BY(mu);
+    struct trouble persist_trouble GUARDED_BY(mu);
+
+    bool closing GUARDED_BY(mu); /* no new batches */
+    bool stop GUARDED_BY(mu);    /* the threads are to end */
+    unsigned users GUARDED_BY(mu); /* calls that wait inside */
+
+    struct moss_collection_stats counters GUARDED_BY(mu);
+};
+
+/* MOSS_FORKED in a process that did not open c, else MOSS_OK. */
+enum moss_status collection_check(const struct moss_collection *c);
+
+/* Everything published is in the lower level, or there is none. */
+bool collection_is_clean_locked(struct moss_collection *c) REQUIRES(c->mu);
+
+/* What a swap leaves to be released once mu is not held any more. */
+struct leftovers {
+    struct state *states[2];
+    struct moss_snapshot *newest;
+};
+void leftovers_release(struct leftovers *left);
+
+/*
+ * Make next, with the same content, the newest state: takes over the
+ * reference.  The one before goes to left.
+ */
+void collection_swap_locked(struct moss_collection *c, struct state *next,
+                            struct leftovers *left) REQUIRES(c->mu);
+/* Readers are to take a new snapshot. */
+void collection_new_generation_locked(struct moss_collection *c,
+                                      struct leftovers *left) REQUIRES(c->mu);
+/* Wake whoever waits for room, for progress, or to persist. */
+void collection_wake_locked(struct moss_collection *c) REQUIRES(c->mu);
+
+/* The newest state; one reference. */
+struct state *collection_state(struct moss_collection *c);
+
+/* Start the threads if they do not run yet. */
+MOSS_MUST_CHECK enum moss_status collection_start(struct moss_collection *c);
+
+/*
+ * A call that waits inside c: close waits until it has left.  leave() may be
+ * followed by the end of c.
+ */
+void collection_enter_locked(struct moss_collection *c) REQUIRES(c->mu);
+void collection_leave_locked(struct moss_collection *c) REQUIRES(c->mu);
+
+/* read.c */
+MOSS_MUST_CHECK enum moss_status read_slots_init(struct moss_collection *c);
+/* destroy: the mutexes too. */
+void read_slots_release(struct moss_collection *c, bool destroy);
+/* Give up snapshots of older generations, so that they pin no memory. */
+void read_slots_refresh(struct moss_collection *c);
+
+/* tidy.c: merge small neighbours at the newest end of top.  Best effort. */
+void tidy_top(struct moss_collection *c);
+
+/* trouble.c */
+void trouble_clear(struct trouble *t);
+/*
+ * Remember a failure and when to try again; for the thread that failed.  The
+ * callback is called by trouble_report(), without the lock.
+ */
+void trouble_note(struct trouble *t, const struct moss_error *err);
+void trouble_report(struct moss_collection *c, const struct moss_error *err);
+void collection_event(struct moss_collection *c, enum moss_event event);
+
+/* merger.c and persister.c: the loops of the two threads. */
+void merger_run(void *collection);
+void persister_run(void *collection);
+/* Has the merger something to do, but for a pause after a failure? */
+bool merger_has_work_locked(struct moss_collection *c) REQUIRES(c->mu);
+/* Ask the merger to bring the batches up to seq into mid. */
+void merger_ask_locked(struct moss_collection *c, uint64_t seq)
+    REQUIRES(c->mu);
+/* Ask the persister to persist the batches up to seq without a delay. */
+void persister_ask_locked(struct moss_collection *c, uint64_t seq)
+    REQUIRES(c->mu);
+
+#endif

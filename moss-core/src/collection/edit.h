@@ -1,0 +1,49 @@
+/*
+ * A batch in prepared form: per collection that it names its sorted segments,
+ * and what it does to the tree.  An edit knows names only; edit_apply() finds
+ * out which collections they are in a given tree.  The ids of collections
+ * that it may have to make are given when it is built, so that applying it to
+ * the same tree twice gives the same ids.  Immutable.
+ */
+#ifndef MOSS_COLLECTION_EDIT_H
+#define MOSS_COLLECTION_EDIT_H
+
+#include <stdatomic.h>
+
+#include "collection/section.h"
+#include "collection/tree.h"
+#include "moss.h"
+
+struct edit {
+    struct moss_slice name; /* owned; empty for the top level */
+    bool replaces;          /* drops the collection that had the name */
+    bool lives;             /* false: only drops it */
+    uint64_t new_id;        /* for the collection if it is to be made */
+    struct segstack *stack; /* one reference; NULL: no changes */
+    size_t n;
+    struct edit *children; /* sorted by name */
+};
+
+/*
+ * Sort and copy the changes of batch and its children.  MOSS_INVALID if
+ * children are nested deeper than TREE_MAX_DEPTH.
+ */
+MOSS_MUST_CHECK enum moss_status
+edit_new(const struct moss_batch *batch, const struct moss_merge_operator *merge,
+         atomic_uint_fast64_t *next_id, struct edit **out);
+void edit_free(struct edit *edit); /* NULL is fine */
+
+/* Neither a change nor a child. */
+bool edit_is_empty(const struct edit *edit);
+/* Sums over the segments. */
+struct size edit_size(const struct edit *edit);
+
+/*
+ * The section that the edit becomes on top of tree: its segments by id, and
+ * the tree after it, which is tree itself if no collection came or went.
+ */
+MOSS_MUST_CHECK enum moss_status edit_apply(const struct edit *edit,
+                                            struct tree *tree,
+                                            struct section **out);
+
+#endif

@@ -1,0 +1,244 @@
+/*
+ * The merger thread: top -> mid.
+ *
+ * It takes all of top at once (as "taken", so that writers begin a new list
+ * and readers still see it), folds it onto mid without the lock, and swaps in
+ * the result.  A big old segment of mid is left alone while what lies above
+ * it is small (min_merge_ratio), so that an entry is merged a logarithmic
+ * number of times.  In a collection without a lower level mid is the bottom.
+ *
+ * It does not run for every batch: the writers keep top small by themselves
+ * (tidy.c).  It runs when top has become large, and when the persister or
+ * wait_idle ask for it.
+ *
+ * If merging fails because of an operator, the segments are piled onto mid
+ * unmerged, so that a bad operand stops neither readers nor the persister.
+ */
+#include "base/error.h"
+#include "base/mem.h"
+#include "collection/collection.h"
+#include "collection/fold.h"
+
+/* Top is large from here on. */
+#define MERGE_BYTES ((uint64_t)1 << 20)
+#define MERGE_NODES 24
+
+bool
+merger_has_work_locked(struct moss_collection *c)
+{
+    const struct state *s = c->state;
+
+    mutex_assert_held(&c->mu);
+    if (s->taken != NULL)
+        return true;
+    if (s->top == NULL)
+        return false;
+    return state_merged_seq(s) < c->merge_up_to ||
+           s->top_size.bytes >= MERGE_BYTES || s->top_nodes >= MERGE_NODES;
+}
+
+void
+merger_ask_locked(struct moss_collection *c, uint64_t seq)
+{
+    mutex_assert_held(&c->mu);
+    if (c->merge_up_to < seq)
+        c->merge_up_to = seq;
+    if (merger_has_work_locked(c))
+        condvar_signal(&c->merger_work);
+}
+
+/* False: the thread is to end. */
+static bool
+wait_for_work(struct moss_collection *c)
+{
+    bool stop;
+
+    mutex_lock(&c->mu);
+    while (!c->stop) {
+        if (!merger_has_work_locked(c))
+            condvar_wait(&c->merger_work, &c->mu);
+        else if (sync_now_ns() >= c->merge_trouble.retry_ns)
+            break;
+        else
+            condvar_wait_until(&c->merger_work, &c->mu,
+                               c->merge_trouble.retry_ns);
+    }
+    stop = c->stop;
+    c->at_work += !stop;
+    mutex_unlock(&c->mu);
+    return !stop;
+}
+
+static void
+rest(struct moss_collection *c)
+{
+    mutex_lock(&c->mu);
+    c->at_work--;
+    condvar_broadcast(&c->progress);
+    mutex_unlock(&c->mu);
+}
+
+/* The state whose taken and mid are to be merged; one reference. */
+static enum moss_status
+take(struct moss_collection *c, struct state **out)
+{
+    struct leftovers left = { { NULL, NULL }, NULL };
+    struct state *next = NULL;
+    enum moss_status st = state_new(&next);
+
+    *out = NULL;
+    if (st != MOSS_OK)
+        return st;
+    mutex_lock(&c->mu);
+    if (c->state->taken == NULL) {
+        state_inherit(next, c->state);
+        state_take_top(next);
+        collection_swap_locked(c, next, &left);
+        next = NULL;
+    }
+    c->merging = true;
+    *out = state_ref(c->state);
+    mutex_unlock(&c->mu);
+    leftovers_release(&left);
+    state_unref(next);
+    return MOSS_OK;
+}
+
+static enum moss_status
+init_sources(struct fold *f, struct state *s)
+{
+    const struct top_node *node;
+    size_t n = s->mid.section != NULL, i;
+
+    for (node = s->taken; node != NULL; node = node->older)
+        n++;
+    f->sources = mem_zalloc(n, sizeof(f->sources[0]));
+    if (f->sources == NULL)
+        return MOSS_NOMEM;
+    f->n = n;
+    for (node = s->taken, i = n; node != NULL; node = node->older) {
+        f->sources[--i].section = top_node_section(node);
+        f->sources[i].born = node->seq;
+    }
+    if (s->mid.section != NULL) {
+        f->has_mid = true;
+        f->sources[0].section = s->mid.section;
+        f->sources[0].born = s->mid.born;
+    }
+    return MOSS_OK;
+}
+
+/* Fold taken onto mid. */
+static enum moss_status
+merge(struct moss_collection *c, struct state *s, struct fold *f,
+      struct section **out)
+{
+    struct moss_error err;
+    enum moss_status st;
+
+    *out = NULL;
+    memset(f, 0, sizeof(*f));
+    f->state = s;
+    f->merge = c->merge;
+    f->opaque = c->opaque;
+    f->into_mid = true;
+    f->ratio = c->opts.min_merge_ratio;
+    st = state_resolve(s);
+    if (st == MOSS_OK)
+        st = init_sources(f, s);
+    if (st == MOSS_OK)
+        st = fold_run(f, out);
+    if (st == MOSS_OK || st == MOSS_NOMEM || f->sources == NULL)
+        return st;
+    error_set(&err, st, "merge", NULL, 0);
+    trouble_report(c, &err);
+    f->no_merge = true;
+    return fold_run(f, out);
+}
+
+static void
+publish_locked(struct moss_collection *c, struct state *next,
+               struct section *section, const struct fold *f,
+               struct leftovers *left) REQUIRES(c->mu)
+{
+    struct layer mid = { section_ref(section), 0, { 0, 0 }, 0 };
+
+    mutex_assert_held(&c->mu);
+    state_inherit(next, c->state);
+    mid.seq = next->taken->seq;
+    mid.tag = next->taken->tag;
+    mid.born = next->seq;
+    state_set_layer(&next->mid, mid);
+    top_node_unref(next->taken); /* the state before holds it still */
+    next->taken = NULL;
+    next->taken_size = (struct size){ 0, 0 };
+    collection_swap_locked(c, next, left);
+    collection_new_generation_locked(c, left);
+    for (size_t i = 0; i < f->n; i++)
+        recents_charge(&c->recents, f->sources[i].born, f->sources[i].dropped);
+    c->counters.merges += f->merged_ops > 0;
+    c->counters.merged_ops += f->merged_ops;
+    trouble_clear(&c->merge_trouble);
+}
+
+static enum moss_status
+merge_once(struct moss_collection *c)
+{
+    struct leftovers left = { { NULL, NULL }, NULL };
+    struct state *s = NULL, *next = NULL;
+    struct section *section = NULL;
+    struct fold f = { .sources = NULL };
+    enum moss_status st = take(c, &s);
+
+    if (st != MOSS_OK)
+        return st;
+    st = state_new(&next);
+    if (st == MOSS_OK)
+        st = merge(c, s, &f, &section);
+    mutex_lock(&c->mu);
+    c->merging = false;
+    if (st == MOSS_OK) {
+        publish_locked(c, next, section, &f, &left);
+        next = NULL;
+    }
+    collection_wake_locked(c);
+    mutex_unlock(&c->mu);
+    leftovers_release(&left);
+    section_unref(section);
+    mem_free(f.sources);
+    state_unref(next);
+    state_unref(s);
+    return st;
+}
+
+static void
+fail(struct moss_collection *c, enum moss_status st)
+{
+    struct moss_error err;
+
+    error_set(&err, st, "merge", NULL, 0);
+    mutex_lock(&c->mu);
+    trouble_note(&c->merge_trouble, &err);
+    collection_wake_locked(c);
+    mutex_unlock(&c->mu);
+    trouble_report(c, &err);
+}
+
+void
+merger_run(void *collection)
+{
+    struct moss_collection *c = collection;
+
+    while (wait_for_work(c)) {
+        enum moss_status st = merge_once(c);
+
+        if (st == MOSS_OK) {
+            read_slots_refresh(c);
+            recents_trim(c);
+            collection_event(c, MOSS_EVENT_MERGED);
+        } else {
+            fail(c, st);
+        }
+        rest(c);
+    }
+}

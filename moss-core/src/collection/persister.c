@@ -1,0 +1,353 @@
+/*
+ * The persister thread: mid -> base -> lower level -> clean, or away.
+ *
+ *     wait       until something is not persisted, its delay is over, and no
+ *                pause after a failure is left
+ *     take       let the merger bring top into mid; mid becomes base
+ *     update     the lower level makes base durable; no lock is held
+ *     publish    a state without base, over the lower level's new snapshot
+ *
+ * A failed update leaves base where it is; the same changes are offered again
+ * after a pause.  Readers see the same content before, during and after.
+ *
+ * base is taken only while the merger does not work on mid: otherwise the
+ * merger's result would hold, a second time, what base holds, and merge
+ * operands would be applied twice.  For the same reason a persisted segment
+ * with operands is never kept in clean, over a lower level that has them.
+ */
+#include "base/error.h"
+#include "base/mem.h"
+#include "collection/changes.h"
+#include "collection/collection.h"
+
+void
+persister_ask_locked(struct moss_collection *c, uint64_t seq)
+{
+    mutex_assert_held(&c->mu);
+    if (c->persist_up_to < seq)
+        c->persist_up_to = seq;
+    condvar_signal(&c->persister_work);
+}
+
+/* ------------------------------------------------------------------ */
+/* Waiting                                                            */
+/* ------------------------------------------------------------------ */
+
+/* More than half of a bound is used up. */
+static bool
+is_filling_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    struct size dirty = state_dirty(c->state);
+
+    mutex_assert_held(&c->mu);
+    return dirty.bytes > c->opts.max_dirty_bytes / 2 ||
+           dirty.ops > c->opts.max_dirty_ops / 2;
+}
+
+/* When to persist: 0 for now, MOSS_FOREVER while there is nothing to do. */
+static uint64_t
+due_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    uint64_t delay_ms = c->opts.persist_delay_ms;
+
+    mutex_assert_held(&c->mu);
+    if (collection_is_clean_locked(c))
+        return MOSS_FOREVER;
+    if (c->persist_trouble.retry_ns != 0)
+        return c->wake_persister ? 0 : c->persist_trouble.retry_ns;
+    if (delay_ms == 0 || c->persist_up_to > c->state->lower->seq ||
+        is_filling_locked(c))
+        return 0;
+    if (delay_ms >= (UINT64_MAX - c->dirty_since_ns) / 1000000)
+        return MOSS_FOREVER;
+    return c->dirty_since_ns + delay_ms * 1000000;
+}
+
+/* False: the thread is to end. */
+static bool
+wait_for_work(struct moss_collection *c)
+{
+    bool stop;
+
+    mutex_lock(&c->mu);
+    while (!c->stop) {
+        uint64_t due = due_ns_locked(c);
+
+        if (due == 0 || (due != MOSS_FOREVER && sync_now_ns() >= due))
+            break;
+        condvar_wait_until(&c->persister_work, &c->mu, due);
+    }
+    stop = c->stop;
+    c->at_work += !stop;
+    mutex_unlock(&c->mu);
+    return !stop;
+}
+
+static void
+rest(struct moss_collection *c)
+{
+    mutex_lock(&c->mu);
+    c->at_work--;
+    condvar_broadcast(&c->progress);
+    mutex_unlock(&c->mu);
+}
+
+/* ------------------------------------------------------------------ */
+/* Taking                                                             */
+/* ------------------------------------------------------------------ */
+
+static bool
+can_take_locked(struct moss_collection *c, uint64_t want) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (c->merging || c->state->mid.section == NULL)
+        return false;
+    /* A merger without memory: persisting what there is frees some. */
+    return c->state->mid.seq >= want ||
+           c->merge_trouble.error.status != MOSS_OK;
+}
+
+/*
+ * A state with a base, the newest one; one reference.  *out is NULL if the
+ * thread is to end.
+ */
+static enum moss_status
+take(struct moss_collection *c, struct state **out)
+{
+    const struct layer empty = { NULL, 0, { 0, 0 }, 0 };
+    struct leftovers left = { { NULL, NULL }, NULL };
+    struct state *next = NULL;
+    enum moss_status st = state_new(&next);
+
+    *out = NULL;
+    if (st != MOSS_OK)
+        return st;
+    mutex_lock(&c->mu);
+    if (c->state->base.section == NULL) {
+        uint64_t want = c->state->seq;
+
+        merger_ask_locked(c, want);
+        while (!c->stop && !can_take_locked(c, want))
+            condvar_wait(&c->persister_work, &c->mu);
+        if (!c->stop) {
+            state_inherit(next, c->state);
+            next->base = next->mid;
+            next->mid = empty;
+            collection_swap_locked(c, next, &left);
+            next = NULL;
+        }
+    }
+    if (!c->stop)
+        *out = state_ref(c->state);
+    mutex_unlock(&c->mu);
+    leftovers_release(&left);
+    state_unref(next);
+    return MOSS_OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* One attempt                                                        */
+/* ------------------------------------------------------------------ */
+
+/* All that publishing needs, made before the lower level is changed. */
+struct attempt {
+    struct changes changes;
+    struct lower_state *lower;
+    struct section *clean; /* NULL: nothing is kept */
+    struct state *next;
+};
+
+static bool
+has_operands(const struct segstack *stack)
+{
+    return segstack_totals(stack).n_merge > 0;
+}
+
+/* What of base may be kept as a cache over the new lower level. */
+static enum moss_status
+make_clean(const struct section *base, struct section **out)
+{
+    enum moss_status st = section_new(base->n, out);
+
+    if (st != MOSS_OK)
+        return st;
+    for (size_t i = 0; i < base->n; i++) {
+        if (!has_operands(base->items[i].stack))
+            section_add(*out, base->items[i].id, base->items[i].stack);
+    }
+    section_seal(*out, base->tree);
+    return MOSS_OK;
+}
+
+static enum moss_status
+attempt_init(struct attempt *a, struct moss_collection *c, struct state *s)
+{
+    enum moss_status st;
+
+    memset(a, 0, sizeof(*a));
+    st = changes_init(&a->changes, s);
+    if (st == MOSS_OK)
+        st = lower_state_new(s->base.section->tree, &a->lower);
+    if (st == MOSS_OK)
+        st = state_new(&a->next);
+    if (st == MOSS_OK && c->opts.cache_persisted)
+        st = make_clean(s->base.section, &a->clean);
+    if (st != MOSS_OK)
+        return st;
+    a->lower->tag = s->base.tag;
+    a->lower->seq = s->base.seq;
+    return MOSS_OK;
+}
+
+static void
+attempt_release(struct attempt *a)
+{
+    changes_release(&a->changes);
+    lower_state_unref(a->lower);
+    section_unref(a->clean);
+    state_unref(a->next);
+}
+
+/* Gives a->lower its snapshot. */
+static enum moss_status
+update(struct moss_collection *c, struct attempt *a, struct moss_error *err)
+{
+    const struct moss_changes *changes = &a->changes.changes;
+    enum moss_status st = MOSS_OK;
+
+    if (c->opts.before_persist != NULL)
+        st = c->opts.before_persist(c->opts.ctx, changes->tag, err);
+    if (st == MOSS_OK) {
+        st = c->lower->ops->update(c->lower, changes, &a->lower->snapshot,
+                                   err);
+    }
+    if (st > 0 || (st == MOSS_OK && a->lower->snapshot == NULL))
+        st = MOSS_INVALID; /* no answer that these calls may give */
+    return st;
+}
+
+/* Bytes that the newest state holds no more are charged to older ones. */
+static void
+charge_locked(struct moss_collection *c, const struct state *next)
+    REQUIRES(c->mu)
+{
+    const struct layer *const gone[] = { &c->state->base, &c->state->clean };
+    uint64_t kept =
+        next->clean.section == NULL ? 0 : next->clean.section->size.bytes;
+
+    mutex_assert_held(&c->mu);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t bytes =
+            gone[i]->section == NULL ? 0 : gone[i]->section->size.bytes;
+
+        /* What is kept came from base. */
+        recents_charge(&c->recents, gone[i]->born,
+                       i == 0 ? bytes - kept : bytes);
+    }
+}
+
+static void
+publish(struct moss_collection *c, struct attempt *a)
+{
+    const struct layer empty = { NULL, 0, { 0, 0 }, 0 };
+    struct leftovers left = { { NULL, NULL }, NULL };
+    struct state *next = a->next;
+    struct layer clean = empty;
+
+    mutex_lock(&c->mu);
+    state_inherit(next, c->state);
+    if (a->clean != NULL) {
+        clean = next->base;
+        clean.section = a->clean;
+    }
+    state_set_layer(&next->clean, clean);
+    state_set_layer(&next->base, empty);
+    lower_state_unref(next->lower); /* the state before holds it still */
+    next->lower = a->lower;
+    charge_locked(c, next);
+    collection_swap_locked(c, next, &left);
+    collection_new_generation_locked(c, &left);
+    a->lower = NULL;
+    a->clean = NULL;
+    a->next = NULL;
+    c->counters.persists++;
+    trouble_clear(&c->persist_trouble);
+    c->wake_persister = false;
+    if (c->opts.persist_delay_ms > 0)
+        c->dirty_since_ns = sync_now_ns();
+    collection_wake_locked(c);
+    mutex_unlock(&c->mu);
+    leftovers_release(&left);
+}
+
+static void
+fail(struct moss_collection *c, uint64_t attempt, struct moss_error *err)
+{
+    mutex_lock(&c->mu);
+    c->counters.persist_errors++;
+    c->last_failed_attempt = attempt;
+    trouble_note(&c->persist_trouble, err);
+    collection_wake_locked(c);
+    mutex_unlock(&c->mu);
+    trouble_report(c, err);
+}
+
+static uint64_t
+begin_attempt(struct moss_collection *c)
+{
+    uint64_t attempt;
+
+    mutex_lock(&c->mu);
+    attempt = ++c->persist_attempts;
+    c->wake_persister = false;
+    mutex_unlock(&c->mu);
+    return attempt;
+}
+
+/* False: the thread is to end. */
+static bool
+persist_once(struct moss_collection *c)
+{
+    struct state *s = NULL;
+    struct moss_error err;
+    struct attempt a;
+    uint64_t attempt;
+    enum moss_status st = take(c, &s);
+
+    if (st == MOSS_OK && s == NULL)
+        return false;
+    memset(&a, 0, sizeof(a));
+    error_clear(&err);
+    attempt = begin_attempt(c);
+    if (st == MOSS_OK)
+        st = attempt_init(&a, c, s);
+    if (st == MOSS_OK)
+        st = update(c, &a, &err);
+    if (st == MOSS_OK) {
+        publish(c, &a);
+    } else {
+        if (err.status != st)
+            error_set(&err, st, "persist", NULL, 0);
+        fail(c, attempt, &err);
+    }
+    attempt_release(&a);
+    state_unref(s);
+    if (st == MOSS_OK) {
+        read_slots_refresh(c);
+        recents_trim(c);
+        collection_event(c, MOSS_EVENT_PERSISTED);
+    }
+    return true;
+}
+
+void
+persister_run(void *collection)
+{
+    struct moss_collection *c = collection;
+    bool go_on = true;
+
+    while (go_on && wait_for_work(c)) {
+        go_on = persist_once(c);
+        rest(c);
+    }
+}

@@ -1,0 +1,307 @@
+/*
+ * Prepare and publish.
+ *
+ * Prepare does all that can fail or wait: it sorts the batch into an edit,
+ * waits for room, starts the threads, allocates the node for top and the
+ * state that publishing will swap in.  It also applies the edit to the tree
+ * of the moment.  If that is still the newest tree when the batch is
+ * published, the node is resolved already; otherwise it is resolved by
+ * whoever reads it first (state.c).  So publish allocates nothing, prepared
+ * batches hold no lock and do not depend on each other, and any order of
+ * publishing them is right: the later publish wins.
+ *
+ * Admission.  What is published and not persisted, plus what is prepared,
+ * stays within the bounds.  A writer waits only while something published is
+ * on its way to the lower level, so that a caller's own prepared batches can
+ * never be what it waits for.
+ */
+#include <assert.h>
+
+#include "base/mem.h"
+#include "collection/collection.h"
+
+struct moss_prepared {
+    struct moss_collection *c;
+    struct top_node *node; /* NULL: the batch changes nothing */
+    struct state *state;   /* fresh, to be filled in */
+    struct tree *tree;     /* that node's section is for; one reference */
+    struct moss_tag tag;
+    bool reserved;
+};
+
+static bool
+has_tag(struct moss_tag tag)
+{
+    const struct moss_tag none = { 0, 0 };
+
+    return !moss_tag_equal(tag, none);
+}
+
+/* ------------------------------------------------------------------ */
+/* Admission                                                          */
+/* ------------------------------------------------------------------ */
+
+static bool
+exceeds(const struct moss_collection *c, struct size size)
+{
+    return size.bytes > c->opts.max_dirty_bytes ||
+           size.ops > c->opts.max_dirty_ops;
+}
+
+/* alone: the batch is above a bound by itself. */
+static bool
+has_room_locked(struct moss_collection *c, struct size size, bool alone)
+    REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (collection_is_clean_locked(c))
+        return true;
+    if (!alone && c->waiting_alone > 0)
+        return false; /* small batches must not starve a large one */
+    return !exceeds(c, size_add(size_add(state_dirty(c->state), c->reserved),
+                                size));
+}
+
+static enum moss_status
+wait_for_room_locked(struct moss_collection *c, struct size size,
+                     uint64_t deadline) REQUIRES(c->mu)
+{
+    bool alone = exceeds(c, size), in_time = true;
+
+    mutex_assert_held(&c->mu);
+    if (has_room_locked(c, size, alone))
+        return c->closing ? MOSS_CLOSED : MOSS_OK;
+    collection_enter_locked(c);
+    c->counters.writer_waits++;
+    c->waiting++;
+    c->waiting_alone += alone;
+    while (in_time && !c->closing &&
+           c->persist_trouble.error.status == MOSS_OK &&
+           !has_room_locked(c, size, alone)) {
+        persister_ask_locked(c, c->state->seq);
+        in_time = condvar_wait_until(&c->room, &c->mu, deadline);
+    }
+    c->waiting--;
+    c->waiting_alone -= alone;
+    if (alone)
+        condvar_broadcast(&c->room); /* those that gave way to this one */
+    collection_leave_locked(c);
+    if (c->closing)
+        return MOSS_CLOSED;
+    if (has_room_locked(c, size, alone))
+        return MOSS_OK;
+    if (c->persist_trouble.error.status != MOSS_OK)
+        return c->persist_trouble.error.status;
+    return MOSS_TIMEOUT;
+}
+
+static enum moss_status
+admit(struct moss_prepared *p, uint64_t timeout_ms)
+{
+    struct moss_collection *c = p->c;
+    uint64_t deadline = sync_deadline_ns(timeout_ms);
+    enum moss_status st;
+
+    mutex_lock(&c->mu);
+    st = wait_for_room_locked(c, p->node->size, deadline);
+    if (st == MOSS_OK) {
+        c->reserved = size_add(c->reserved, p->node->size);
+        p->reserved = true;
+    }
+    mutex_unlock(&c->mu);
+    return st;
+}
+
+static void
+give_back_locked(struct moss_collection *c, struct moss_prepared *p)
+    REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (!p->reserved)
+        return;
+    c->reserved = size_sub(c->reserved, p->node->size);
+    p->reserved = false;
+}
+
+/* ------------------------------------------------------------------ */
+/* Preparing                                                          */
+/* ------------------------------------------------------------------ */
+
+/* Apply the edit to the newest tree, in the hope that it stays. */
+static enum moss_status
+resolve_now(struct moss_prepared *p)
+{
+    struct state *s = collection_state(p->c);
+    struct section *section = NULL;
+    enum moss_status st;
+
+    st = state_resolve(s);
+    if (st == MOSS_OK)
+        st = edit_apply(p->node->edit, state_tree(s), &section);
+    if (st == MOSS_OK) {
+        p->tree = tree_ref(state_tree(s));
+        atomic_store_explicit(&p->node->section, section,
+                              memory_order_relaxed);
+    }
+    state_unref(s);
+    return st;
+}
+
+static enum moss_status
+init_node(struct moss_prepared *p, const struct moss_batch *batch)
+{
+    struct edit *edit = NULL;
+    enum moss_status st;
+
+    st = edit_new(batch, p->c->merge, &p->c->next_id, &edit);
+    if (st != MOSS_OK)
+        return st;
+    if (edit_is_empty(edit) && !has_tag(p->tag)) {
+        edit_free(edit);
+        return MOSS_OK;
+    }
+    st = top_node_new(edit, NULL, edit_size(edit), &p->node);
+    if (st != MOSS_OK)
+        edit_free(edit);
+    return st;
+}
+
+enum moss_status
+moss_collection_prepare(struct moss_collection *c,
+                        const struct moss_batch *batch, uint64_t timeout_ms,
+                        struct moss_prepared **out)
+{
+    struct moss_prepared *p = NULL;
+    enum moss_status st = collection_check(c);
+
+    *out = NULL;
+    if (st != MOSS_OK)
+        return st;
+    p = mem_zalloc(1, sizeof(*p));
+    if (p == NULL)
+        return MOSS_NOMEM;
+    p->c = c;
+    p->tag = moss_batch_tag(batch);
+    st = init_node(p, batch);
+    if (st == MOSS_OK && p->node != NULL) {
+        st = state_new(&p->state);
+        if (st == MOSS_OK)
+            st = collection_start(c);
+        if (st == MOSS_OK)
+            st = admit(p, timeout_ms);
+        if (st == MOSS_OK)
+            st = resolve_now(p);
+    }
+    if (st == MOSS_OK) {
+        *out = p;
+        p = NULL;
+    }
+    moss_prepared_free(p);
+    return st;
+}
+
+void
+moss_prepared_free(struct moss_prepared *p)
+{
+    struct moss_collection *c;
+
+    if (p == NULL)
+        return;
+    c = p->c;
+    if (p->reserved && collection_check(c) == MOSS_OK) {
+        mutex_lock(&c->mu);
+        give_back_locked(c, p);
+        condvar_broadcast(&c->room);
+        mutex_unlock(&c->mu);
+    }
+    top_node_unref(p->node);
+    state_unref(p->state);
+    tree_unref(p->tree);
+    mem_free(p);
+}
+
+struct moss_tag
+moss_prepared_tag(const struct moss_prepared *p)
+{
+    return p->tag;
+}
+
+/* ------------------------------------------------------------------ */
+/* Publishing                                                         */
+/* ------------------------------------------------------------------ */
+
+static void
+count_batch_locked(struct moss_collection *c, struct size size)
+    REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    c->counters.batches++;
+    c->counters.ops += size.ops;
+    c->counters.batch_bytes += size.bytes;
+}
+
+/* The state before this batch is kept if a tag can ask for it. */
+static void
+retire_locked(struct moss_collection *c, struct state *old,
+              struct leftovers *left) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (old->seq > 0 && old->tag_seq == old->seq)
+        left->states[0] = recents_push(&c->recents, old);
+    else
+        left->states[0] = old;
+}
+
+static void
+wake_background_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (merger_has_work_locked(c))
+        condvar_signal(&c->merger_work);
+    if (c->lower != NULL)
+        condvar_signal(&c->persister_work);
+}
+
+void
+moss_prepared_publish(struct moss_prepared *p)
+{
+    struct leftovers left = { { NULL, NULL }, NULL };
+    struct moss_collection *c = p->c;
+    struct section *wrong = NULL;
+    struct state *old, *s = p->state;
+    struct top_node *node = p->node;
+
+    if (node == NULL || collection_check(c) != MOSS_OK) {
+        moss_prepared_free(p);
+        return;
+    }
+    mutex_lock(&c->mu);
+    assert(!c->stop);
+    old = c->state;
+    if (state_tree(old) != p->tree) {
+        wrong = top_node_section(node);
+        atomic_store_explicit(&node->section, NULL, memory_order_relaxed);
+    }
+    if (c->opts.persist_delay_ms > 0 && collection_is_clean_locked(c))
+        c->dirty_since_ns = sync_now_ns();
+    state_inherit(s, old);
+    s->seq++;
+    if (has_tag(p->tag)) {
+        s->tag = p->tag;
+        s->tag_seq = s->seq;
+    }
+    give_back_locked(c, p);
+    count_batch_locked(c, node->size);
+    state_push(s, node);
+    c->state = s;
+    retire_locked(c, old, &left);
+    collection_new_generation_locked(c, &left);
+    wake_background_locked(c);
+    mutex_unlock(&c->mu);
+
+    leftovers_release(&left);
+    section_unref(wrong);
+    tree_unref(p->tree);
+    mem_free(p);
+    tidy_top(c);
+}

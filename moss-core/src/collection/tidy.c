@@ -1,0 +1,124 @@
+/*
+ * Tidying top: after a publish the writer merges the newest nodes as long as
+ * the next older one is not larger than all newer ones together.  So each
+ * node left is larger than the sum of those above it, top has at most log2 n
+ * of them whatever the merger is busy with, and an entry is copied at most
+ * log2 n times, in memory that is in the cache.  Nodes do not grow beyond
+ * TIDY_MAX here: larger merges are the merger's.
+ *
+ * Best effort: if memory runs out, or if another writer or the merger has
+ * changed top meanwhile, the result is dropped.
+ */
+#include "base/mem.h"
+#include "collection/collection.h"
+#include "collection/fold.h"
+
+#define TIDY_MAX ((uint64_t)1 << 20)
+
+/* How many of the newest nodes are to become one. */
+static size_t
+pick_nodes(const struct state *s, struct size *sum)
+{
+    const struct top_node *node = s->top;
+    size_t k = 0;
+
+    *sum = (struct size){ 0, 0 };
+    while (node != NULL && (k == 0 || node->size.bytes <= sum->bytes) &&
+           sum->bytes + node->size.bytes <= TIDY_MAX) {
+        *sum = size_add(*sum, node->size);
+        node = node->older;
+        k++;
+    }
+    return k;
+}
+
+static enum moss_status
+merge_nodes(struct moss_collection *c, struct state *s, size_t k,
+            struct fold *f, struct top_node **out)
+{
+    struct top_node *node = s->top;
+    struct section *section = NULL;
+    enum moss_status st;
+
+    *out = NULL;
+    memset(f, 0, sizeof(*f));
+    st = state_resolve(s);
+    if (st != MOSS_OK)
+        return st;
+    f->state = s;
+    f->merge = c->merge;
+    f->opaque = c->opaque;
+    f->sources = mem_zalloc(k, sizeof(f->sources[0]));
+    if (f->sources == NULL)
+        return MOSS_NOMEM;
+    f->n = k;
+    for (size_t i = k; i > 0; i--, node = node->older) {
+        f->sources[i - 1].section = top_node_section(node);
+        f->sources[i - 1].born = node->seq;
+    }
+    f->older_top = node;
+    f->older_taken = s->taken;
+    st = fold_run(f, &section);
+    if (st == MOSS_OK)
+        st = top_node_new(NULL, section, section->size, out);
+    section_unref(section);
+    return st;
+}
+
+/* Put node in the place of the k newest ones of top. */
+static void
+replace_locked(struct moss_collection *c, struct state *next,
+               struct top_node *node, size_t k, struct size sum,
+               struct leftovers *left) REQUIRES(c->mu)
+{
+    struct top_node *older;
+
+    mutex_assert_held(&c->mu);
+    state_inherit(next, c->state);
+    node->seq = next->top->seq;
+    node->tag = next->top->tag;
+    older = next->top;
+    for (size_t i = 0; i < k; i++)
+        older = older->older;
+    node->older = older == NULL ? NULL : top_node_ref(older);
+    top_node_unref(next->top); /* c->state holds it still */
+    next->top = top_node_ref(node);
+    next->top_nodes -= k - 1;
+    next->top_size = size_add(size_sub(next->top_size, sum), node->size);
+    collection_swap_locked(c, next, left);
+}
+
+void
+tidy_top(struct moss_collection *c)
+{
+    struct leftovers left = { { NULL, NULL }, NULL };
+    struct state *s = collection_state(c), *next = NULL;
+    struct top_node *node = NULL;
+    struct fold f = { .sources = NULL };
+    struct size sum;
+    size_t k = pick_nodes(s, &sum);
+
+    if (k < 2 || state_new(&next) != MOSS_OK ||
+        merge_nodes(c, s, k, &f, &node) != MOSS_OK)
+        goto done;
+    mutex_lock(&c->mu);
+    if (c->state->top == s->top) {
+        replace_locked(c, next, node, k, sum, &left);
+        next = NULL;
+        c->counters.merges++;
+        c->counters.merged_ops += f.merged_ops;
+        for (size_t i = 0; i < f.n; i++) {
+            recents_charge(&c->recents, f.sources[i].born,
+                           f.sources[i].dropped);
+        }
+    }
+    mutex_unlock(&c->mu);
+    leftovers_release(&left);
+
+done:
+    mem_free(f.sources);
+    top_node_unref(node);
+    state_unref(next);
+    state_unref(s);
+    recents_trim(c);
+}

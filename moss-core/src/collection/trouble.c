@@ -1,0 +1,43 @@
+/*
+ * Background failures: kept, reported, retried with a growing pause.  A pause
+ * doubles from failure to failure, so that neither a full disk nor a bug in a
+ * lower level makes a thread spin.
+ */
+#include "base/error.h"
+#include "collection/collection.h"
+
+#define FIRST_PAUSE_MS 10
+#define LONGEST_PAUSE_MS 5000
+
+void
+trouble_clear(struct trouble *t)
+{
+    error_clear(&t->error);
+    t->pause_ms = 0;
+    t->retry_ns = 0;
+}
+
+void
+trouble_note(struct trouble *t, const struct moss_error *err)
+{
+    t->error = *err;
+    t->failures++;
+    t->pause_ms = t->pause_ms == 0 ? FIRST_PAUSE_MS : t->pause_ms * 2;
+    if (t->pause_ms > LONGEST_PAUSE_MS)
+        t->pause_ms = LONGEST_PAUSE_MS;
+    t->retry_ns = sync_deadline_ns(t->pause_ms);
+}
+
+void
+trouble_report(struct moss_collection *c, const struct moss_error *err)
+{
+    if (c->opts.on_error != NULL)
+        c->opts.on_error(c->opts.ctx, err);
+}
+
+void
+collection_event(struct moss_collection *c, enum moss_event event)
+{
+    if (c->opts.on_event != NULL)
+        c->opts.on_event(c->opts.ctx, event);
+}

@@ -1,0 +1,131 @@
+/*
+ * Calls that wait for the background threads: flush and wait_idle.
+ *
+ * Both ask merger and persister to go on without a delay and wake them from a
+ * pause after a failure.  A failure ends the wait if the attempt that failed
+ * began after the call: one of before may be over by now.
+ */
+#include "base/error.h"
+#include "collection/collection.h"
+
+/* How far failures had got when the call began. */
+struct since {
+    uint64_t attempts, merge_failures;
+};
+
+static struct since
+begin_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    collection_enter_locked(c);
+    c->wake_persister = true;
+    condvar_signal(&c->persister_work);
+    return (struct since){ c->persist_attempts, c->merge_trouble.failures };
+}
+
+/* The failure that came since then and lasts, or NULL. */
+static const struct moss_error *
+failure_locked(struct moss_collection *c, struct since since) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (c->last_failed_attempt > since.attempts &&
+        c->persist_trouble.error.status != MOSS_OK)
+        return &c->persist_trouble.error;
+    if (c->merge_trouble.failures > since.merge_failures &&
+        c->merge_trouble.error.status != MOSS_OK)
+        return &c->merge_trouble.error;
+    return NULL;
+}
+
+/* MOSS_OK: wait on. */
+static enum moss_status
+check_locked(struct moss_collection *c, struct since since,
+             struct moss_error *err) REQUIRES(c->mu)
+{
+    const struct moss_error *failure = failure_locked(c, since);
+
+    mutex_assert_held(&c->mu);
+    if (c->stop)
+        return error_set(err, MOSS_CLOSED, "close", NULL, 0);
+    if (failure == NULL)
+        return MOSS_OK;
+    if (err != NULL)
+        *err = *failure;
+    return failure->status;
+}
+
+enum moss_status
+moss_collection_flush(struct moss_collection *c, uint64_t timeout_ms,
+                      struct moss_error *err)
+{
+    uint64_t deadline = sync_deadline_ns(timeout_ms), target;
+    enum moss_status st = collection_check(c);
+    bool in_time = true;
+    struct since since;
+
+    error_clear(err);
+    if (st != MOSS_OK)
+        return error_set(err, st, "flush", NULL, 0);
+    if (c->lower == NULL)
+        return MOSS_OK;
+    mutex_lock(&c->mu);
+    target = c->state->seq;
+    if (c->state->lower->seq >= target) {
+        mutex_unlock(&c->mu);
+        return MOSS_OK;
+    }
+    since = begin_locked(c);
+    persister_ask_locked(c, target);
+    while (c->state->lower->seq < target) {
+        st = check_locked(c, since, err);
+        if (st == MOSS_OK && !in_time)
+            st = error_set(err, MOSS_TIMEOUT, "flush", NULL, 0);
+        if (st != MOSS_OK)
+            break;
+        in_time = condvar_wait_until(&c->progress, &c->mu, deadline);
+    }
+    collection_leave_locked(c);
+    mutex_unlock(&c->mu);
+    return st;
+}
+
+static bool
+is_idle_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    return c->at_work == 0 && c->state->top == NULL &&
+           c->state->taken == NULL && collection_is_clean_locked(c);
+}
+
+enum moss_status
+moss_collection_wait_idle(struct moss_collection *c, uint64_t timeout_ms)
+{
+    uint64_t deadline = sync_deadline_ns(timeout_ms);
+    enum moss_status st = collection_check(c);
+    bool in_time = true;
+    struct since since;
+
+    if (st != MOSS_OK)
+        return st;
+    mutex_lock(&c->mu);
+    if (is_idle_locked(c)) {
+        mutex_unlock(&c->mu);
+        return MOSS_OK;
+    }
+    since = begin_locked(c);
+    while (!is_idle_locked(c)) {
+        st = check_locked(c, since, NULL);
+        if (st == MOSS_OK && !in_time)
+            st = MOSS_TIMEOUT;
+        if (st != MOSS_OK)
+            break;
+        /* Each time anew: batches may have come in meanwhile. */
+        merger_ask_locked(c, c->state->seq);
+        if (c->lower != NULL)
+            persister_ask_locked(c, c->state->seq);
+        in_time = condvar_wait_until(&c->progress, &c->mu, deadline);
+    }
+    collection_leave_locked(c);
+    mutex_unlock(&c->mu);
+    return st;
+}
