@@ -68,6 +68,8 @@ struct table {
     /* Of the transaction half: found at first use. */
     struct conn_store *store; /* borrowed from conn */
     char *collection;         /* path of the child collection, see catalog.c */
+    bool made;                /* by CREATE, not attached */
+    bool joined;              /* takes part in store's transaction */
 };
 
 /* conn.c: the module's context of one connection. */
@@ -90,6 +92,12 @@ void table_forget(struct table *t);
  * owns one reference.
  */
 int table_snapshot(struct table *t, struct moss_snapshot **out);
+/*
+ * To be called once for each table_snapshot() that succeeded, when its cursor
+ * is closed: cursors that are open together share one state, and a connection
+ * without any keeps none alive.
+ */
+void table_cursor_closed(struct table *t);
 
 /*
  * Inside a writing transaction: the row under key as of now, own changes
@@ -111,6 +119,22 @@ int txn_rollback_to(sqlite3_vtab *vtab, int n);
 
 /* merge='name': the built-in operator, or NULL (merge.c). */
 const struct moss_merge_operator *merge_find(const char *name);
+
+/*
+ * For planners' estimates only: the newest state of the table's collection
+ * that is at hand without any I/O or SQL, or NULL.  The caller owns a
+ * reference.  Never use it for rows: it may be ahead of the statement.
+ */
+struct moss_snapshot *table_peek(struct table *t);
+
+#ifdef SQLITE_CORE
+struct moss_os;
+/*
+ * Only where the extension is linked statically: the operating system that
+ * stores opened from now on use; NULL restores the system's own.  For tests.
+ */
+MOSS_API void moss_ext_set_os(struct moss_os *os);
+#endif
 
 /* ---------------------------------------------------------------- vtab.c */
 

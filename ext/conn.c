@@ -1,0 +1,403 @@
+/*
+ * What belongs to one connection: the stores it uses, and how a table finds
+ * its store.
+ *
+ * A conn_store is kept until the connection closes, although virtual table
+ * objects come and go with every change of schema; it is let go earlier only
+ * when its database has been detached.
+ */
+#include "txn.h"
+
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+#define DEFAULT_SUFFIX "-moss"
+
+int
+conn_new(sqlite3 *db, struct conn **out)
+{
+    *out = sqlite3_malloc64(sizeof **out);
+    if (*out == NULL)
+        return SQLITE_NOMEM;
+    (*out)->db = db;
+    (*out)->stores = NULL;
+    return SQLITE_OK;
+}
+
+static void
+conn_store_free(struct conn_store *cs)
+{
+    txn_end(cs);
+    read_drop(cs);
+    registry_unref(cs->shared);
+    store_row_release(&cs->row);
+    bytes_release(&cs->sweep);
+    sqlite3_free(cs->schema);
+    sqlite3_free(cs->file);
+    sqlite3_free(cs);
+}
+
+void
+conn_free(void *arg)
+{
+    struct conn *conn = arg;
+
+    while (conn->stores != NULL) {
+        struct conn_store *cs = conn->stores;
+
+        conn->stores = cs->next;
+        conn_store_free(cs);
+    }
+    sqlite3_free(conn);
+}
+
+int
+report_text(struct table *t, int rc, char *err)
+{
+    if (rc != SQLITE_OK && err != NULL)
+        rc = error_report(t, rc, "%s", err);
+    sqlite3_free(err);
+    return rc;
+}
+
+/* ------------------------------------------------------------ the database */
+
+static const char *
+schema_file(sqlite3 *db, const char *schema)
+{
+    const char *file = sqlite3_db_filename(db, schema);
+
+    return file == NULL ? "" : file;
+}
+
+bool
+schema_is_memory(sqlite3 *db, const char *schema)
+{
+    char *vfs = NULL;
+    bool memory = *schema_file(db, schema) == '\0';
+
+    if (memory)
+        return true;
+    if (sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &vfs) ==
+            SQLITE_OK &&
+        vfs != NULL)
+        memory = strncmp(vfs, "memdb", 5) == 0;
+    sqlite3_free(vfs);
+    return memory;
+}
+
+char *
+store_directory(sqlite3 *db, const char *schema, const struct store_row *row)
+{
+    const char *file = schema_file(db, schema);
+    const char *slash = strrchr(file, '/');
+
+    if (row->is_default)
+        return sqlite3_mprintf("%s" DEFAULT_SUFFIX "%s", file,
+                               row->async ? "-async" : "");
+    if (row->path[0] == '/' || slash == NULL)
+        return sqlite3_mprintf("%s", row->path);
+    return sqlite3_mprintf("%.*s/%s", (int)(slash - file), file, row->path);
+}
+
+void
+home_identity(sqlite3 *db, const char *schema, struct moss_store_identity *out)
+{
+    struct moss_os *os = registry_os();
+    struct moss_file_id id;
+    const char *file = schema_file(db, schema);
+
+    memset(out, 0, sizeof *out);
+    if (schema_is_memory(db, schema))
+        return;
+    sqlite3_snprintf((int)sizeof out->home_path, out->home_path, "%s", file);
+    if (os->ops->identify(os, file, &id) == MOSS_OK) {
+        out->home_dev = id.dev;
+        out->home_ino = id.ino;
+    }
+}
+
+/* --------------------------------------------------------------- the role */
+
+static bool
+same_file(const struct moss_store_identity *a,
+          const struct moss_store_identity *b)
+{
+    return a->home_dev == b->home_dev && a->home_ino == b->home_ino;
+}
+
+/* Is the database that the store names as its home still where it says? */
+static bool
+home_stands(const struct moss_store_identity *home)
+{
+    struct moss_os *os = registry_os();
+    struct moss_file_id id;
+
+    return os->ops->identify(os, home->home_path, &id) == MOSS_OK &&
+           id.dev == home->home_dev && id.ino == home->home_ino;
+}
+
+static enum role
+find_role(struct conn_store *cs)
+{
+    struct moss_store_identity home, us;
+
+    if (cs->shared->memory)
+        return ROLE_HOME;
+    moss_store_identity(cs->shared->store, &home);
+    home_identity(cs->conn->db, cs->schema, &us);
+    if (cs->row.async)
+        return home.home_path[0] == '\0' || same_file(&home, &us) ||
+                       cs->row.is_default
+                   ? ROLE_ASYNC
+                   : ROLE_GUEST;
+    if (us.home_path[0] == '\0')
+        return ROLE_GUEST; /* a database in memory owns nothing on disk */
+    if (home.home_path[0] == '\0' || same_file(&home, &us))
+        return ROLE_HOME;
+    if (memcmp(home.store_id, cs->row.id, STORE_ID_BYTES) != 0)
+        return ROLE_GUEST;
+    /* Moved together, or restored: it takes over with its first write. */
+    return cs->row.is_default || !home_stands(&home) ? ROLE_HOME : ROLE_GUEST;
+}
+
+enum role
+conn_store_role(struct conn_store *cs)
+{
+    unsigned version = atomic_load(&cs->shared->home_version);
+
+    if (cs->home_version != version) {
+        cs->role = find_role(cs);
+        cs->home_version = version;
+    }
+    return cs->role;
+}
+
+int
+conn_store_take_home(struct table *t, struct conn_store *cs)
+{
+    struct moss_error why = { .status = MOSS_OK };
+    struct moss_store_identity home, us;
+    enum moss_status st;
+
+    if (cs->shared->memory)
+        return SQLITE_OK;
+    st = shared_store_set_home_files(cs->shared, cs->file);
+    if (st != MOSS_OK)
+        return SQLITE_NOMEM;
+    moss_store_identity(cs->shared->store, &home);
+    home_identity(cs->conn->db, cs->schema, &us);
+    if (same_file(&home, &us) && strcmp(home.home_path, us.home_path) == 0)
+        return SQLITE_OK;
+    st = moss_store_set_home(cs->shared->store, us.home_path, us.home_dev,
+                             us.home_ino, &why);
+    if (st != MOSS_OK)
+        return error_status(t, st, &why, "record the store's home");
+    atomic_fetch_add(&cs->shared->home_version, 1);
+    return SQLITE_OK;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+struct log_ref
+conn_store_log(const struct conn_store *cs)
+{
+    struct log_ref log = { cs->conn->db, cs->schema, cs->row.no };
+
+    return log;
+}
+
+/* Forget stores of databases that are no longer attached. */
+static void
+conn_prune(struct conn *conn)
+{
+    struct conn_store **p = &conn->stores;
+
+    while (*p != NULL) {
+        struct conn_store *cs = *p;
+        const char *file = sqlite3_db_filename(conn->db, cs->schema);
+
+        if (cs->active || (file != NULL && strcmp(file, cs->file) == 0)) {
+            p = &cs->next;
+        } else {
+            *p = cs->next;
+            conn_store_free(cs);
+        }
+    }
+}
+
+static struct conn_store *
+conn_find(struct conn *conn, const char *schema, const struct store_row *row)
+{
+    struct conn_store *cs = conn->stores;
+
+    while (cs != NULL &&
+           (strcmp(cs->schema, schema) != 0 || cs->row.no != row->no ||
+            memcmp(cs->row.id, row->id, STORE_ID_BYTES) != 0))
+        cs = cs->next;
+    return cs;
+}
+
+static int
+report_open(struct table *t, enum moss_status st, const struct moss_error *why,
+            const char *dir)
+{
+    if (st == MOSS_BUSY)
+        return error_report(t, SQLITE_BUSY,
+                            "moss: another process has the store %s open;"
+                            " one process at a time can use it",
+                            dir);
+    if (st == MOSS_CANTOPEN)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: there is no store in %s", dir);
+    return error_status(t, st, why, "open the store");
+}
+
+/* A row's store is what stands in its directory, or nothing is. */
+static int
+check_identity(struct table *t, const struct conn_store *cs)
+{
+    struct moss_store_identity id;
+
+    if (cs->shared->memory || !cs->row.is_default)
+        return SQLITE_OK;
+    moss_store_identity(cs->shared->store, &id);
+    if (memcmp(id.store_id, cs->row.id, STORE_ID_BYTES) == 0)
+        return SQLITE_OK;
+    return error_report(t, SQLITE_CANTOPEN,
+                        "moss: %s holds another store than the one that"
+                        " database %s has in its catalog",
+                        cs->shared->dir, cs->file);
+}
+
+static int
+conn_store_fill(struct table *t, const struct store_row *row, bool create,
+                struct conn_store *cs)
+{
+    sqlite3 *db = t->conn->db;
+    struct moss_error why = { .status = MOSS_OK };
+    struct moss_store_identity identity;
+    struct open_request request = {
+        .id = row->id,
+        .create = create,
+        .async = row->async,
+        .identity = &identity,
+    };
+    enum moss_status st;
+    char *dir = NULL;
+
+    cs->conn = t->conn;
+    cs->row = *row;
+    cs->row.path = row->path == NULL ? NULL : sqlite3_mprintf("%s", row->path);
+    cs->schema = sqlite3_mprintf("%s", t->schema);
+    cs->file = sqlite3_mprintf("%s", schema_file(db, t->schema));
+    if (cs->schema == NULL || cs->file == NULL ||
+        (row->path != NULL && cs->row.path == NULL))
+        return SQLITE_NOMEM;
+    home_identity(db, t->schema, &identity);
+    memcpy(identity.store_id, row->id, STORE_ID_BYTES);
+    if (t->decl.merge != NULL) {
+        request.merge = merge_find(t->decl.merge);
+        sqlite3_snprintf((int)sizeof identity.merge_name, identity.merge_name,
+                         "%s", t->decl.merge);
+    }
+    if (row->path != NULL) {
+        dir = store_directory(db, t->schema, row);
+        if (dir == NULL)
+            return SQLITE_NOMEM;
+        request.dir = dir;
+    }
+    st = registry_open(&request, &cs->shared, &why);
+    int rc = st == MOSS_OK ? check_identity(t, cs)
+                           : report_open(t, st, &why, dir == NULL ? "" : dir);
+
+    sqlite3_free(dir);
+    return rc;
+}
+
+int
+conn_store_open(struct table *t, const struct store_row *row, bool create,
+                struct conn_store **out)
+{
+    struct conn_store *cs;
+    int rc;
+
+    conn_prune(t->conn);
+    *out = conn_find(t->conn, t->schema, row);
+    if (*out != NULL)
+        return SQLITE_OK;
+    cs = sqlite3_malloc64(sizeof *cs);
+    if (cs == NULL)
+        return SQLITE_NOMEM;
+    memset(cs, 0, sizeof *cs);
+    rc = conn_store_fill(t, row, create, cs);
+    if (rc != SQLITE_OK) {
+        conn_store_free(cs);
+        return rc;
+    }
+    cs->next = t->conn->stores;
+    t->conn->stores = cs;
+    *out = cs;
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------ a table's own store */
+
+static int
+resolve_row(struct table *t, const struct table_row *row)
+{
+    struct store_row store;
+    char *err = NULL;
+    int rc;
+
+    if (row->typed != (t->decl.codec == CODEC_TYPED))
+        return error_report(t, SQLITE_CORRUPT,
+                            "moss: the catalog says that table %s is %s, its"
+                            " declaration says otherwise",
+                            t->name, row->typed ? "typed" : "raw");
+    rc = catalog_store(t->conn->db, t->schema, row->store, &store, &err);
+    if (rc == SQLITE_NOTFOUND)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: the catalog of %s lists no store %d",
+                            t->schema, row->store);
+    if (rc != SQLITE_OK)
+        return report_text(t, rc, err);
+    rc = conn_store_open(t, &store, false, &t->store);
+    store_row_release(&store);
+    return rc;
+}
+
+int
+table_resolve(struct table *t)
+{
+    struct table_row row;
+    bool exists;
+    char *err = NULL;
+    int rc;
+
+    if (t->store != NULL)
+        return SQLITE_OK;
+    rc = catalog_exists(t->conn->db, t->schema, &exists, &err);
+    if (rc == SQLITE_OK && !exists)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: database %s has no table _moss_catalog"
+                            " that says where %s is",
+                            t->schema, t->name);
+    if (rc == SQLITE_OK)
+        rc = catalog_find_table(t->conn->db, t->schema, t->name, &row, &err);
+    if (rc == SQLITE_NOTFOUND)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: table %s is not in %s._moss_catalog",
+                            t->name, t->schema);
+    if (rc != SQLITE_OK)
+        return report_text(t, rc, err);
+    rc = resolve_row(t, &row);
+    if (rc == SQLITE_OK) {
+        t->collection = row.collection;
+        t->made = row.made;
+        row.collection = NULL;
+    }
+    table_row_release(&row);
+    return rc;
+}

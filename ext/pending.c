@@ -1,0 +1,516 @@
+/*
+ * The uncommitted changes of one connection to one store.
+ *
+ * Each collection has a moss_batch that only grows, so that a savepoint is a
+ * count, and going back to it a truncation.  A hash table finds the newest
+ * change of a key: its slots hold change numbers, and each change remembers
+ * the one of the same key before it.  Changes leave in the reverse order of
+ * their coming, so a slot that is emptied never lies inside another key's
+ * probe sequence; a rebuild keeps that, as it enters the keys by age.
+ *
+ * For range reads the changes are laid over the transaction's base snapshot,
+ * only those that came since the last time.  A savepoint keeps the overlay
+ * that it found, so going back does not build it again.
+ */
+#include "txn.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+#define NONE UINT32_MAX
+#define FIRST_SLOTS 64
+
+/* What a table was when a savepoint was set. */
+struct mark {
+    struct pending_table *table;
+    size_t count;
+    bool created;
+    struct moss_snapshot *overlay; /* owned; NULL if there was none */
+    size_t overlaid;
+};
+
+struct savepoint {
+    int index;
+    size_t n_marks;
+    struct mark *marks;
+};
+
+struct pending_table {
+    struct pending_table *next;
+    struct pending *owner;
+    char *collection;
+    bool created;
+    struct moss_batch *batch; /* part of the owner's */
+
+    /* Open addressing, linear; a power of two, at most 3/4 full. */
+    uint32_t *slots; /* a change number or NONE */
+    size_t n_slots, n_keys;
+    uint32_t *before; /* of each change, the one of its key before it */
+    size_t cap_before;
+
+    struct moss_snapshot *overlay; /* owned; the changes [0, overlaid) */
+    size_t overlaid;
+};
+
+struct pending {
+    struct moss_batch *batch;
+    struct pending_table *tables;
+    size_t n_tables;
+    struct savepoint *savepoints; /* by rising index */
+    size_t n_savepoints, cap_savepoints;
+    uint64_t version;
+};
+
+int
+pending_new(struct pending **out)
+{
+    *out = sqlite3_malloc64(sizeof **out);
+    if (*out == NULL)
+        return SQLITE_NOMEM;
+    memset(*out, 0, sizeof **out);
+    if (moss_batch_new(0, 0, &(*out)->batch) == MOSS_OK)
+        return SQLITE_OK;
+    sqlite3_free(*out);
+    *out = NULL;
+    return SQLITE_NOMEM;
+}
+
+struct moss_batch *
+pending_batch(struct pending *p)
+{
+    return p->batch;
+}
+
+static void
+savepoint_release(struct savepoint *s)
+{
+    for (size_t i = 0; i < s->n_marks; i++)
+        moss_snapshot_unref(s->marks[i].overlay);
+    sqlite3_free(s->marks);
+}
+
+static void
+table_free(struct pending_table *t)
+{
+    moss_snapshot_unref(t->overlay);
+    sqlite3_free(t->slots);
+    sqlite3_free(t->before);
+    sqlite3_free(t->collection);
+    sqlite3_free(t);
+}
+
+void
+pending_free(struct pending *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < p->n_savepoints; i++)
+        savepoint_release(&p->savepoints[i]);
+    sqlite3_free(p->savepoints);
+    while (p->tables != NULL) {
+        struct pending_table *t = p->tables;
+
+        p->tables = t->next;
+        table_free(t);
+    }
+    moss_batch_free(p->batch);
+    sqlite3_free(p);
+}
+
+struct pending_table *
+pending_find(struct pending *p, const char *collection)
+{
+    struct pending_table *t = p->tables;
+
+    while (t != NULL && strcmp(t->collection, collection) != 0)
+        t = t->next;
+    return t;
+}
+
+int
+pending_open(struct pending *p, const char *collection,
+             struct pending_table **out)
+{
+    struct pending_table *t = pending_find(p, collection);
+    struct pending_table **end = &p->tables;
+    enum moss_status st;
+
+    *out = t;
+    if (t != NULL)
+        return SQLITE_OK;
+    t = sqlite3_malloc64(sizeof *t);
+    if (t == NULL)
+        return SQLITE_NOMEM;
+    memset(t, 0, sizeof *t);
+    t->owner = p;
+    t->collection = sqlite3_mprintf("%s", collection);
+    st = t->collection == NULL
+             ? MOSS_NOMEM
+             : batch_at_path(p->batch, moss_str(collection), &t->batch);
+    if (st != MOSS_OK) {
+        table_free(t);
+        return error_code(st);
+    }
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = t;
+    p->n_tables++;
+    *out = t;
+    return SQLITE_OK;
+}
+
+/* ----------------------------------------------------------- the index */
+
+/* The slot of key: the one that holds it, or the empty one where it goes. */
+static size_t
+slot_of(const struct pending_table *t, struct moss_slice key)
+{
+    size_t mask = t->n_slots - 1;
+    size_t i = (size_t)XXH3_64bits(key.bytes, key.len) & mask;
+
+    while (t->slots[i] != NONE) {
+        struct moss_slice other, value;
+
+        (void)moss_batch_op(t->batch, t->slots[i], &other, &value);
+        if (other.len == key.len &&
+            (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0))
+            break;
+        i = (i + 1) & mask;
+    }
+    return i;
+}
+
+/* Twice the slots; keys go in by the age of their first change. */
+static int
+index_grow(struct pending_table *t)
+{
+    size_t n = t->n_slots == 0 ? FIRST_SLOTS : 2 * t->n_slots;
+    size_t count = moss_batch_count(t->batch);
+    uint32_t *slots = sqlite3_malloc64(n * sizeof *slots);
+
+    if (slots == NULL)
+        return SQLITE_NOMEM;
+    memset(slots, 0xff, n * sizeof *slots);
+    sqlite3_free(t->slots);
+    t->slots = slots;
+    t->n_slots = n;
+    for (size_t i = 0; i < count; i++) {
+        struct moss_slice key, value;
+
+        (void)moss_batch_op(t->batch, i, &key, &value);
+        t->slots[slot_of(t, key)] = (uint32_t)i;
+    }
+    return SQLITE_OK;
+}
+
+/* Room for one more change, so that noting it cannot fail. */
+static int
+index_reserve(struct pending_table *t)
+{
+    size_t count = moss_batch_count(t->batch);
+
+    if (count >= NONE)
+        return SQLITE_FULL;
+    if (count == t->cap_before) {
+        size_t cap = t->cap_before == 0 ? FIRST_SLOTS : 2 * t->cap_before;
+        uint32_t *before =
+            sqlite3_realloc64(t->before, cap * sizeof *before);
+
+        if (before == NULL)
+            return SQLITE_NOMEM;
+        t->before = before;
+        t->cap_before = cap;
+    }
+    if (4 * (t->n_keys + 1) > 3 * t->n_slots)
+        return index_grow(t);
+    return SQLITE_OK;
+}
+
+/* The change just made, number i. */
+static void
+index_note(struct pending_table *t, size_t i, struct moss_slice key)
+{
+    size_t slot = slot_of(t, key);
+
+    t->before[i] = t->slots[slot];
+    if (t->slots[slot] == NONE)
+        t->n_keys++;
+    t->slots[slot] = (uint32_t)i;
+    t->owner->version++;
+}
+
+/* Undo the index's part of the changes from count on, newest first. */
+static void
+index_forget(struct pending_table *t, size_t count)
+{
+    for (size_t i = moss_batch_count(t->batch); i > count; i--) {
+        struct moss_slice key, value;
+        size_t slot;
+
+        (void)moss_batch_op(t->batch, i - 1, &key, &value);
+        slot = slot_of(t, key);
+        t->slots[slot] = t->before[i - 1];
+        if (t->slots[slot] == NONE)
+            t->n_keys--;
+    }
+}
+
+/* -------------------------------------------------------------- changes */
+
+static int
+batch_code(enum moss_status st)
+{
+    return st == MOSS_OK ? SQLITE_OK : error_code(st);
+}
+
+int
+pending_set(struct pending_table *t, struct moss_slice key,
+            struct moss_slice value)
+{
+    size_t i = moss_batch_count(t->batch);
+    int rc = index_reserve(t);
+
+    if (rc == SQLITE_OK)
+        rc = batch_code(moss_batch_set(t->batch, key, value));
+    if (rc == SQLITE_OK)
+        index_note(t, i, key);
+    return rc;
+}
+
+int
+pending_del(struct pending_table *t, struct moss_slice key)
+{
+    size_t i = moss_batch_count(t->batch);
+    int rc = index_reserve(t);
+
+    if (rc == SQLITE_OK)
+        rc = batch_code(moss_batch_del(t->batch, key));
+    if (rc == SQLITE_OK)
+        index_note(t, i, key);
+    return rc;
+}
+
+bool
+pending_get(struct pending_table *t, struct moss_slice key, enum moss_op *op,
+            struct moss_slice *value)
+{
+    struct moss_slice found;
+    size_t slot;
+
+    if (t->n_keys == 0)
+        return false;
+    slot = slot_of(t, key);
+    if (t->slots[slot] == NONE)
+        return false;
+    *op = moss_batch_op(t->batch, t->slots[slot], &found, value);
+    return true;
+}
+
+void
+pending_mark_created(struct pending_table *t)
+{
+    t->created = true;
+    t->owner->version++;
+}
+
+bool
+pending_created(const struct pending_table *t)
+{
+    return t->created;
+}
+
+int
+pending_overlay(struct pending_table *t, struct moss_snapshot *base,
+                struct moss_snapshot **out)
+{
+    size_t count = moss_batch_count(t->batch);
+    struct moss_snapshot *next = NULL;
+    enum moss_status st;
+
+    *out = NULL;
+    if (t->overlaid < count) {
+        st = moss_snapshot_overlay(t->overlay != NULL ? t->overlay : base,
+                                   t->batch, t->overlaid, count, &next);
+        if (st != MOSS_OK)
+            return error_code(st);
+        moss_snapshot_unref(t->overlay);
+        t->overlay = next;
+        t->overlaid = count;
+    }
+    *out = moss_snapshot_ref(t->overlay != NULL ? t->overlay : base);
+    return SQLITE_OK;
+}
+
+/* ----------------------------------------------------------- savepoints */
+
+static int
+savepoint_init(struct savepoint *s, int index, struct pending *p)
+{
+    size_t i = 0;
+
+    s->index = index;
+    s->n_marks = p->n_tables;
+    s->marks = sqlite3_malloc64((p->n_tables + 1) * sizeof *s->marks);
+    if (s->marks == NULL)
+        return SQLITE_NOMEM;
+    for (struct pending_table *t = p->tables; t != NULL; t = t->next)
+        s->marks[i++] = (struct mark){
+            .table = t,
+            .count = moss_batch_count(t->batch),
+            .created = t->created,
+            .overlay =
+                t->overlay == NULL ? NULL : moss_snapshot_ref(t->overlay),
+            .overlaid = t->overlaid,
+        };
+    return SQLITE_OK;
+}
+
+int
+pending_savepoint(struct pending *p, int index)
+{
+    size_t n = p->n_savepoints;
+
+    /* Each virtual table object tells of it; the first one counts. */
+    if (n > 0 && p->savepoints[n - 1].index >= index)
+        return SQLITE_OK;
+    if (n == p->cap_savepoints) {
+        size_t cap = n == 0 ? 8 : 2 * n;
+        struct savepoint *grown =
+            sqlite3_realloc64(p->savepoints, cap * sizeof *grown);
+
+        if (grown == NULL)
+            return SQLITE_NOMEM;
+        p->savepoints = grown;
+        p->cap_savepoints = cap;
+    }
+    int rc = savepoint_init(&p->savepoints[n], index, p);
+
+    if (rc == SQLITE_OK)
+        p->n_savepoints++;
+    return rc;
+}
+
+void
+pending_release(struct pending *p, int index)
+{
+    while (p->n_savepoints > 0 &&
+           p->savepoints[p->n_savepoints - 1].index >= index)
+        savepoint_release(&p->savepoints[--p->n_savepoints]);
+}
+
+static void
+table_rollback(struct pending_table *t, const struct mark *m)
+{
+    size_t count = m == NULL ? 0 : m->count;
+
+    index_forget(t, count);
+    moss_batch_truncate(t->batch, count);
+    t->created = m != NULL && m->created;
+    if (t->overlaid > count) {
+        moss_snapshot_unref(t->overlay);
+        t->overlay = m == NULL || m->overlay == NULL
+                         ? NULL
+                         : moss_snapshot_ref(m->overlay);
+        t->overlaid = m == NULL ? 0 : m->overlaid;
+    }
+}
+
+void
+pending_rollback_to(struct pending *p, int index)
+{
+    const struct savepoint *s;
+
+    pending_release(p, index + 1);
+    s = p->n_savepoints > 0 ? &p->savepoints[p->n_savepoints - 1] : NULL;
+    /* One that was never told of was set before our first change. */
+    if (s != NULL && s->index != index)
+        s = NULL;
+    for (struct pending_table *t = p->tables; t != NULL; t = t->next) {
+        const struct mark *m = NULL;
+
+        for (size_t i = 0; s != NULL && i < s->n_marks && m == NULL; i++)
+            if (s->marks[i].table == t)
+                m = &s->marks[i];
+        table_rollback(t, m);
+    }
+    p->version++;
+}
+
+bool
+pending_has_savepoint(const struct pending *p)
+{
+    return p->n_savepoints > 0;
+}
+
+/* -------------------------------------------------------------- looking */
+
+bool
+pending_is_empty(const struct pending *p)
+{
+    for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
+        if (t->created || moss_batch_count(t->batch) > 0)
+            return false;
+    return true;
+}
+
+uint64_t
+pending_bytes(const struct pending *p)
+{
+    uint64_t n = moss_batch_bytes(p->batch);
+
+    for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
+        n += 9 * (uint64_t)moss_batch_count(t->batch) +
+             strlen(t->collection) + 16;
+    return n;
+}
+
+uint64_t
+pending_version(const struct pending *p)
+{
+    return p->version;
+}
+
+struct pending_table *
+pending_first(struct pending *p)
+{
+    return p->tables;
+}
+
+struct pending_table *
+pending_next(struct pending_table *t)
+{
+    return t->next;
+}
+
+const char *
+pending_collection(const struct pending_table *t)
+{
+    return t->collection;
+}
+
+size_t
+pending_count(const struct pending_table *t)
+{
+    return moss_batch_count(t->batch);
+}
+
+bool
+pending_is_newest(struct pending_table *t, size_t i)
+{
+    struct moss_slice key, value;
+
+    if (t->n_keys == moss_batch_count(t->batch))
+        return true;
+    (void)moss_batch_op(t->batch, i, &key, &value);
+    return t->slots[slot_of(t, key)] == i;
+}
+
+const struct moss_batch *
+pending_changes(const struct pending_table *t)
+{
+    return t->batch;
+}

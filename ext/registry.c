@@ -1,0 +1,361 @@
+/*
+ * The open stores of the process.
+ *
+ * Every connection of the process that uses a store shares one collection: a
+ * store on disk is known by its directory's device and inode, one in memory
+ * by its id.  The registry's mutex is held while a store is opened or closed,
+ * so that nobody meets the lock of a store that is about to be free.
+ */
+#include "txn.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+/* How long commits gather before the persister writes them. */
+#define PERSIST_DELAY_MS 200
+/* How long the last connection waits for the persister. */
+#define CLOSE_TIMEOUT_MS 60000
+
+/* What has to be on disk before a footer may name a transaction. */
+struct home_files {
+    char *wal;
+    char *dir;
+};
+
+static _Atomic(sqlite3_mutex *) registry_mutex;
+static struct shared_store *registry; /* guarded by registry_mutex */
+static _Atomic(struct moss_os *) store_os;
+
+struct moss_os *
+registry_os(void)
+{
+    struct moss_os *os = atomic_load(&store_os);
+
+    return os != NULL ? os : moss_os_posix();
+}
+
+#ifdef SQLITE_CORE
+void
+moss_ext_set_os(struct moss_os *os)
+{
+    atomic_store(&store_os, os);
+}
+#endif
+
+/* Made once and kept; NULL without memory, or if SQLite has no threads. */
+static sqlite3_mutex *
+registry_lock(void)
+{
+    sqlite3_mutex *m = atomic_load(&registry_mutex);
+
+    if (m == NULL) {
+        sqlite3_mutex *fresh = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
+
+        if (atomic_compare_exchange_strong(&registry_mutex, &m, fresh))
+            m = fresh;
+        else
+            sqlite3_mutex_free(fresh);
+    }
+    sqlite3_mutex_enter(m);
+    return m;
+}
+
+/* ------------------------------------------------- before a footer */
+
+static void
+home_files_free(struct home_files *h)
+{
+    if (h == NULL)
+        return;
+    sqlite3_free(h->wal);
+    sqlite3_free(h->dir);
+    sqlite3_free(h);
+}
+
+enum moss_status
+shared_store_set_home_files(struct shared_store *ss, const char *database)
+{
+    struct home_files *none = NULL;
+    struct home_files *h;
+    const char *slash = strrchr(database, '/');
+
+    if (atomic_load(&ss->home_files) != NULL)
+        return MOSS_OK;
+    h = sqlite3_malloc64(sizeof *h);
+    if (h == NULL)
+        return MOSS_NOMEM;
+    h->wal = sqlite3_mprintf("%s-wal", database);
+    h->dir = slash == NULL ? sqlite3_mprintf(".")
+                           : sqlite3_mprintf("%.*s", (int)(slash - database) + 1,
+                                             database);
+    if (h->wal == NULL || h->dir == NULL) {
+        home_files_free(h);
+        return MOSS_NOMEM;
+    }
+    if (!atomic_compare_exchange_strong(&ss->home_files, &none, h))
+        home_files_free(h);
+    return MOSS_OK;
+}
+
+/*
+ * Persister thread: make the marker durable that the next footer's tag comes
+ * from.  In WAL mode it is in the -wal file (or has been checkpointed, which
+ * syncs); in rollback modes a commit is the journal's removal.
+ */
+static enum moss_status
+sync_home(void *ctx, struct moss_tag tag, struct moss_error *err)
+{
+    struct shared_store *ss = ctx;
+    struct home_files *h = atomic_load(&ss->home_files);
+    struct moss_os *os = registry_os();
+    struct moss_file *wal;
+    enum moss_status st;
+
+    (void)tag;
+    if (h == NULL)
+        return MOSS_OK;
+    st = os->ops->open(os, h->wal, MOSS_OPEN_READ, &wal);
+    if (st == MOSS_OK) {
+        st = wal->ops->sync(wal);
+        wal->ops->close(wal);
+    } else if (st == MOSS_CANTOPEN) {
+        st = os->ops->sync_dir(os, h->dir);
+    }
+    if (st < 0 && err != NULL) {
+        memset(err, 0, sizeof *err);
+        err->status = st;
+        err->what = "sync of the database's log";
+        sqlite3_snprintf((int)sizeof err->path, err->path, "%s", h->wal);
+    }
+    return st;
+}
+
+/* ----------------------------------------------------- opening, closing */
+
+static enum moss_status
+collection_open(struct shared_store *ss)
+{
+    struct moss_collection_options options = { .merge = ss->merge };
+    struct moss_lower *lower = NULL;
+    enum moss_status st;
+
+    if (!ss->memory) {
+        options.persist_delay_ms = PERSIST_DELAY_MS;
+        options.before_persist = sync_home;
+        options.ctx = ss;
+        st = moss_store_lower(ss->store, &lower);
+        if (st != MOSS_OK)
+            return st;
+    }
+    st = moss_collection_open(&options, lower, &ss->collection);
+    if (st != MOSS_OK && lower != NULL)
+        lower->ops->close(lower);
+    return st;
+}
+
+static void
+shared_store_free(struct shared_store *ss)
+{
+    struct moss_error why;
+
+    if (ss == NULL)
+        return;
+    moss_prepared_free(ss->prepared);
+    if (ss->collection != NULL) {
+        enum moss_status st =
+            moss_collection_close(ss->collection, CLOSE_TIMEOUT_MS, &why);
+
+        /* What is not in a footer is replayed from the database's log. */
+        if (st < 0)
+            sqlite3_log(error_code(st), "moss: closing %s: %s",
+                        ss->dir == NULL ? "a store in memory" : ss->dir,
+                        moss_status_name(st));
+    }
+    if (ss->store != NULL)
+        moss_store_close(ss->store);
+    home_files_free(atomic_load(&ss->home_files));
+    sqlite3_mutex_free(ss->mu);
+    sqlite3_free(ss->live);
+    sqlite3_free(ss->dir);
+    sqlite3_free(ss);
+}
+
+static enum moss_status
+open_on_disk(struct shared_store *ss, const struct open_request *request,
+             struct moss_error *detail)
+{
+    struct moss_store_options options = {
+        .os = registry_os(),
+        .merge = request->merge,
+        .no_create = !request->create,
+        .identity = request->identity,
+    };
+    struct moss_store_identity identity;
+    struct moss_file_id where;
+    enum moss_status st;
+
+    ss->dir = sqlite3_mprintf("%s", request->dir);
+    if (ss->dir == NULL)
+        return MOSS_NOMEM;
+    st = moss_store_open(request->dir, &options, &ss->store, detail);
+    if (st != MOSS_OK)
+        return st;
+    st = options.os->ops->identify(options.os, request->dir, &where);
+    if (st != MOSS_OK)
+        return st == MOSS_NOT_FOUND ? MOSS_CANTOPEN : st;
+    ss->dev = where.dev;
+    ss->ino = where.ino;
+    moss_store_identity(ss->store, &identity);
+    memcpy(ss->id, identity.store_id, sizeof ss->id);
+    return MOSS_OK;
+}
+
+static enum moss_status
+store_new(const struct open_request *request, struct shared_store **out,
+          struct moss_error *detail)
+{
+    struct shared_store *ss = sqlite3_malloc64(sizeof *ss);
+    enum moss_status st = MOSS_OK;
+
+    *out = NULL;
+    if (ss == NULL)
+        return MOSS_NOMEM;
+    memset(ss, 0, sizeof *ss);
+    ss->refs = 1;
+    ss->memory = request->dir == NULL;
+    ss->async = request->async;
+    ss->merge = request->merge;
+    atomic_init(&ss->home_version, 1);
+    atomic_init(&ss->maybe_dropped, true);
+    ss->mu = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
+    if (ss->memory)
+        memcpy(ss->id, request->id, sizeof ss->id);
+    else
+        st = open_on_disk(ss, request, detail);
+    if (st == MOSS_OK)
+        st = collection_open(ss);
+    if (st != MOSS_OK) {
+        shared_store_free(ss);
+        return st;
+    }
+    *out = ss;
+    return MOSS_OK;
+}
+
+/* The open store that the request means, or NULL.  Registry locked. */
+static struct shared_store *
+registry_find(const struct open_request *request)
+{
+    struct moss_os *os = registry_os();
+    struct moss_file_id where;
+    struct shared_store *ss;
+
+    if (request->dir != NULL &&
+        os->ops->identify(os, request->dir, &where) != MOSS_OK)
+        return NULL;
+    for (ss = registry; ss != NULL; ss = ss->next) {
+        if (request->dir == NULL && ss->memory &&
+            memcmp(ss->id, request->id, sizeof ss->id) == 0)
+            break;
+        if (request->dir != NULL && !ss->memory && ss->dev == where.dev &&
+            ss->ino == where.ino)
+            break;
+    }
+    return ss;
+}
+
+static enum moss_status
+request_fits(const struct open_request *request, const struct shared_store *ss,
+             struct moss_error *detail)
+{
+    const char *what = NULL;
+
+    if (request->merge != NULL && request->merge != ss->merge)
+        what = "the store is open with another merge operator";
+    else if (request->async != ss->async)
+        what = "the store is open with another durability";
+    if (what == NULL)
+        return MOSS_OK;
+    detail->status = MOSS_INVALID;
+    detail->what = what;
+    sqlite3_snprintf((int)sizeof detail->path, detail->path, "%s",
+                     ss->dir == NULL ? "" : ss->dir);
+    return MOSS_INVALID;
+}
+
+enum moss_status
+registry_open(const struct open_request *request, struct shared_store **out,
+              struct moss_error *detail)
+{
+    sqlite3_mutex *lock = registry_lock();
+    struct shared_store *ss = registry_find(request);
+    enum moss_status st = MOSS_OK;
+
+    *out = NULL;
+    if (ss != NULL) {
+        st = request_fits(request, ss, detail);
+        if (st == MOSS_OK)
+            ss->refs++;
+    } else {
+        st = store_new(request, &ss, detail);
+        if (st == MOSS_OK) {
+            ss->next = registry;
+            registry = ss;
+        }
+    }
+    if (st == MOSS_OK)
+        *out = ss;
+    sqlite3_mutex_leave(lock);
+    return st;
+}
+
+void
+registry_ref(struct shared_store *ss)
+{
+    sqlite3_mutex *lock = registry_lock();
+
+    ss->refs++;
+    sqlite3_mutex_leave(lock);
+}
+
+void
+registry_unref(struct shared_store *ss)
+{
+    sqlite3_mutex *lock;
+    struct shared_store **p;
+
+    if (ss == NULL)
+        return;
+    lock = registry_lock();
+    if (--ss->refs == 0) {
+        for (p = &registry; *p != ss; p = &(*p)->next)
+            continue;
+        *p = ss->next;
+        shared_store_free(ss);
+    }
+    sqlite3_mutex_leave(lock);
+}
+
+enum moss_status
+shared_store_rebase(struct shared_store *ss, struct moss_snapshot *snap,
+                    struct moss_error *detail)
+{
+    enum moss_status st = MOSS_OK;
+
+    sqlite3_mutex_enter(ss->mu);
+    moss_prepared_free(ss->prepared);
+    ss->prepared = NULL;
+    ss->ring_known = false;
+    if (ss->collection != NULL)
+        st = moss_collection_close(ss->collection, CLOSE_TIMEOUT_MS, detail);
+    ss->collection = NULL;
+    if (st == MOSS_OK)
+        st = moss_store_revert(ss->store, snap, detail);
+    /* Also after a failure: readers go on with what there is. */
+    enum moss_status again = collection_open(ss);
+
+    sqlite3_mutex_leave(ss->mu);
+    return st != MOSS_OK ? st : again;
+}

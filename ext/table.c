@@ -1,0 +1,500 @@
+/*
+ * A table as the SQL half uses it: created, dropped and renamed; its rows by
+ * key; the state that a cursor reads.
+ */
+#include "txn.h"
+
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+/* Changes between two looks at whether the ring is large enough. */
+#define RESERVE_EVERY 256
+
+/* ----------------------------------------------------------------- create */
+
+/*
+ * A name that was never used before: what of the table's name reads well,
+ * and 64 random bits.
+ */
+static char *
+collection_name(const char *table)
+{
+    char text[49];
+    uint64_t random;
+    size_t n = 0;
+
+    while (table[n] != '\0' && n < sizeof text - 1) {
+        char c = table[n];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                     (c >= 'A' && c <= 'Z');
+
+        text[n++] = plain ? c : '_';
+    }
+    text[n] = '\0';
+    sqlite3_randomness((int)sizeof random, &random);
+    return sqlite3_mprintf("%s~%016llx", text, random);
+}
+
+/* A child of the store's newest state, or the top level. */
+static int
+check_attached(struct table *t, const char *path)
+{
+    struct moss_snapshot *top = NULL, *child = NULL;
+    enum moss_status st;
+
+    sqlite3_mutex_enter(t->store->shared->mu);
+    st = t->store->shared->collection == NULL
+             ? MOSS_CLOSED
+             : moss_collection_snapshot(t->store->shared->collection, &top);
+    sqlite3_mutex_leave(t->store->shared->mu);
+    if (st == MOSS_OK)
+        st = snapshot_at_path(top, path, &child);
+    moss_snapshot_unref(child);
+    moss_snapshot_unref(top);
+    if (st == MOSS_NOT_FOUND)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: the store %s has no collection '%s'",
+                            t->store->shared->dir == NULL
+                                ? "in memory"
+                                : t->store->shared->dir,
+                            path);
+    return st == MOSS_OK ? SQLITE_OK
+                         : error_status(t, st, NULL, "find the collection");
+}
+
+static enum moss_status
+count_child(void *arg, struct moss_slice name)
+{
+    size_t *n = arg;
+
+    (void)name;
+    ++*n;
+    return MOSS_OK;
+}
+
+/*
+ * The default store of a database that lists none yet.  What stands there
+ * must be empty (of a CREATE that was rolled back): never old rows.
+ */
+static int
+check_vacant(struct table *t, struct shared_store *ss)
+{
+    struct moss_snapshot *snap;
+    struct moss_tag tag;
+    uint64_t entries = 0, bytes = 0;
+    size_t children = 0;
+    enum moss_status st;
+
+    sqlite3_mutex_enter(ss->mu);
+    st = moss_collection_snapshot(ss->collection, &snap);
+    sqlite3_mutex_leave(ss->mu);
+    if (st != MOSS_OK)
+        return error_status(t, st, NULL, "look at the store");
+    tag = moss_snapshot_tag(snap);
+    st = moss_snapshot_children(snap, count_child, &children);
+    if (st == MOSS_OK)
+        st = moss_snapshot_estimate(snap, NULL, NULL, &entries, &bytes);
+    moss_snapshot_unref(snap);
+    if (st != MOSS_OK)
+        return error_status(t, st, NULL, "look at the store");
+    if (tag.n == 0 && children == 0 && entries == 0)
+        return SQLITE_OK;
+    return error_report(t, SQLITE_CANTOPEN,
+                        "moss: %s holds the store of a database that is gone:"
+                        " remove it, or name another with store=",
+                        ss->dir);
+}
+
+/* A store that the catalog does not list yet. */
+static int
+add_store(struct table *t, struct store_row *row)
+{
+    struct moss_store_identity identity;
+    struct moss_tag start;
+    char *err = NULL;
+    bool create = row->is_default || t->decl.codec == CODEC_TYPED;
+    int rc;
+
+    sqlite3_randomness(STORE_ID_BYTES, row->id);
+    /* Number 0 is no store's; the row gets its own below. */
+    rc = conn_store_open(t, row, create && t->decl.collection == NULL,
+                         &t->store);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!t->store->shared->memory) {
+        moss_store_identity(t->store->shared->store, &identity);
+        /* A store of Go moss gets our id with its first write. */
+        for (int i = 0; i < STORE_ID_BYTES; i++)
+            if (identity.store_id[i] != 0) {
+                memcpy(row->id, identity.store_id, STORE_ID_BYTES);
+                break;
+            }
+        if (row->is_default)
+            rc = check_vacant(t, t->store->shared);
+    }
+    /* One whose home is gone is taken over as it is. */
+    sqlite3_mutex_enter(t->store->shared->mu);
+    start = moss_collection_tag(t->store->shared->collection);
+    sqlite3_mutex_leave(t->store->shared->mu);
+    if (rc == SQLITE_OK)
+        rc = report_text(
+            t, catalog_add_store(t->conn->db, t->schema, row, start, &err),
+            err);
+    if (rc != SQLITE_OK)
+        return rc;
+    memcpy(t->store->row.id, row->id, STORE_ID_BYTES);
+    t->store->row.no = row->no;
+    return SQLITE_OK;
+}
+
+/* Find or make the store that the declaration asks for. */
+static int
+create_store(struct table *t)
+{
+    sqlite3 *db = t->conn->db;
+    bool memory = schema_is_memory(db, t->schema);
+    struct store_row row;
+    const char *path = t->decl.store;
+    char *err = NULL;
+    int rc;
+
+    if (path == NULL && !memory)
+        path = ""; /* beside the database file */
+    rc = catalog_find_store(db, t->schema, path, t->decl.async, &row, &err);
+    if (rc == SQLITE_OK) {
+        rc = conn_store_open(t, &row, false, &t->store);
+    } else if (rc == SQLITE_NOTFOUND) {
+        memset(&row, 0, sizeof row);
+        row.async = t->decl.async;
+        row.is_default = path != NULL && path[0] == '\0';
+        row.path = path == NULL ? NULL : sqlite3_mprintf("%s", path);
+        rc = path != NULL && row.path == NULL ? SQLITE_NOMEM
+                                              : add_store(t, &row);
+    } else {
+        rc = report_text(t, rc, err);
+    }
+    store_row_release(&row);
+    return rc;
+}
+
+/* Find or make the collection, and list the table. */
+static int
+create_collection(struct table *t)
+{
+    bool attach = t->decl.collection != NULL ||
+                  (t->decl.store != NULL && t->decl.codec == CODEC_RAW);
+    struct table_row row = {
+        .store = t->store->row.no,
+        .made = !attach,
+        .typed = t->decl.codec == CODEC_TYPED,
+    };
+    struct pending_table *pending;
+    char *err = NULL;
+    int rc = SQLITE_OK;
+
+    if (attach) {
+        const char *path = t->decl.collection == NULL ? "" : t->decl.collection;
+
+        t->collection =
+            sqlite3_mprintf("%s", path[0] == '/' ? path + 1 : path);
+    } else {
+        t->collection = collection_name(t->name);
+    }
+    if (t->collection == NULL)
+        return SQLITE_NOMEM;
+    t->made = row.made;
+    row.collection = t->collection;
+    if (attach)
+        rc = check_attached(t, t->collection);
+    if (rc == SQLITE_OK)
+        rc = report_text(t,
+                         catalog_add_table(t->conn->db, t->schema, t->name,
+                                           &row, &err),
+                         err);
+    if (rc != SQLITE_OK || attach)
+        return rc;
+    rc = txn_join(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    t->store->ddl = true;
+    rc = pending_open(t->store->pending, t->collection, &pending);
+    if (rc == SQLITE_OK)
+        pending_mark_created(pending);
+    return rc;
+}
+
+int
+table_create(struct table *t)
+{
+    bool exists;
+    char *err = NULL;
+    int rc = report_text(
+        t, catalog_exists(t->conn->db, t->schema, &exists, &err), err);
+
+    err = NULL;
+    if (rc == SQLITE_OK && !exists)
+        rc = report_text(t, catalog_create(t->conn->db, t->schema, &err),
+                         err);
+    if (rc == SQLITE_OK)
+        rc = create_store(t);
+    if (rc == SQLITE_OK)
+        rc = create_collection(t);
+    return rc;
+}
+
+/* -------------------------------------------------------- drop and rename */
+
+int
+table_destroy(struct table *t)
+{
+    struct conn_store *cs = t->store;
+    bool exists;
+    char *err = NULL;
+    int rc;
+
+    if (t->joined && cs->participants == 1 && !pending_is_empty(cs->pending) &&
+        pending_has_savepoint(cs->pending))
+        return error_report(t, SQLITE_LOCKED,
+                            "moss: table %s has changes that a savepoint may"
+                            " bring back: release it, then drop the table",
+                            t->name);
+    rc = report_text(t, catalog_exists(t->conn->db, t->schema, &exists, &err),
+                     err);
+    err = NULL;
+    if (rc == SQLITE_OK && exists)
+        rc = catalog_drop_table(t->conn->db, t->schema, t->name, &err);
+    /* A catalog that is damaged lists nothing, and must not hold up DROP. */
+    if (rc == SQLITE_CORRUPT)
+        rc = SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return report_text(t, rc, err);
+    sqlite3_free(err);
+    if (cs != NULL) {
+        cs->ddl = true;
+        atomic_store(&cs->shared->maybe_dropped, true);
+    }
+    txn_leave(t);
+    return SQLITE_OK;
+}
+
+int
+table_rename(struct table *t, const char *name)
+{
+    char *err = NULL;
+
+    return report_text(t,
+                       catalog_rename_table(t->conn->db, t->schema, t->name,
+                                            name, &err),
+                       err);
+}
+
+void
+table_forget(struct table *t)
+{
+    txn_leave(t);
+    sqlite3_free(t->collection);
+    t->collection = NULL;
+    t->store = NULL;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* The table's collection in the state that its store object holds. */
+static int
+table_base(struct table *t, struct moss_snapshot **out)
+{
+    struct conn_store *cs = t->store;
+    struct pending_table *p = NULL;
+    int rc = read_collection(cs, t->collection, out);
+
+    if (rc != SQLITE_OK)
+        return error_report(t, rc, "moss: cannot read collection '%s'",
+                            t->collection);
+    if (*out != NULL)
+        return SQLITE_OK;
+    if (cs->active)
+        p = pending_find(cs->pending, t->collection);
+    /* What async commits wrote may be lost with the process. */
+    if ((p != NULL && pending_created(p)) || cs->row.async)
+        return error_code(moss_snapshot_empty(cs->shared->merge, out));
+    return error_report(t, SQLITE_CANTOPEN,
+                        "moss: the store %s has lost the collection '%s' of"
+                        " table %s",
+                        cs->shared->dir == NULL ? "in memory"
+                                                : cs->shared->dir,
+                        t->collection, t->name);
+}
+
+static int
+table_state(struct table *t, struct moss_snapshot **out)
+{
+    struct conn_store *cs = t->store;
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    int rc = cs->active ? SQLITE_OK : read_refresh(t);
+
+    if (rc == SQLITE_OK)
+        rc = table_base(t, &base);
+    if (rc != SQLITE_OK)
+        return rc;
+    p = cs->active ? pending_find(cs->pending, t->collection) : NULL;
+    if (p == NULL) {
+        *out = base;
+        return SQLITE_OK;
+    }
+    rc = pending_overlay(p, base, out);
+    moss_snapshot_unref(base);
+    return rc;
+}
+
+int
+table_snapshot(struct table *t, struct moss_snapshot **out)
+{
+    int rc;
+
+    *out = NULL;
+    rc = table_resolve(t);
+    if (rc == SQLITE_OK)
+        rc = table_state(t, out);
+    if (rc == SQLITE_OK)
+        t->store->open_cursors++;
+    return rc;
+}
+
+void
+table_cursor_closed(struct table *t)
+{
+    struct conn_store *cs = t->store;
+
+    cs->open_cursors--;
+    if (cs->open_cursors == 0 && !cs->active &&
+        sqlite3_get_autocommit(cs->conn->db))
+        read_drop(cs);
+}
+
+struct moss_snapshot *
+table_peek(struct table *t)
+{
+    struct moss_snapshot *top = NULL, *snap = NULL;
+
+    if (t->store == NULL)
+        return NULL;
+    sqlite3_mutex_enter(t->store->shared->mu);
+    if (t->store->shared->collection == NULL ||
+        moss_collection_snapshot(t->store->shared->collection, &top) !=
+            MOSS_OK)
+        top = NULL;
+    sqlite3_mutex_leave(t->store->shared->mu);
+    if (top == NULL || snapshot_at_path(top, t->collection, &snap) != MOSS_OK)
+        snap = NULL;
+    moss_snapshot_unref(top);
+    return snap;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static int
+note_dropped(void *arg, const char *collection)
+{
+    struct conn_store *cs = arg;
+
+    if (collection == NULL || *collection == '\0')
+        return SQLITE_CORRUPT;
+    return bytes_append(&cs->sweep, collection, strlen(collection) + 1);
+}
+
+/*
+ * Once in a transaction, and only from a statement that changes rows (its
+ * own count is set after what nested statements counted).
+ */
+static int
+sweep(struct table *t, struct conn_store *cs)
+{
+    char *err = NULL;
+    int rc;
+
+    if (cs->swept || !atomic_load(&cs->shared->maybe_dropped))
+        return SQLITE_OK;
+    rc = catalog_sweep(t->conn->db, t->schema, cs->row.no, note_dropped, cs,
+                       &err);
+    cs->swept = rc == SQLITE_OK;
+    return report_text(t, rc, err);
+}
+
+/* Make the ring large enough while changes() is not ours to set. */
+static int
+reserve(struct table *t, struct conn_store *cs)
+{
+    struct log_ref log = conn_store_log(cs);
+    char *err = NULL;
+
+    if (cs->row.async || cs->shared->memory ||
+        pending_version(cs->pending) % RESERVE_EVERY != 0)
+        return SQLITE_OK;
+    return report_text(
+        t, ring_reserve(&log, pending_bytes(cs->pending), &cs->capacity, &err),
+        err);
+}
+
+/* The pending changes of t, for one more. */
+static int
+table_writable(struct table *t, struct pending_table **out)
+{
+    int rc = txn_join(t);
+
+    *out = NULL;
+    if (rc == SQLITE_OK)
+        rc = sweep(t, t->store);
+    if (rc == SQLITE_OK)
+        rc = pending_open(t->store->pending, t->collection, out);
+    return rc;
+}
+
+int
+table_get(struct table *t, struct moss_slice key, struct moss_value *value)
+{
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    enum moss_op op;
+    enum moss_status st;
+    int rc = txn_join(t);
+
+    memset(value, 0, sizeof *value);
+    if (rc != SQLITE_OK)
+        return rc;
+    p = pending_find(t->store->pending, t->collection);
+    if (p != NULL && pending_get(p, key, &op, &value->bytes))
+        return op == MOSS_OP_SET ? SQLITE_OK : SQLITE_NOTFOUND;
+    rc = table_base(t, &base);
+    if (rc != SQLITE_OK)
+        return rc;
+    st = moss_snapshot_get(base, key, value);
+    moss_snapshot_unref(base); /* the store object still holds it */
+    if (st == MOSS_NOT_FOUND)
+        return SQLITE_NOTFOUND;
+    return st == MOSS_OK ? SQLITE_OK
+                         : error_status(t, st, NULL, "read a row");
+}
+
+int
+table_set(struct table *t, struct moss_slice key, struct moss_slice value)
+{
+    struct pending_table *p;
+    int rc = table_writable(t, &p);
+
+    if (rc == SQLITE_OK)
+        rc = pending_set(p, key, value);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+}
+
+int
+table_delete(struct table *t, struct moss_slice key)
+{
+    struct pending_table *p;
+    int rc = table_writable(t, &p);
+
+    if (rc == SQLITE_OK)
+        rc = pending_del(p, key);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+}

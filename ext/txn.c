@@ -1,0 +1,574 @@
+/*
+ * One transaction of a connection on one store; ext/DESIGN.md, "Transactions".
+ *
+ * SQLite decides, moss follows.  At xSync the batch is prepared and its
+ * record and marker are written into the database file, as part of SQLite's
+ * own transaction.  Whether that commits is for SQLite to say, and what says
+ * it is the marker: xCommit only publishes what the marker then names, and
+ * xRollback only forgets; a reader that sees the marker first publishes
+ * itself (read.c).
+ *
+ * The transaction belongs to the conn_store.  Virtual table objects are
+ * participants: each brings the same callbacks, of which the first one
+ * counts; several objects may stand for one table after DDL.
+ */
+#include "txn.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+/* How long xSync waits for room in memory; see ring.c on busy timeouts. */
+#define PREPARE_WAIT_MS 30000
+
+static struct table *
+table_of(sqlite3_vtab *vtab)
+{
+    return (struct table *)vtab;
+}
+
+/* The transaction that a callback for t is about, or NULL. */
+static struct conn_store *
+active_store(const struct table *t)
+{
+    return t->joined && t->store->active ? t->store : NULL;
+}
+
+/* ------------------------------------------------------- begin and end */
+
+static int
+report_guest(struct table *t, const struct conn_store *cs)
+{
+    struct moss_store_identity home;
+
+    moss_store_identity(cs->shared->store, &home);
+    if (*cs->file == '\0')
+        return error_report(t, SQLITE_READONLY,
+                            "moss: a database in memory cannot own the store"
+                            " %s: write to it from a database file, or with"
+                            " durability='async'",
+                            cs->shared->dir);
+    return error_report(t, SQLITE_READONLY,
+                        "moss: the store %s belongs to database %s;"
+                        " database %s can only read it",
+                        cs->shared->dir, home.home_path, cs->file);
+}
+
+static int
+begin_home(struct table *t, struct conn_store *cs)
+{
+    int rc = read_align(t, &cs->base);
+    struct log_ref log = conn_store_log(cs);
+    char *err = NULL;
+
+    if (rc == SQLITE_OK)
+        rc = conn_store_take_home(t, cs);
+    if (rc == SQLITE_OK && !cs->shared->memory)
+        rc = report_text(t, ring_learn(&log, cs->shared, &cs->base, &err),
+                         err);
+    return rc;
+}
+
+static int
+begin_async(struct table *t, struct conn_store *cs)
+{
+    memset(&cs->base, 0, sizeof cs->base);
+    /* Open cursors keep theirs; what is written wants the newest. */
+    read_drop(cs);
+    return read_refresh(t);
+}
+
+static int
+txn_start(struct table *t, struct conn_store *cs)
+{
+    int rc;
+
+    switch (conn_store_role(cs)) {
+    case ROLE_HOME:
+        rc = begin_home(t, cs);
+        break;
+    case ROLE_ASYNC:
+        rc = begin_async(t, cs);
+        break;
+    case ROLE_GUEST:
+    default:
+        return report_guest(t, cs);
+    }
+    if (rc == SQLITE_OK)
+        rc = pending_new(&cs->pending);
+    if (rc != SQLITE_OK)
+        return rc;
+    cs->active = true;
+    cs->participants = 0;
+    cs->ddl = cs->swept = cs->synced = false;
+    cs->capacity = 0;
+    cs->sweep.n = 0;
+    memset(&cs->written, 0, sizeof cs->written);
+    return SQLITE_OK;
+}
+
+int
+txn_join(struct table *t)
+{
+    int rc = table_resolve(t);
+
+    if (rc != SQLITE_OK || t->joined)
+        return rc;
+    if (!t->store->active)
+        rc = txn_start(t, t->store);
+    if (rc != SQLITE_OK)
+        return rc;
+    t->store->participants++;
+    t->joined = true;
+    return SQLITE_OK;
+}
+
+/* Drop the prepared batch that the last xSync left, if it still waits. */
+static void
+forget_prepared(struct conn_store *cs)
+{
+    struct shared_store *ss = cs->shared;
+    struct moss_prepared *p = cs->prepared;
+
+    cs->prepared = NULL;
+    if (p == NULL && cs->synced && !cs->row.async) {
+        sqlite3_mutex_enter(ss->mu);
+        if (ss->prepared != NULL &&
+            moss_tag_equal(moss_prepared_tag(ss->prepared), cs->written.tag)) {
+            p = ss->prepared;
+            ss->prepared = NULL;
+        }
+        sqlite3_mutex_leave(ss->mu);
+    }
+    moss_prepared_free(p);
+}
+
+void
+txn_end(struct conn_store *cs)
+{
+    if (!cs->active)
+        return;
+    forget_prepared(cs);
+    pending_free(cs->pending);
+    cs->pending = NULL;
+    cs->active = false;
+    cs->synced = false;
+    cs->participants = 0;
+    /* The marker may have moved, or moved back. */
+    cs->seen_valid = false;
+    read_drop(cs);
+}
+
+void
+txn_leave(struct table *t)
+{
+    if (!t->joined)
+        return;
+    t->joined = false;
+    if (t->store->active && --t->store->participants == 0)
+        txn_end(t->store);
+}
+
+int
+txn_begin(sqlite3_vtab *vtab)
+{
+    return txn_join(table_of(vtab));
+}
+
+/* ---------------------------------------------------------- what to write */
+
+/*
+ * After DDL: is the collection still a table's?  One whose CREATE was rolled
+ * back to a savepoint has left its changes here, without a callback.
+ */
+static int
+still_used(struct table *t, struct conn_store *cs, struct pending_table *p,
+           bool *out)
+{
+    char *err = NULL;
+
+    *out = true;
+    if (!cs->ddl)
+        return SQLITE_OK;
+    return report_text(t,
+                       catalog_uses(cs->conn->db, cs->schema, cs->row.no,
+                                    pending_collection(p), out, &err),
+                       err);
+}
+
+static int
+copy_changes(struct pending_table *p, struct moss_batch *top)
+{
+    const struct moss_batch *from = pending_changes(p);
+    struct moss_batch *to;
+    enum moss_status st =
+        batch_at_path(top, moss_str(pending_collection(p)), &to);
+
+    for (size_t i = 0; i < pending_count(p) && st == MOSS_OK; i++) {
+        struct moss_slice key, value;
+
+        if (moss_batch_op(from, i, &key, &value) == MOSS_OP_SET)
+            st = moss_batch_set(to, key, value);
+        else
+            st = moss_batch_del(to, key);
+    }
+    return error_code(st);
+}
+
+/*
+ * The batch to commit: the pending one itself, or, when a table of it is
+ * gone or others are to be swept, a copy (*owned).  *any: there is something
+ * to commit.
+ */
+static int
+effective_batch(struct table *t, struct conn_store *cs,
+                struct moss_batch **batch, struct moss_batch **owned,
+                bool *any)
+{
+    struct pending_table *p;
+    bool all = true;
+    int rc = SQLITE_OK;
+
+    *owned = NULL;
+    *batch = pending_batch(cs->pending);
+    *any = cs->sweep.n > 0;
+    for (p = pending_first(cs->pending); p != NULL; p = pending_next(p)) {
+        bool used;
+
+        rc = still_used(t, cs, p, &used);
+        if (rc != SQLITE_OK)
+            return rc;
+        all = all && used;
+        *any = *any ||
+               (used && (pending_created(p) || pending_count(p) > 0));
+    }
+    if (all && cs->sweep.n == 0)
+        return SQLITE_OK;
+    rc = error_code(moss_batch_new(0, 0, owned));
+    for (p = pending_first(cs->pending); p != NULL && rc == SQLITE_OK;
+         p = pending_next(p)) {
+        bool used;
+
+        rc = still_used(t, cs, p, &used);
+        if (rc == SQLITE_OK && used)
+            rc = copy_changes(p, *owned);
+    }
+    *batch = *owned;
+    return rc;
+}
+
+/* The names that a sweep found, one after the other. */
+static const char *
+next_dropped(const struct conn_store *cs, const char *name)
+{
+    const char *first = (const char *)cs->sweep.p;
+
+    if (cs->sweep.n == 0)
+        return NULL;
+    name = name == NULL ? first : name + strlen(name) + 1;
+    return (size_t)(name - first) < cs->sweep.n ? name : NULL;
+}
+
+/*
+ * The dropped collections are deleted in the same batch, but for those that a
+ * rollback to a savepoint has brought back since they were listed.
+ */
+static int
+filter_sweep(struct table *t, struct conn_store *cs)
+{
+    struct bytes kept = { NULL, 0, 0 };
+    const char *name = NULL;
+    int rc = SQLITE_OK;
+
+    while (rc == SQLITE_OK && (name = next_dropped(cs, name)) != NULL) {
+        char *err = NULL;
+        bool used;
+
+        rc = report_text(t,
+                         catalog_uses(cs->conn->db, cs->schema, cs->row.no,
+                                      name, &used, &err),
+                         err);
+        if (rc == SQLITE_OK && !used)
+            rc = bytes_append(&kept, name, strlen(name) + 1);
+    }
+    if (rc != SQLITE_OK) {
+        bytes_release(&kept);
+        return rc;
+    }
+    bytes_release(&cs->sweep);
+    cs->sweep = kept;
+    return SQLITE_OK;
+}
+
+static int
+add_sweep(struct conn_store *cs, struct moss_batch *batch)
+{
+    enum moss_status st = MOSS_OK;
+    const char *name = NULL;
+
+    while (st == MOSS_OK && (name = next_dropped(cs, name)) != NULL)
+        st = moss_batch_del_child(batch, moss_str(name));
+    return error_code(st);
+}
+
+static int
+encode_table(struct table *t, struct conn_store *cs, struct pending_table *p,
+             struct bytes *out)
+{
+    const struct moss_batch *batch = pending_changes(p);
+    bool used;
+    int rc = still_used(t, cs, p, &used);
+
+    if (rc != SQLITE_OK || !used)
+        return rc;
+    rc = payload_collection(out, pending_collection(p));
+    for (size_t i = 0; i < pending_count(p) && rc == SQLITE_OK; i++) {
+        struct moss_slice key, value;
+        enum moss_op op = moss_batch_op(batch, i, &key, &value);
+
+        if (pending_is_newest(p, i))
+            rc = payload_op(out, op, key, value);
+    }
+    return rc;
+}
+
+static int
+encode_payload(struct table *t, struct conn_store *cs, struct bytes *out)
+{
+    const char *name = NULL;
+    int rc = payload_begin(out);
+
+    while (rc == SQLITE_OK && (name = next_dropped(cs, name)) != NULL)
+        rc = payload_drop(out, name);
+    for (struct pending_table *p = pending_first(cs->pending);
+         p != NULL && rc == SQLITE_OK; p = pending_next(p))
+        rc = encode_table(t, cs, p, out);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ xSync */
+
+/* id_n = hash(id_(n-1), batch, 8 random bytes), never 0. */
+static struct moss_tag
+next_tag(const struct marker *base, const struct bytes *payload)
+{
+    uint64_t seed[2] = { base->tag.id, 0 };
+    struct moss_tag tag = { base->tag.n + 1, 0 };
+
+    sqlite3_randomness((int)sizeof seed[1], &seed[1]);
+    tag.id = XXH3_64bits_withSeed(payload->p, payload->n,
+                                  XXH3_64bits(seed, sizeof seed));
+    if (tag.id == 0)
+        tag.id = 1;
+    return tag;
+}
+
+static int
+prepare(struct table *t, struct conn_store *cs, const struct moss_batch *batch,
+        struct moss_prepared **out)
+{
+    enum moss_status st = moss_collection_prepare(cs->shared->collection,
+                                                  batch, PREPARE_WAIT_MS, out);
+
+    if (st == MOSS_OK)
+        return SQLITE_OK;
+    if (st == MOSS_TIMEOUT)
+        return error_report(t, SQLITE_BUSY,
+                            "moss: the store %s takes too long to persist",
+                            cs->shared->dir);
+    return error_status(t, st, NULL, "prepare the transaction");
+}
+
+/* Record and marker into the database file; m is complete afterwards. */
+static int
+write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
+          struct marker *m)
+{
+    struct log_ref log = conn_store_log(cs);
+    struct record r = { .tag = m->tag,
+                        .prev = cs->base.tag,
+                        .prev_place = cs->base.last };
+    char *err = NULL;
+    int rc;
+
+    if (cs->shared->memory)
+        return report_text(t, log_write_marker(&log, m, &err), err);
+    rc = record_encode(&r, payload->p, payload->n);
+    if (rc == SQLITE_OK)
+        rc = ring_place(&log, cs->shared, &cs->base, r.bytes.n, &cs->capacity,
+                        &r.place, &err);
+    if (rc == SQLITE_OK)
+        rc = ring_prepare_add(cs->shared);
+    m->last = r.place;
+    if (rc == SQLITE_OK)
+        rc = log_write(&log, &r, m, &err);
+    record_release(&r);
+    return report_text(t, rc, err);
+}
+
+/* Hand p to whoever sees its marker first. */
+static void
+offer_prepared(struct conn_store *cs, struct moss_prepared *p)
+{
+    struct shared_store *ss = cs->shared;
+    struct moss_prepared *old;
+
+    sqlite3_mutex_enter(ss->mu);
+    old = ss->prepared;
+    ss->prepared = p;
+    sqlite3_mutex_leave(ss->mu);
+    moss_prepared_free(old);
+}
+
+static int
+sync_home(struct table *t, struct conn_store *cs, struct moss_batch *batch)
+{
+    struct marker m = cs->base;
+    struct moss_prepared *p = NULL;
+    struct bytes payload = { NULL, 0, 0 };
+    int rc = encode_payload(t, cs, &payload);
+
+    if (rc == SQLITE_OK) {
+        m.prev_id = cs->base.tag.id;
+        m.tag = next_tag(&cs->base, &payload);
+        moss_batch_set_tag(batch, m.tag);
+        forget_prepared(cs);
+        rc = prepare(t, cs, batch, &p);
+    }
+    if (rc == SQLITE_OK)
+        rc = write_log(t, cs, &payload, &m);
+    bytes_release(&payload);
+    if (rc != SQLITE_OK) {
+        moss_prepared_free(p);
+        return rc;
+    }
+    cs->written = m;
+    offer_prepared(cs, p);
+    return SQLITE_OK;
+}
+
+static int
+sync_store(struct table *t, struct conn_store *cs)
+{
+    struct moss_batch *batch, *owned;
+    bool any;
+    int rc;
+
+    if (cs->synced && cs->synced_version == pending_version(cs->pending))
+        return SQLITE_OK;
+    rc = filter_sweep(t, cs);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = effective_batch(t, cs, &batch, &owned, &any);
+    /* Once a marker is written, it has to be this transaction's last word. */
+    if (rc == SQLITE_OK && (any || cs->synced)) {
+        rc = add_sweep(cs, batch);
+        if (rc == SQLITE_OK && cs->row.async) {
+            forget_prepared(cs);
+            rc = prepare(t, cs, batch, &cs->prepared);
+        } else if (rc == SQLITE_OK) {
+            rc = sync_home(t, cs, batch);
+        }
+        if (rc == SQLITE_OK) {
+            cs->synced = true;
+            cs->synced_version = pending_version(cs->pending);
+        }
+    }
+    moss_batch_free(owned);
+    return rc;
+}
+
+int
+txn_sync(sqlite3_vtab *vtab)
+{
+    struct table *t = table_of(vtab);
+    struct conn_store *cs = active_store(t);
+
+    return cs == NULL ? SQLITE_OK : sync_store(t, cs);
+}
+
+/* --------------------------------------------------- xCommit and xRollback */
+
+static void
+publish(struct conn_store *cs)
+{
+    struct shared_store *ss = cs->shared;
+
+    if (cs->row.async) {
+        moss_prepared_publish(cs->prepared);
+        cs->prepared = NULL;
+        return;
+    }
+    sqlite3_mutex_enter(ss->mu);
+    /* Unless a reader has, or a later writer after it. */
+    if (ss->prepared != NULL &&
+        moss_tag_equal(moss_prepared_tag(ss->prepared), cs->written.tag)) {
+        moss_prepared_publish(ss->prepared);
+        ss->prepared = NULL;
+    }
+    if (!ss->memory)
+        ring_add(ss, &cs->base, &cs->written);
+    sqlite3_mutex_leave(ss->mu);
+}
+
+int
+txn_commit(sqlite3_vtab *vtab)
+{
+    struct table *t = table_of(vtab);
+    struct conn_store *cs = active_store(t);
+
+    if (cs != NULL) {
+        if (cs->synced)
+            publish(cs);
+        if (cs->swept && !cs->ddl)
+            atomic_store(&cs->shared->maybe_dropped, false);
+        txn_end(cs);
+    }
+    t->joined = false;
+    return SQLITE_OK;
+}
+
+int
+txn_rollback(sqlite3_vtab *vtab)
+{
+    struct table *t = table_of(vtab);
+    struct conn_store *cs = active_store(t);
+
+    if (cs != NULL)
+        txn_end(cs);
+    t->joined = false;
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------------- savepoints */
+
+int
+txn_savepoint(sqlite3_vtab *vtab, int n)
+{
+    struct conn_store *cs = active_store(table_of(vtab));
+
+    return cs == NULL ? SQLITE_OK : pending_savepoint(cs->pending, n);
+}
+
+int
+txn_release(sqlite3_vtab *vtab, int n)
+{
+    struct conn_store *cs = active_store(table_of(vtab));
+
+    if (cs != NULL)
+        pending_release(cs->pending, n);
+    return SQLITE_OK;
+}
+
+int
+txn_rollback_to(sqlite3_vtab *vtab, int n)
+{
+    struct conn_store *cs = active_store(table_of(vtab));
+
+    if (cs != NULL)
+        pending_rollback_to(cs->pending, n);
+    return SQLITE_OK;
+}

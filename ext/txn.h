@@ -1,0 +1,431 @@
+/*
+ * The transaction half of the extension: what its files know of each other.
+ *
+ * A shared store is an open store of the process.  A conn_store is one store
+ * as one connection uses it; it owns the connection's transaction on that
+ * store, however many virtual table objects take part.  See ext/DESIGN.md,
+ * "Transactions".
+ *
+ * Locks: SQLite's own come first, then the registry's mutex, then a shared
+ * store's mu.  No SQL runs with one of ours held.
+ */
+#ifndef MOSS_EXT_TXN_H
+#define MOSS_EXT_TXN_H
+
+#include "ext.h"
+#include "moss_os.h"
+
+#include <stdatomic.h>
+
+#define STORE_ID_BYTES 16
+
+/* ------------------------------------------------------------ catalog.c */
+
+/* A store as a database's catalog lists it. */
+struct store_row {
+    int no; /* names its log: _moss_log_<no> */
+    uint8_t id[STORE_ID_BYTES];
+    char *path; /* as recorded: relative to the database file; NULL: memory */
+    bool async;
+    bool is_default; /* its place follows from the database's name */
+};
+void store_row_release(struct store_row *row);
+
+/* A table as a database's catalog lists it. */
+struct table_row {
+    int store;
+    char *collection; /* path; "" is the top level */
+    bool made;        /* by CREATE: DROP deletes it.  Else: attached */
+    bool typed;
+};
+void table_row_release(struct table_row *row);
+
+/*
+ * All of these run SQL on conn's database and give SQLite codes; *err
+ * (sqlite3_malloc'd, may stay NULL) says more.  SQLITE_NOTFOUND: no such row,
+ * SQLITE_NOTADB is never used.  changes() after DDL counts the catalog's row;
+ * last_insert_rowid() is put back.
+ */
+int catalog_exists(sqlite3 *db, const char *schema, bool *out, char **err);
+int catalog_create(sqlite3 *db, const char *schema, char **err);
+int catalog_find_table(sqlite3 *db, const char *schema, const char *name,
+                       struct table_row *out, char **err);
+int catalog_add_table(sqlite3 *db, const char *schema, const char *name,
+                      const struct table_row *row, char **err);
+/* Forget name; a collection made by CREATE is listed as dropped. */
+int catalog_drop_table(sqlite3 *db, const char *schema, const char *name,
+                       char **err);
+int catalog_rename_table(sqlite3 *db, const char *schema, const char *from,
+                         const char *to, char **err);
+int catalog_store(sqlite3 *db, const char *schema, int no,
+                  struct store_row *out, char **err);
+/* The store with that recorded path and durability; path NULL: memory. */
+int catalog_find_store(sqlite3 *db, const char *schema, const char *path,
+                       bool async, struct store_row *out, char **err);
+/*
+ * Choose row->no, write the row, make the store's log.  start is the tag that
+ * the store stands at.
+ */
+int catalog_add_store(sqlite3 *db, const char *schema, struct store_row *row,
+                      struct moss_tag start, char **err);
+/* Does a table of this database use the collection? */
+int catalog_uses(sqlite3 *db, const char *schema, int store,
+                 const char *collection, bool *out, char **err);
+/* Call each for the dropped collections of a store, then unlist them. */
+int catalog_sweep(sqlite3 *db, const char *schema, int store,
+                  int (*each)(void *arg, const char *collection), void *arg,
+                  char **err);
+
+/* ---------------------------------------------------------------- log.c */
+
+/* Where a record lies in the ring: len bytes from off on, wrapping at mod. */
+struct log_place {
+    uint64_t off, len, mod;
+};
+
+/* Row 1 of the log: the newest committed transaction as a reader sees it. */
+struct marker {
+    uint8_t store_id[STORE_ID_BYTES];
+    struct moss_tag tag;
+    uint64_t prev_id;      /* id of transaction n-1 */
+    struct log_place last; /* its record; len 0: it has none */
+};
+
+/* One transaction in the ring. */
+struct record {
+    struct moss_tag tag, prev;
+    struct log_place place, prev_place;
+    const uint8_t *payload; /* inside bytes */
+    size_t n_payload;
+    struct bytes bytes; /* owned */
+};
+void record_release(struct record *r);
+
+/* Which log: a database and a store's number. */
+struct log_ref {
+    sqlite3 *db;
+    const char *schema;
+    int store;
+};
+
+/* Make the log with a marker that has start as its tag and no record. */
+int log_create(const struct log_ref *log, const uint8_t *store_id,
+               struct moss_tag start, char **err);
+/* SQLITE_CORRUPT (with text) if the log is missing or damaged. */
+int log_read_marker(const struct log_ref *log, struct marker *out, char **err);
+/* SQLITE_NOTFOUND: there is no longer such a record at that place. */
+int log_read_record(const struct log_ref *log, struct log_place place,
+                    struct moss_tag tag, struct record *out, char **err);
+/* Bytes that the ring holds now. */
+int log_capacity(const struct log_ref *log, uint64_t *out, char **err);
+/* Append rows until it holds at least want bytes. */
+int log_grow(const struct log_ref *log, uint64_t want, uint64_t *capacity,
+             char **err);
+/* Lay the record's bytes at place, then the marker.  Any code unchanged. */
+int log_write(const struct log_ref *log, const struct record *r,
+              const struct marker *m, char **err);
+int log_write_marker(const struct log_ref *log, const struct marker *m,
+                     char **err);
+/* Encode tag, prev and payload into r->bytes; sets place.len. */
+int record_encode(struct record *r, const uint8_t *payload, size_t n);
+
+/* The changes of a batch as a record's payload, and back. */
+int payload_begin(struct bytes *out);
+int payload_collection(struct bytes *out, const char *path);
+int payload_drop(struct bytes *out, const char *path);
+int payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
+               struct moss_slice value);
+
+/* What a payload says, in order.  Return other than SQLITE_OK stops. */
+struct payload_visitor {
+    int (*collection)(void *arg, struct moss_slice path);
+    int (*drop)(void *arg, struct moss_slice path);
+    int (*op)(void *arg, enum moss_op op, struct moss_slice key,
+              struct moss_slice value);
+    void *arg;
+};
+/* SQLITE_CORRUPT if it is not well formed. */
+int payload_visit(const uint8_t *p, size_t n, const struct payload_visitor *v);
+
+/* ------------------------------------------------------------ pending.c */
+
+/* The uncommitted changes of one connection to one store. */
+struct pending;
+
+int pending_new(struct pending **out);
+/* All changes as one batch, owned by p; children by path. */
+struct moss_batch *pending_batch(struct pending *p);
+void pending_free(struct pending *p);
+
+/* Changes to one collection. */
+struct pending_table;
+/* Made at first mention. */
+int pending_open(struct pending *p, const char *collection,
+                 struct pending_table **out);
+/* NULL if the collection was never mentioned. */
+struct pending_table *pending_find(struct pending *p, const char *collection);
+
+/*
+ * The newest change of key: true with *op and *value (valid until the next
+ * change), false if there is none.
+ */
+bool pending_get(struct pending_table *t, struct moss_slice key,
+                 enum moss_op *op, struct moss_slice *value);
+int pending_set(struct pending_table *t, struct moss_slice key,
+                struct moss_slice value);
+int pending_del(struct pending_table *t, struct moss_slice key);
+/* The collection is made by this transaction: it begins empty. */
+void pending_mark_created(struct pending_table *t);
+bool pending_created(const struct pending_table *t);
+/*
+ * base with the changes so far laid over; one reference in *out.  base must
+ * be the same snapshot for the life of p.
+ */
+int pending_overlay(struct pending_table *t, struct moss_snapshot *base,
+                    struct moss_snapshot **out);
+
+/* Savepoints, by SQLite's index; see commit.c in DESIGN.md. */
+int pending_savepoint(struct pending *p, int index);
+void pending_release(struct pending *p, int index);
+void pending_rollback_to(struct pending *p, int index);
+bool pending_has_savepoint(const struct pending *p);
+
+/* Changes and created collections there are; rolled back ones not counted. */
+bool pending_is_empty(const struct pending *p);
+uint64_t pending_bytes(const struct pending *p);
+/* Counts up with every change, rollbacks included. */
+uint64_t pending_version(const struct pending *p);
+
+/* The tables in order of first mention, and their changes. */
+struct pending_table *pending_first(struct pending *p);
+struct pending_table *pending_next(struct pending_table *t);
+const char *pending_collection(const struct pending_table *t);
+size_t pending_count(const struct pending_table *t);
+/* Is change i the newest of its key? */
+bool pending_is_newest(struct pending_table *t, size_t i);
+const struct moss_batch *pending_changes(const struct pending_table *t);
+
+/* ----------------------------------------------------------- registry.c */
+
+/* A transaction in the ring that is not in a footer yet. */
+struct live_record {
+    struct moss_tag tag;
+    struct log_place place;
+};
+
+struct shared_store {
+    struct shared_store *next;
+    int refs; /* guarded by the registry's mutex */
+
+    /* Constant after registry_open(). */
+    bool memory, async;
+    uint64_t dev, ino; /* of the directory; memory: 0 */
+    char *dir;         /* for messages; memory: NULL */
+    uint8_t id[STORE_ID_BYTES]; /* memory: the key */
+    const struct moss_merge_operator *merge;
+    struct moss_store *store; /* memory: NULL */
+    /* What makes the marker durable; set once, by the home database. */
+    _Atomic(struct home_files *) home_files;
+    /* Counts the store's changes of home, from 1. */
+    atomic_uint home_version;
+    /* May the catalog list collections to be swept? */
+    atomic_bool maybe_dropped;
+
+    /* Guards what follows. */
+    sqlite3_mutex *mu;
+    struct moss_collection *collection;
+    /* Between xSync and xCommit of some connection: */
+    struct moss_prepared *prepared;
+    /* The ring beyond the newest footer, oldest first. */
+    struct live_record *live;
+    size_t n_live, cap_live;
+    struct moss_tag ring_tag; /* of the newest record that live covers */
+    bool ring_known;
+};
+
+struct open_request {
+    const char *dir;   /* NULL: memory */
+    const uint8_t *id; /* memory: which; else NULL or what it must be */
+    bool create;       /* a store that is not there yet */
+    bool async;
+    const struct moss_merge_operator *merge;
+    const struct moss_store_identity *identity;
+};
+
+/*
+ * Find or open a store; one reference in *out.  MOSS_BUSY: another process
+ * has it.  *detail gives the library's error.
+ */
+enum moss_status registry_open(const struct open_request *request,
+                               struct shared_store **out,
+                               struct moss_error *detail);
+void registry_ref(struct shared_store *ss);
+/* The last one persists and closes the store. */
+void registry_unref(struct shared_store *ss);
+
+/* All three are set by the home database before its first commit. */
+enum moss_status shared_store_set_home_files(struct shared_store *ss,
+                                             const char *database);
+
+/* The operating system that stores use; for tests of a static build. */
+struct moss_os *registry_os(void);
+
+/*
+ * Make snap, an older commit point, the newest: what the store had beyond it
+ * is of a history that the database does not know.  Only the writer.
+ */
+enum moss_status shared_store_rebase(struct shared_store *ss,
+                                     struct moss_snapshot *snap,
+                                     struct moss_error *detail);
+
+/* --------------------------------------------------------------- ring.c */
+
+/*
+ * The writer's view of the ring; see "The ring" in DESIGN.md.  All of them
+ * want SQLite's write lock and give SQLite codes.
+ */
+
+/* Fill shared->live from the chain that ends in m. */
+int ring_learn(const struct log_ref *log, struct shared_store *shared,
+               const struct marker *m, char **err);
+/*
+ * Where a record of len bytes goes after the marker base.  Waits for the
+ * persister or grows the ring if there is no room; SQLITE_BUSY if waiting was
+ * in vain.  *capacity is the ring's size, 0 if unknown yet.
+ */
+int ring_place(const struct log_ref *log, struct shared_store *shared,
+               const struct marker *base, uint64_t len, uint64_t *capacity,
+               struct log_place *out, char **err);
+/* Make an empty ring large enough for len bytes, ahead of need. */
+int ring_reserve(const struct log_ref *log, uint64_t len, uint64_t *capacity,
+                 char **err);
+/* Room for one more live record, so that ring_add() cannot fail. */
+int ring_prepare_add(struct shared_store *shared);
+/* The record of m was committed after base.  shared->mu held. */
+void ring_add(struct shared_store *shared, const struct marker *base,
+              const struct marker *m);
+
+/* --------------------------------------------------------------- conn.c */
+
+struct conn {
+    sqlite3 *db;
+    struct conn_store *stores;
+};
+
+/* What a database may do with a store. */
+enum role {
+    ROLE_HOME,  /* its marker decides; it writes */
+    ROLE_GUEST, /* reads the newest published state */
+    ROLE_ASYNC  /* no marker: newest state, writes are visible at once */
+};
+
+/* A (child) collection in the state that a conn_store reads now. */
+struct child_state {
+    struct child_state *next;
+    char *collection;
+    struct moss_snapshot *snap;
+};
+
+struct conn_store {
+    struct conn_store *next;
+    struct conn *conn;
+    char *schema;
+    char *file; /* of that schema when it was opened; "" for memory */
+    struct store_row row;
+    struct shared_store *shared;
+
+    /* Reading: the marker last read, and its state. */
+    bool seen_valid;
+    unsigned seen_version; /* SQLITE_FCNTL_DATA_VERSION at that time */
+    struct marker seen;
+    struct moss_snapshot *snap; /* NULL: none is held */
+    /* Transactions beyond snap, newest first: an old state made anew. */
+    struct record *chain;
+    size_t n_chain;
+    struct child_state *children; /* of snap and chain, as asked for */
+    unsigned open_cursors;
+
+    /* What conn_store_role() found when the store's home was home_version. */
+    enum role role;
+    unsigned home_version;
+
+    /* The transaction; valid while active.  snap is its base then. */
+    bool active;
+    unsigned participants;
+    bool ddl;   /* a moss table was created or dropped in it */
+    bool swept; /* the dropped collections are in sweep */
+    struct marker base;
+    struct pending *pending;
+    struct bytes sweep; /* names of dropped collections, NUL-terminated */
+    uint64_t capacity;  /* of the ring, once known; 0 */
+
+    /* What the last xSync wrote. */
+    bool synced;
+    uint64_t synced_version;
+    struct marker written;
+    struct moss_prepared *prepared; /* ROLE_ASYNC only; else in shared */
+};
+
+/* Find t->store and t->collection from the catalog.  Sets zErrMsg. */
+int table_resolve(struct table *t);
+/*
+ * The connection's object for a store that its catalog lists, opened if need
+ * be.  create: the store may be made.  Reports on t.
+ */
+int conn_store_open(struct table *t, const struct store_row *row, bool create,
+                    struct conn_store **out);
+struct log_ref conn_store_log(const struct conn_store *cs);
+enum role conn_store_role(struct conn_store *cs);
+/* Does the schema live in memory (by its VFS, not by its name)? */
+bool schema_is_memory(sqlite3 *db, const char *schema);
+/* The directory of a store; sqlite3_malloc'd, NULL without memory. */
+char *store_directory(sqlite3 *db, const char *schema,
+                      const struct store_row *row);
+/* Who this database is, to be recorded as the store's home. */
+void home_identity(sqlite3 *db, const char *schema,
+                   struct moss_store_identity *out);
+/* Record this database as the store's home unless it is.  Reports on t. */
+int conn_store_take_home(struct table *t, struct conn_store *cs);
+/* Report rc with the message *err, which is freed. */
+int report_text(struct table *t, int rc, char *err);
+
+/* ---------------------------------------------------------------- txn.c */
+
+/*
+ * Begin the transaction of t->store, on behalf of t.  Idempotent; makes t a
+ * participant.
+ */
+int txn_join(struct table *t);
+/* t gets no further callback: the last participant ends the transaction. */
+void txn_leave(struct table *t);
+/* Forget it, whatever became of it. */
+void txn_end(struct conn_store *cs);
+
+/* --------------------------------------------------------------- read.c */
+
+/* Let go of the state that is held. */
+void read_drop(struct conn_store *cs);
+/*
+ * Bring cs->seen and cs->snap up to what the connection's own transaction
+ * sees.  Sets t's zErrMsg.
+ */
+int read_refresh(struct table *t);
+/*
+ * The writer's form, with SQLite's write lock held: the collection is made
+ * to stand exactly at the marker, cs->snap is that state.
+ */
+int read_align(struct table *t, struct marker *marker);
+/* A collection in the state held by cs.  NULL in *out: it does not exist. */
+int read_collection(struct conn_store *cs, const char *path,
+                    struct moss_snapshot **out);
+/* The changes of a payload as a batch. */
+int batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
+                       struct moss_batch **out);
+/* The child of batch or snap that a path names; "" is itself. */
+enum moss_status batch_at_path(struct moss_batch *batch,
+                               struct moss_slice path,
+                               struct moss_batch **out);
+enum moss_status snapshot_at_path(struct moss_snapshot *snap, const char *path,
+                                  struct moss_snapshot **out);
+
+#endif
