@@ -92,6 +92,7 @@ cursor_close(sqlite3_vtab_cursor *cur)
     cursor_unset(c);
     ranges_release(&c->ranges);
     moss_snapshot_unref(c->snap);
+    table_cursor_closed((struct table *)cur->pVtab);
     sqlite3_free(c);
     return SQLITE_OK;
 }

@@ -441,21 +441,20 @@ pending_rollback_to(struct pending *p, int index)
 }
 
 bool
-pending_has_savepoint(const struct pending *p)
+pending_is_kept(const struct pending *p)
 {
-    return p->n_savepoints > 0;
+    /* The newest savepoint is that of the statement which asks. */
+    for (size_t i = 0; i + 1 < p->n_savepoints; i++) {
+        const struct savepoint *s = &p->savepoints[i];
+
+        for (size_t j = 0; j < s->n_marks; j++)
+            if (s->marks[j].count > 0 || s->marks[j].created)
+                return true;
+    }
+    return false;
 }
 
 /* -------------------------------------------------------------- looking */
-
-bool
-pending_is_empty(const struct pending *p)
-{
-    for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
-        if (t->created || moss_batch_count(t->batch) > 0)
-            return false;
-    return true;
-}
 
 uint64_t
 pending_bytes(const struct pending *p)

@@ -253,8 +253,7 @@ table_destroy(struct table *t)
     char *err = NULL;
     int rc;
 
-    if (t->joined && cs->participants == 1 && !pending_is_empty(cs->pending) &&
-        pending_has_savepoint(cs->pending))
+    if (t->joined && cs->participants == 1 && pending_is_kept(cs->pending))
         return error_report(t, SQLITE_LOCKED,
                             "moss: table %s has changes that a savepoint may"
                             " bring back: release it, then drop the table",

@@ -184,14 +184,17 @@ bool pending_created(const struct pending_table *t);
 int pending_overlay(struct pending_table *t, struct moss_snapshot *base,
                     struct moss_snapshot **out);
 
-/* Savepoints, by SQLite's index; see commit.c in DESIGN.md. */
+/* Savepoints, by SQLite's index. */
 int pending_savepoint(struct pending *p, int index);
 void pending_release(struct pending *p, int index);
 void pending_rollback_to(struct pending *p, int index);
-bool pending_has_savepoint(const struct pending *p);
+/*
+ * Inside a statement with a savepoint of its own: are there changes that a
+ * ROLLBACK TO of the user could bring back?
+ */
+bool pending_is_kept(const struct pending *p);
 
-/* Changes and created collections there are; rolled back ones not counted. */
-bool pending_is_empty(const struct pending *p);
+/* About the bytes of a payload with all changes in it. */
 uint64_t pending_bytes(const struct pending *p);
 /* Counts up with every change, rollbacks included. */
 uint64_t pending_version(const struct pending *p);
