@@ -140,20 +140,6 @@ enter_next_range(struct cursor *c)
     return st < 0 ? fail(c, st) : SQLITE_OK;
 }
 
-/* Remember how many entries there are, for later plans. */
-static int
-count_entries(struct cursor *c)
-{
-    uint64_t entries, bytes;
-    enum moss_status st =
-        moss_snapshot_estimate(c->snap, NULL, NULL, &entries, &bytes);
-
-    if (st < 0)
-        return fail(c, st);
-    vtab_of(c)->entries = (double)entries;
-    return SQLITE_OK;
-}
-
 int
 cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
               int argc, sqlite3_value **argv)
@@ -171,8 +157,6 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
         return error_report(&v->table, SQLITE_INTERNAL, "moss: plan \"%s\"",
                             idx_str);
     rc = plan_ranges(&plan, v->table.decl.codec, argv, &c->ranges);
-    if (rc == SQLITE_OK && (plan.n == 0 || v->entries < 0))
-        rc = count_entries(c);
     if (rc != SQLITE_OK)
         return rc;
     c->reverse = plan.reverse;

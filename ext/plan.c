@@ -16,10 +16,14 @@
  * compares a text key that looks like a number as that number: '15' and
  * ' 15.0' equal 15.  Neither xBestIndex nor xFilter is told the affinity.  So
  * a number on the right admits, beside the numbers, all texts that begin as a
- * number may; a text on the right that looks like a number, unless it is a
- * literal or a bound parameter, admits that number too.  In a table whose
- * keys are of one type this costs one seek.  TEXT affinity changes nothing:
- * SQLite applies it to expressions only, not to columns.
+ * number may.  A text on the right, unless it is a literal or a bound
+ * parameter, may come from such a column too: one that looks like a number
+ * admits that number beside the text, any other is above all texts that look
+ * like numbers.  In a table whose keys are of one type this costs a seek.
+ * (What is not covered: an expression of numeric affinity that has text like
+ * '15' as its value, which no ordinary column gives, against keys like
+ * '15.0'.)  TEXT affinity changes nothing: SQLite applies it to expressions,
+ * not to columns.
  *
  * Order.  Under a collation other than BINARY, and for all comparisons but
  * equality in a UTF-16 database, a text on the right admits all texts.
@@ -80,37 +84,123 @@ plan_op_of(sqlite3_index_info *info, int i, enum plan_op *op)
     }
 }
 
-static bool
-is_text_literal(sqlite3_index_info *info, int i)
+/* The right-hand side if SQL spells it out, else NULL. */
+static sqlite3_value *
+literal_value(sqlite3_index_info *info, int i)
 {
     sqlite3_value *value = NULL;
 
-    return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK &&
-           value != NULL && sqlite3_value_type(value) == SQLITE_TEXT;
+    if (sqlite3_vtab_rhs_value(info, i, &value) != SQLITE_OK)
+        return NULL;
+    return value;
 }
 
-/* How many rows a plan visits of so many entries, and in how many places. */
+/*
+ * The entries to plan with, of so many that there are.  In a database that
+ * was not analyzed SQLite takes every ordinary table for a large one; with
+ * our true, smaller number beside that, joins would scan the moss table and
+ * search the other.
+ */
 static double
-plan_rows(const struct plan *plan, double entries, double *places)
+plan_entries(const struct vtab *v, double entries)
+{
+    bool analyzed;
+
+    analyzed = sqlite3_table_column_metadata(v->db, v->table.schema,
+                                             "sqlite_stat1", NULL, NULL, NULL,
+                                             NULL, NULL, NULL) == SQLITE_OK;
+    return analyzed ? entries : UNKNOWN_ENTRIES + entries;
+}
+
+/* How many rows a plan visits of so many entries, not knowing the values. */
+static double
+guess_rows(const struct plan *plan, double entries)
 {
     double rows = entries;
 
-    *places = 1;
     for (size_t i = 0; i < plan->n; i++) {
         const struct plan_term *term = &plan->terms[i];
 
-        if (term->wide) {
+        if (term->wide)
             rows = fmin(rows, entries * 0.9);
-        } else if (term->op == PLAN_EQ) {
+        else if (term->op == PLAN_EQ)
             rows = fmin(rows, 1);
-        } else if (term->op == PLAN_IN) {
+        else if (term->op == PLAN_IN)
             rows = fmin(rows, IN_ROWS);
-            *places = IN_ROWS;
-        } else {
+        else
             rows = fmax(rows / 4, fmin(rows, 2));
-        }
     }
     return rows;
+}
+
+static enum moss_status
+count_range(struct moss_snapshot *snap, const struct ranges *ranges,
+            const struct range *range, double *rows)
+{
+    struct moss_slice lo = ranges_bytes(ranges, range->lo);
+    struct moss_slice hi = ranges_bytes(ranges, range->hi);
+    uint64_t entries, bytes;
+    enum moss_status st =
+        moss_snapshot_estimate(snap, lo.len > 0 ? &lo : NULL,
+                               range->open ? NULL : &hi, &entries, &bytes);
+
+    if (st == MOSS_OK)
+        *rows += (double)entries;
+    return st;
+}
+
+/*
+ * Count what the values select, if SQL spells them all out; *known tells.
+ * Counting that fails is no reason not to plan: reading will say so.
+ */
+static int
+count_rows(const struct vtab *v, struct moss_snapshot *snap,
+           const struct plan *plan, sqlite3_value **values, double *rows,
+           bool *known)
+{
+    struct ranges ranges = { 0 };
+    int rc = SQLITE_OK;
+
+    *known = snap != NULL;
+    for (size_t i = 0; i < plan->n; i++)
+        *known = *known && values[i] != NULL && plan->terms[i].op != PLAN_IN;
+    if (!*known)
+        return SQLITE_OK;
+    *rows = 0;
+    rc = plan_ranges(plan, v->table.decl.codec, values, &ranges);
+    for (size_t i = 0; rc == SQLITE_OK && i < ranges.found.n; i++) {
+        if (count_range(snap, &ranges, &ranges.found.v[i], rows) != MOSS_OK)
+            *known = false;
+    }
+    ranges_release(&ranges);
+    return rc;
+}
+
+/* Set the costs of a plan. */
+static int
+plan_cost(struct vtab *v, const struct plan *plan, sqlite3_value **values,
+          sqlite3_index_info *info)
+{
+    struct moss_snapshot *snap = table_peek(&v->table);
+    double entries = 0, rows = 0, places = 1;
+    struct plan all = { 0 };
+    bool known;
+    int rc = count_rows(v, snap, &all, values, &entries, &known);
+
+    entries = known ? plan_entries(v, entries) : UNKNOWN_ENTRIES;
+    if (rc == SQLITE_OK)
+        rc = count_rows(v, snap, plan, values, &rows, &known);
+    moss_snapshot_unref(snap);
+    if (plan->n == 0)
+        rows = entries;
+    else if (!known)
+        rows = guess_rows(plan, entries);
+    for (size_t i = 0; i < plan->n; i++)
+        places = plan->terms[i].op == PLAN_IN ? IN_ROWS : places;
+    rows = fmax(rows, 1);
+    info->estimatedRows = (sqlite3_int64)rows;
+    info->estimatedCost = places * log2(entries + 2) + 3 * rows;
+    return rc;
 }
 
 /*
@@ -159,7 +249,7 @@ is_binary(sqlite3_index_info *info, int i)
 /* Take the usable constraints on the key: equalities, or the others. */
 static void
 choose_terms(const struct vtab *v, sqlite3_index_info *info, bool equalities,
-             struct plan *plan, sqlite3_str *text)
+             struct plan *plan, sqlite3_value **values, sqlite3_str *text)
 {
     for (int i = 0; i < info->nConstraint; i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
@@ -175,7 +265,9 @@ choose_terms(const struct vtab *v, sqlite3_index_info *info, bool equalities,
             continue;
         term->op = op;
         term->wide = !is_binary(info, i) || (v->utf16 && !equalities);
-        term->literal = is_text_literal(info, i);
+        values[plan->n] = literal_value(info, i);
+        term->literal = values[plan->n] != NULL &&
+                        sqlite3_value_type(values[plan->n]) == SQLITE_TEXT;
         if (op == PLAN_IN)
             sqlite3_vtab_in(info, i, 1);
         append_term(text, term);
@@ -187,25 +279,21 @@ choose_terms(const struct vtab *v, sqlite3_index_info *info, bool equalities,
 int
 plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
-    const struct vtab *v = (const struct vtab *)vtab;
+    struct vtab *v = (struct vtab *)vtab;
+    sqlite3_value *values[PLAN_MAX_TERMS] = { NULL };
     sqlite3_str *text = sqlite3_str_new(NULL);
-    double entries = v->entries < 0 ? UNKNOWN_ENTRIES : v->entries;
     struct plan plan = { 0 };
-    double rows, places;
     int rc;
 
-    choose_terms(v, info, true, &plan, text);
-    choose_terms(v, info, false, &plan, text);
+    choose_terms(v, info, true, &plan, values, text);
+    choose_terms(v, info, false, &plan, values, text);
     info->orderByConsumed = plan_order(v, info, &plan.reverse);
     if (plan.reverse)
         sqlite3_str_appendall(text, plan.n > 0 ? " " REVERSE_TEXT
                                                : REVERSE_TEXT);
-
-    rows = fmax(plan_rows(&plan, entries, &places), 1);
-    info->estimatedRows = (sqlite3_int64)rows;
-    info->estimatedCost = places * log2(entries + 2) + 3 * rows;
-
-    rc = sqlite3_str_errcode(text);
+    rc = plan_cost(v, &plan, values, info);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_str_errcode(text);
     if (rc != SQLITE_OK) {
         sqlite3_free(sqlite3_str_finish(text));
         return rc;
@@ -360,21 +448,24 @@ admit_value(enum plan_op op, enum codec codec, const struct datum *d,
     return rc == SQLITE_OK ? admit_op(op, at, after, out) : rc;
 }
 
-/*
- * The number that the text in value is under numeric affinity, if it may be
- * compared so and is one; else SQLITE_NULL in out->type.
- */
+/* May value come from an expression with numeric affinity? */
+static bool
+may_have_affinity(const struct plan_term *term, sqlite3_value *value)
+{
+    return !term->literal && !sqlite3_value_frombind(value);
+}
+
+/* The number that a text stands for under numeric affinity, or NULL. */
 static int
-number_of_text(const struct plan_term *term, const struct datum *text,
-               sqlite3_value *value, struct datum *out)
+number_of_text(const struct datum *text, sqlite3_value *value,
+               struct datum *out)
 {
     sqlite3_value *copy;
     int rc;
 
     memset(out, 0, sizeof(*out));
     out->type = SQLITE_NULL;
-    if (term->literal || sqlite3_value_frombind(value) ||
-        text->bytes.len == 0 || !may_begin_number(text->bytes.bytes[0]))
+    if (text->bytes.len == 0 || !may_begin_number(text->bytes.bytes[0]))
         return SQLITE_OK;
     /* A copy: the conversion would change what SQLite compares later. */
     copy = sqlite3_value_dup(value);
@@ -388,19 +479,25 @@ number_of_text(const struct plan_term *term, const struct datum *text,
     return rc;
 }
 
-/* Admit the numbers that compare so with a text that stands for number. */
+/* Admit what else a text may equal or exceed under numeric affinity. */
 static int
-admit_number_of_text(enum plan_op op, const struct datum *number,
-                     struct ranges *out)
+admit_affinity_of_text(enum plan_op op, const struct datum *text,
+                       sqlite3_value *value, struct ranges *out)
 {
     struct bound at, after, texts;
-    int rc;
+    struct datum number;
+    int rc = number_of_text(text, value, &number);
 
-    if (op == PLAN_EQ || op == PLAN_IN)
-        return admit_value(PLAN_EQ, CODEC_TYPED, number, out);
+    if (rc != SQLITE_OK)
+        return rc;
     if (op == PLAN_LE || op == PLAN_LT)
-        return SQLITE_OK; /* all numbers are below all texts anyway */
-    rc = value_bounds(CODEC_TYPED, number, out, &at, &after);
+        return number.type == SQLITE_NULL ? admit_numeric_texts(out)
+                                          : SQLITE_OK;
+    if (number.type == SQLITE_NULL)
+        return SQLITE_OK;
+    if (op == PLAN_EQ || op == PLAN_IN)
+        return admit_value(PLAN_EQ, CODEC_TYPED, &number, out);
+    rc = value_bounds(CODEC_TYPED, &number, out, &at, &after);
     if (rc == SQLITE_OK)
         rc = class_bound(KEY_TEXT, 0, out, &texts);
     return rc == SQLITE_OK ? ranges_admit(out, at, texts) : rc;
@@ -429,15 +526,14 @@ static int
 admit_typed(const struct plan_term *term, sqlite3_value *value,
             struct ranges *out)
 {
-    struct datum d, number;
+    struct datum d;
     int rc = datum_read(value, &d);
 
     if (rc != SQLITE_OK || d.type == SQLITE_NULL)
         return rc;
     if (d.type == SQLITE_TEXT) {
-        rc = number_of_text(term, &d, value, &number);
-        if (rc == SQLITE_OK && number.type != SQLITE_NULL)
-            rc = admit_number_of_text(term->op, &number, out);
+        if (may_have_affinity(term, value))
+            rc = admit_affinity_of_text(term->op, &d, value, out);
         if (rc == SQLITE_OK && term->wide)
             return admit_any_text(term->op, out);
     } else if (d.type != SQLITE_BLOB) {

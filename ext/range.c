@@ -51,10 +51,13 @@ int
 ranges_reset(struct ranges *r)
 {
     struct range all = { { 0, 0 }, { 0, 0 }, true };
+    int rc;
 
     r->keys.n = 0;
     r->found.n = r->term.n = 0;
-    return list_append(&r->found, all);
+    /* No key begins at offset 0: the bound {0, 0} is not part of one. */
+    rc = bytes_append(&r->keys, "", 1);
+    return rc == SQLITE_OK ? list_append(&r->found, all) : rc;
 }
 
 void

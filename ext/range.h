@@ -7,7 +7,10 @@
 
 #include "ext.h"
 
-/* The bytes of a bound inside ranges.keys, which moves as it grows. */
+/*
+ * The bytes of a bound inside ranges.keys, which moves as it grows.  {0, 0}
+ * is the bound before all keys.
+ */
 struct bound {
     size_t off, len;
 };

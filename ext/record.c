@@ -230,6 +230,7 @@ static bool
 take_column(struct moss_slice *in, struct datum *out)
 {
     uint64_t tag, len;
+    int64_t bits;
 
     memset(out, 0, sizeof(*out));
     if (!take_varint(in, &tag))
@@ -252,14 +253,15 @@ take_column(struct moss_slice *in, struct datum *out)
     }
     if (len > in->len)
         return false;
-    out->bytes = moss_slice(in->bytes, (size_t)len);
-    *in = moss_slice(in->bytes + len, in->len - (size_t)len);
     if (out->type == SQLITE_INTEGER) {
-        out->i = load_integer(out->bytes.bytes, out->bytes.len);
+        out->i = load_integer(in->bytes, (size_t)len);
     } else if (out->type == SQLITE_FLOAT) {
-        out->i = load_integer(out->bytes.bytes, 8);
-        memcpy(&out->r, &out->i, sizeof(out->r));
+        bits = load_integer(in->bytes, 8);
+        memcpy(&out->r, &bits, sizeof(out->r));
+    } else {
+        out->bytes = moss_slice(in->bytes, (size_t)len);
     }
+    *in = moss_slice(in->bytes + len, in->len - (size_t)len);
     return true;
 }
 

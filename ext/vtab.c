@@ -70,7 +70,6 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
         return SQLITE_NOMEM;
     memset(v, 0, sizeof(*v));
     v->db = db;
-    v->entries = -1;
     v->table.conn = conn;
     v->table.schema = sqlite3_mprintf("%s", argv[1]);
     v->table.name = sqlite3_mprintf("%s", argv[2]);

@@ -8,11 +8,6 @@ struct vtab {
     struct table table; /* first: SQLite and the seam see only this */
     sqlite3 *db;
     bool utf16; /* the database's text encoding: see plan.c */
-    /*
-     * Entries that the last scan found here, for row estimates only; -1: not
-     * known.
-     */
-    double entries;
 };
 
 enum { COLUMN_KEY = 0, COLUMN_VALUE = 1, COLUMNS = 2 };
