@@ -104,10 +104,10 @@ SELECT printf('U+%04X', key), char(key), substr(value, 1, instr(value, ';') - 1)
   FROM chars WHERE key BETWEEN 0x10190 AND 0x101cf ORDER BY key DESC;
 .timer off
 .print
-.print "-- A prefix: names that begin with GREEK SMALL LETTER OM"
+.print "-- A prefix: names that begin with GREEK SMALL LETTER OMI"
 .timer on
 SELECT printf('U+%04X', value), char(value), key
-  FROM names WHERE key GLOB 'GREEK SMALL LETTER OM*' ORDER BY key;
+  FROM names WHERE key GLOB 'GREEK SMALL LETTER OMI*' ORDER BY key;
 .timer off
 .print
 .print "-- A join: the ten blocks with most assigned characters"
@@ -136,7 +136,8 @@ echo "== First shell: load $(wc -l <"$data/UnicodeData.txt") characters, ask"
 { load; ask; } | shell first
 echo
 echo "== On disk"
-(cd "$dir" && ls -l unicode.db* | awk 'NF > 8 { printf "%10d  %s\n", $5, $9 }')
+(cd "$dir" && find unicode.db* -type f -exec wc -c {} \;) |
+    awk '{ printf "%10d bytes  %s\n", $1, $2 }'
 echo
 echo "== Second shell: open again, ask again"
 ask | shell second
