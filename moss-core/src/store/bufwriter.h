@@ -1,0 +1,37 @@
+/* Writes a file sequentially from an offset on, through a buffer. */
+#ifndef MOSS_STORE_BUFWRITER_H
+#define MOSS_STORE_BUFWRITER_H
+
+#include "base/buf.h"
+#include "store/file.h"
+
+struct bufwriter {
+    struct file *file;  /* borrowed */
+    uint64_t off;       /* of bytes[0] in the file: on a block */
+    uint8_t *bytes;
+    size_t len, cap;    /* cap is a multiple of the block */
+    uint64_t nonce;
+    struct buf *sums;   /* borrowed: a checksum for each block; NULL: none */
+    size_t summed;      /* of len */
+    struct moss_error *err; /* borrowed; may be NULL */
+};
+
+/*
+ * From off on, which is a multiple of EXTRAS_BLOCK; hint is how much is to be
+ * expected.  The checksums of the blocks are appended to sums, 4 bytes each.
+ */
+MOSS_MUST_CHECK enum moss_status
+bufwriter_init(struct bufwriter *w, struct file *file, uint64_t off,
+               uint64_t hint, uint64_t nonce, struct buf *sums,
+               struct moss_error *err);
+/* Drops what was not flushed.  Idempotent; also after a failed init. */
+void bufwriter_release(struct bufwriter *w);
+
+MOSS_MUST_CHECK enum moss_status
+bufwriter_append(struct bufwriter *w, const void *bytes, size_t n);
+/* What follows has no checksums; the last block may be short. */
+MOSS_MUST_CHECK enum moss_status bufwriter_end_blocks(struct bufwriter *w);
+/* Write what is left in the buffer.  Only release may follow. */
+MOSS_MUST_CHECK enum moss_status bufwriter_finish(struct bufwriter *w);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Where a segment lies in a file, and what this library adds to it: the
+ * checksums of its blocks (FORMAT.md, "Extras").
+ */
+#ifndef MOSS_STORE_EXTRAS_H
+#define MOSS_STORE_EXTRAS_H
+
+#include "moss.h"
+#include "segment/segment.h"
+
+/* A segment's location, as a footer has it. */
+struct segment_loc {
+    uint64_t kvs_off, kvs_bytes; /* the entry array */
+    uint64_t buf_off, buf_bytes; /* the byte array */
+    uint64_t n_set, n_del, key_bytes, value_bytes;
+    bool has_extras; /* written by this library */
+};
+
+#define EXTRAS_BLOCK 4096u
+#define EXTRAS_HEADER 88u
+
+/*
+ * False unless all of the segment lies in [FILE_PAGE, end) as the format
+ * wants it, its counts make sense, and so does the place of its extras.
+ */
+bool loc_is_sound(const struct segment_loc *loc, uint64_t end);
+struct segment_totals loc_totals(const struct segment_loc *loc);
+
+/* The blocks of a region of n bytes; the last one may be short. */
+uint64_t extras_blocks(uint64_t n);
+/* Where the checksums stand: directly behind the byte array, aligned. */
+uint64_t extras_sums_off(const struct segment_loc *loc);
+/* The first byte behind the segment and, if it has them, its extras. */
+uint64_t loc_end(const struct segment_loc *loc);
+
+/* The header that stands directly behind the entry array. */
+void extras_encode(const struct segment_loc *loc, uint64_t nonce,
+                   uint8_t out[EXTRAS_HEADER]);
+/* Is this that very header? */
+bool extras_match(const struct segment_loc *loc, uint64_t nonce,
+                  const uint8_t bytes[EXTRAS_HEADER]);
+
+/* The checksum of a block of n <= EXTRAS_BLOCK bytes at off in the file. */
+uint32_t extras_sum(const void *bytes, size_t n, uint64_t nonce, uint64_t off);
+
+#endif

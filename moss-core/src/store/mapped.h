@@ -1,0 +1,23 @@
+/* A segment that lies in a file. */
+#ifndef MOSS_STORE_MAPPED_H
+#define MOSS_STORE_MAPPED_H
+
+#include "segment/segment.h"
+#include "store/extras.h"
+#include "store/mapping.h"
+
+/*
+ * The segment of file at loc, which is sound.  whole is a mapping that it lies
+ * in as far as loc_end(), and takes its own reference to; if NULL, the segment
+ * is read into memory instead.  With a mapping nothing is read but the first
+ * and the last key.
+ */
+MOSS_MUST_CHECK enum moss_status
+mapped_segment_new(struct file *file, struct mapping *whole,
+                   const struct segment_loc *loc, uint64_t nonce,
+                   struct segment **out, struct moss_error *err);
+
+/* Where a segment made here lies. */
+const struct segment_loc *mapped_segment_loc(const struct segment *seg);
+
+#endif

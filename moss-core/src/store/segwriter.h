@@ -1,0 +1,33 @@
+/* Writes segments into a file, entry by entry. */
+#ifndef MOSS_STORE_SEGWRITER_H
+#define MOSS_STORE_SEGWRITER_H
+
+#include "stack/segstack.h"
+#include "store/extras.h"
+#include "store/file.h"
+
+struct segwriter {
+    struct file *file;                       /* borrowed */
+    uint64_t nonce;                          /* the file's */
+    const struct moss_merge_operator *merge; /* borrowed; NULL: none */
+    uint64_t pos; /* where the next segment may begin: on a page */
+    uint64_t n_segments, n_bytes; /* written so far */
+};
+
+/*
+ * Write what segmerge_new() makes of segs as one segment; w->pos is then
+ * behind it.  Nothing left: loc->kvs_bytes is 0 and nothing was written.
+ * After a failure w->pos is as it was.
+ */
+MOSS_MUST_CHECK enum moss_status
+segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
+                const struct segstack *below, struct segment_loc *loc,
+                struct moss_error *err);
+
+/* Write seg as it is, merge operands and deletions included. */
+MOSS_MUST_CHECK enum moss_status segwriter_copy(struct segwriter *w,
+                                                const struct segment *seg,
+                                                struct segment_loc *loc,
+                                                struct moss_error *err);
+
+#endif

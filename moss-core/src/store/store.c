@@ -1,0 +1,215 @@
+/*
+ * The handle of a store, and what it says of itself.
+ *
+ * The handle, and a collection's lower level over it, each hold a reference
+ * to the store; the lock is released with the last one.  Snapshots hold none:
+ * they have all they need in their commit point.
+ *
+ * Any thread.
+ */
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "store/datafile.h"
+
+/* ------------------------------------------------------------------ */
+/* The handle                                                         */
+/* ------------------------------------------------------------------ */
+
+char *
+store_path(const struct moss_store *s, void (*kind)(uint64_t number, char *out),
+           uint64_t number)
+{
+    char name[DATAFILE_NAME];
+
+    kind(number, name);
+    return file_path(s->dir, name);
+}
+
+struct commit *
+store_current(struct moss_store *s)
+{
+    struct commit *c;
+
+    mutex_lock(&s->mu);
+    c = s->current == NULL ? NULL : commit_ref(s->current);
+    mutex_unlock(&s->mu);
+    return c;
+}
+
+struct identity
+store_identity(struct moss_store *s)
+{
+    struct identity id;
+
+    mutex_lock(&s->mu);
+    id = s->identity;
+    mutex_unlock(&s->mu);
+    return id;
+}
+
+struct moss_store *
+store_ref(struct moss_store *s)
+{
+    refs_inc(&s->refs);
+    return s;
+}
+
+void
+store_unref(struct moss_store *s)
+{
+    if (s == NULL || !refs_dec(&s->refs))
+        return;
+    commit_unref(s->current);
+    lockfile_release(s->lock);
+    condvar_destroy(&s->role_free);
+    mutex_destroy(&s->mu);
+    mem_free(s->dir);
+    mem_free(s);
+}
+
+static enum moss_status
+init_locks(struct moss_store *s)
+{
+    enum moss_status st = mutex_init(&s->mu);
+
+    if (st < 0)
+        return st;
+    st = condvar_init(&s->role_free);
+    if (st < 0)
+        mutex_destroy(&s->mu);
+    return st;
+}
+
+enum moss_status
+store_new(const char *dir, const struct moss_store_options *o,
+          struct moss_store **out)
+{
+    static atomic_uint_fast64_t openings;
+    struct moss_store *s = mem_zalloc(1, sizeof *s);
+
+    if (s == NULL)
+        return MOSS_NOMEM;
+    s->dir = mem_dup(dir, strlen(dir) + 1);
+    if (s->dir == NULL || init_locks(s) < 0) {
+        mem_free(s->dir);
+        mem_free(s);
+        return MOSS_NOMEM;
+    }
+    refs_init(&s->refs);
+    s->os = o->os != NULL ? o->os : moss_os_posix();
+    s->env.opening =
+        atomic_fetch_add_explicit(&openings, 1, memory_order_relaxed) + 1;
+    s->env.no_mmap = o->no_mmap;
+    s->env.has_merge = o->merge != NULL && o->merge->full != NULL;
+    if (s->env.has_merge)
+        s->env.merge = *o->merge;
+    s->readonly = o->readonly;
+    s->no_create = o->no_create;
+    s->no_compaction = o->no_compaction;
+    s->force_compaction = o->force_compaction;
+    s->max_dead_bytes = o->max_dead_bytes;
+    if (o->identity != NULL)
+        s->wanted = *o->identity;
+    s->next_number = 1;
+    *out = s;
+    return MOSS_OK;
+}
+
+void
+moss_store_close(struct moss_store *s)
+{
+    store_unref(s);
+}
+
+/* ------------------------------------------------------------------ */
+/* What it is                                                         */
+/* ------------------------------------------------------------------ */
+
+enum moss_status
+moss_store_snapshot(struct moss_store *s, struct moss_snapshot **out)
+{
+    struct commit *c = store_current(s);
+    enum moss_status st = commit_snapshot(c, out);
+
+    commit_unref(c);
+    return st;
+}
+
+void
+moss_store_identity(struct moss_store *s, struct moss_store_identity *out)
+{
+    struct identity id = store_identity(s);
+
+    *out = id.pub;
+}
+
+/* With the writer's role. */
+static enum moss_status
+record_home(struct moss_store *s, struct identity *id, struct moss_error *err)
+{
+    struct commit *newest = store_current(s);
+    struct plan *plan = NULL;
+    enum moss_status st;
+
+    if (!s->must_rewrite) {
+        st = store_record_identity(s, newest->file, id, err);
+    } else {
+        st = plan_copy(newest, &plan);
+        st = st < 0 ? error_set(err, st, "identity", s->dir, 0)
+                    : compact(s, plan, id, NULL, err);
+        plan_free(plan);
+    }
+    commit_unref(newest);
+    return st;
+}
+
+enum moss_status
+moss_store_set_home(struct moss_store *s, const char *path, uint64_t dev,
+                    uint64_t ino, struct moss_error *err)
+{
+    struct identity id;
+    bool changed;
+    enum moss_status st;
+
+    error_clear(err);
+    if (s->readonly)
+        return error_set(err, MOSS_READONLY, "identity", s->dir, 0);
+    if (strlen(path) >= sizeof id.pub.home_path)
+        return error_set(err, MOSS_INVALID, "path too long", s->dir, 0);
+    store_begin_write(s);
+    id = store_identity(s);
+    st = store_complete_identity(s, &id, &changed);
+    if (st < 0) {
+        (void)error_set(err, st, "identity", s->dir, 0);
+    } else {
+        if (!changed)
+            id.seq++;
+        memset(id.pub.home_path, 0, sizeof id.pub.home_path);
+        memcpy(id.pub.home_path, path, strlen(path));
+        id.pub.home_dev = dev;
+        id.pub.home_ino = ino;
+        st = record_home(s, &id, err);
+    }
+    store_end_write(s);
+    return st;
+}
+
+void
+moss_store_stats(struct moss_store *s, struct moss_store_stats *out)
+{
+    struct commit *c = store_current(s);
+
+    mutex_lock(&s->mu);
+    *out = s->stats;
+    out->file_bytes = s->file_end;
+    mutex_unlock(&s->mu);
+    out->live_bytes = c->live_bytes;
+    out->segments = c->footer->n_locs;
+    datafile_name(c->number, out->data_file);
+    commit_unref(c);
+}

@@ -1,0 +1,106 @@
+/*
+ * A store as the lower level of a collection.  The persister hands over the
+ * whole tree of collections with what is new in each; plan.c makes of it what
+ * is to be written, store_write.c writes it.
+ *
+ * The collection's persister thread only, but for moss_store_lower().
+ */
+#include "base/base.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+struct store_lower {
+    struct moss_lower base;
+    struct moss_store *store; /* one reference */
+};
+
+/* Is there nothing in plan that newest has not? */
+static bool
+is_idle(const struct plan *plan, const struct commit *newest)
+{
+    return !plan->is_change && moss_tag_equal(plan->footer->tag, newest->tag);
+}
+
+static enum moss_status
+write_changes(struct moss_store *s, const struct moss_changes *changes,
+              struct moss_snapshot **out, struct moss_error *err)
+{
+    struct commit *newest = store_current(s);
+    struct plan *plan = NULL;
+    enum moss_status st = plan_changes(newest, changes, &plan);
+
+    if (st < 0)
+        (void)error_set(err, st, "changes", s->dir, 0);
+    else if (is_idle(plan, newest))
+        st = commit_snapshot(newest, out);
+    else
+        st = store_write(s, plan, out, err);
+    plan_free(plan);
+    commit_unref(newest);
+    return st;
+}
+
+static enum moss_status
+update(struct moss_lower *lower, const struct moss_changes *changes,
+       struct moss_snapshot **out, struct moss_error *err)
+{
+    struct moss_store *s = container_of(lower, struct store_lower, base)->store;
+    enum moss_status st;
+
+    *out = NULL;
+    error_clear(err);
+    store_begin_write(s);
+    st = write_changes(s, changes, out, err);
+    store_end_write(s);
+    return st;
+}
+
+static void
+close_lower(struct moss_lower *lower)
+{
+    struct store_lower *l = container_of(lower, struct store_lower, base);
+
+    moss_snapshot_unref(lower->initial);
+    mutex_lock(&l->store->mu);
+    l->store->has_lower = false;
+    mutex_unlock(&l->store->mu);
+    store_unref(l->store);
+    mem_free(l);
+}
+
+static const struct moss_lower_ops store_lower_ops = { update, close_lower };
+
+enum moss_status
+moss_store_lower(struct moss_store *s, struct moss_lower **out)
+{
+    struct store_lower *l = NULL;
+    enum moss_status st = MOSS_OK;
+
+    *out = NULL;
+    if (s->readonly)
+        return MOSS_READONLY;
+    mutex_lock(&s->mu);
+    if (s->has_lower)
+        st = MOSS_BUSY;
+    s->has_lower = true;
+    mutex_unlock(&s->mu);
+    if (st < 0)
+        return st;
+    l = mem_zalloc(1, sizeof *l);
+    if (l == NULL) {
+        mutex_lock(&s->mu);
+        s->has_lower = false;
+        mutex_unlock(&s->mu);
+        return MOSS_NOMEM;
+    }
+    l->base.ops = &store_lower_ops;
+    l->store = store_ref(s);
+    st = moss_store_snapshot(s, &l->base.initial);
+    if (st < 0) {
+        close_lower(&l->base);
+        return st;
+    }
+    *out = &l->base;
+    return MOSS_OK;
+}

@@ -1,0 +1,284 @@
+/*
+ * Appending a commit point to the data file.  The order makes a cut-off write
+ * harmless: segments, sync, footer, sync.  Until the second sync has returned,
+ * an opener may find the older footer; it never finds a footer without its
+ * segments.
+ *
+ * All that can fail without touching the disk, mapping what was written and
+ * allocating, happens before the footer: once that is on disk, only pointers
+ * are left to be swapped.
+ *
+ * What a failed attempt wrote is given back to the file system where no footer
+ * can name it; after a failed sync it stays, and the file is not written to
+ * any more: the system may have dropped bytes that a second sync would call
+ * safe.
+ *
+ * The writer's role is a flag, not a mutex, as it is held through I/O: the
+ * persister, a revert and a change of the home take it in turn.
+ */
+#include "base/base.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+/* ------------------------------------------------------------------ */
+/* The writer's role, and counting                                    */
+/* ------------------------------------------------------------------ */
+
+void
+store_begin_write(struct moss_store *s)
+{
+    mutex_lock(&s->mu);
+    while (s->is_writing)
+        condvar_wait(&s->role_free, &s->mu);
+    s->is_writing = true;
+    mutex_unlock(&s->mu);
+}
+
+void
+store_end_write(struct moss_store *s)
+{
+    mutex_lock(&s->mu);
+    s->is_writing = false;
+    condvar_signal(&s->role_free);
+    mutex_unlock(&s->mu);
+}
+
+enum moss_status
+store_sync(struct moss_store *s, struct file *file, struct moss_error *err)
+{
+    enum moss_status st = file_sync(file, err);
+
+    if (st < 0)
+        s->must_rewrite = true;
+    mutex_lock(&s->mu);
+    s->stats.syncs++;
+    mutex_unlock(&s->mu);
+    return st;
+}
+
+void
+store_count(struct moss_store *s, const struct segwriter *w)
+{
+    mutex_lock(&s->mu);
+    s->stats.segments_written += w->n_segments;
+    s->stats.bytes_written += w->n_bytes;
+    mutex_unlock(&s->mu);
+}
+
+/* ------------------------------------------------------------------ */
+/* Identity                                                           */
+/* ------------------------------------------------------------------ */
+
+static bool
+is_zero(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+enum moss_status
+store_complete_identity(struct moss_store *s, struct identity *id,
+                        bool *changed)
+{
+    const char *name = s->env.has_merge ? s->env.merge.name : NULL;
+    struct identity next = *id;
+    enum moss_status st = MOSS_OK;
+
+    *changed = false;
+    if (!next.is_there) {
+        next.is_there = true;
+        next.pub = s->wanted;
+        st = s->os->ops->random(s->os, &next.nonce, sizeof next.nonce);
+        if (st == MOSS_OK && is_zero(next.pub.store_id, 16))
+            st = s->os->ops->random(s->os, next.pub.store_id, 16);
+        *changed = true;
+    }
+    if (st < 0)
+        return st;
+    if (next.pub.merge_name[0] == '\0' && name != NULL && *name != '\0') {
+        /* moss_store_open() has checked its length. */
+        memcpy(next.pub.merge_name, name, strlen(name) + 1);
+        *changed = true;
+    }
+    if (*changed)
+        next.seq++;
+    *id = next;
+    return MOSS_OK;
+}
+
+enum moss_status
+store_record_identity(struct moss_store *s, struct file *file,
+                      const struct identity *id, struct moss_error *err)
+{
+    enum moss_status st = identity_write(file, id, err);
+
+    if (st == MOSS_OK)
+        st = store_sync(s, file, err);
+    if (st < 0)
+        return st;
+    mutex_lock(&s->mu);
+    s->identity = *id;
+    mutex_unlock(&s->mu);
+    return MOSS_OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* A commit point                                                     */
+/* ------------------------------------------------------------------ */
+
+enum moss_status
+store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
+                   struct moss_error *err)
+{
+    struct footer *f = commit->footer;
+    struct buf bytes;
+    enum moss_status st;
+
+    f->off = pos;
+    f->is_ours = true;
+    f->time = s->os->ops->unix_seconds(s->os);
+    buf_init(&bytes);
+    st = footer_encode(f, commit->nonce, &bytes);
+    if (st < 0)
+        (void)error_set(err, st, "footer", commit->file->path, pos);
+    else
+        st = file_write(commit->file, pos, bytes.bytes, bytes.len, err);
+    buf_release(&bytes);
+    if (st == MOSS_OK)
+        st = store_sync(s, commit->file, err);
+    if (st < 0)
+        return st;
+    mutex_lock(&s->mu);
+    s->stats.footers_written++;
+    s->stats.bytes_written += f->length;
+    mutex_unlock(&s->mu);
+    return MOSS_OK;
+}
+
+enum moss_status
+store_publish(struct moss_store *s, struct commit **commit,
+              const struct identity *id, struct moss_error *err)
+{
+    struct commit *next = *commit, *old;
+    enum moss_status st = lockfile_note(s->lock, id->pub.store_id, next->number,
+                                        next->footer->off, err);
+
+    if (st < 0)
+        return st;
+    mutex_lock(&s->mu);
+    old = s->current;
+    s->current = next;
+    s->identity = *id;
+    s->file_end = align_up(next->footer->off + next->footer->length, FILE_PAGE);
+    mutex_unlock(&s->mu);
+    commit_unref(old);
+    *commit = NULL;
+    return MOSS_OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* Appending                                                          */
+/* ------------------------------------------------------------------ */
+
+/* What an attempt to append has come to. */
+struct attempt {
+    struct commit *prev; /* one reference */
+    struct identity id;
+    uint64_t size; /* of the file before it; 0: not looked up */
+    struct segwriter w;
+    struct commit *next; /* one reference */
+    bool has_footer;     /* it is in the file */
+};
+
+/* Everything but the footer. */
+static enum moss_status
+append_segments(struct moss_store *s, struct plan *plan, struct attempt *a,
+                struct moss_error *err)
+{
+    struct commit_place place = { a->prev->file, a->prev->number,
+                                  &a->id.nonce };
+    uint64_t start;
+    bool changed;
+    enum moss_status st = file_size(a->prev->file, &a->size, err);
+
+    if (st < 0)
+        return st;
+    st = store_complete_identity(s, &a->id, &changed);
+    if (st < 0)
+        return error_set(err, st, "identity", s->dir, 0);
+    if (changed)
+        st = store_record_identity(s, a->prev->file, &a->id, err);
+    if (st < 0)
+        return st;
+    start = align_up(a->size, FILE_PAGE);
+    a->w.file = a->prev->file;
+    a->w.nonce = a->id.nonce;
+    a->w.merge = s->env.has_merge ? &s->env.merge : NULL;
+    a->w.pos = start;
+    st = plan_write(plan, false, &a->w, err);
+    if (st == MOSS_OK && a->w.pos > start)
+        st = store_sync(s, a->prev->file, err);
+    if (st < 0)
+        return st;
+    return plan_commit(plan, &s->env, &place, start, &a->next, err);
+}
+
+/* Let go of what a failed attempt took of the disk. */
+static void
+take_back(struct moss_store *s, struct attempt *a)
+{
+    struct moss_file *f = a->prev->file->f;
+
+    commit_unref(a->next);
+    a->next = NULL;
+    if (a->has_footer || s->must_rewrite || a->size == 0)
+        return;
+    /* If that fails too, the next attempt goes behind what is there. */
+    (void)f->ops->truncate(f, a->size);
+}
+
+static enum moss_status
+append(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
+       struct moss_error *err)
+{
+    struct attempt a = { .prev = store_current(s), .id = store_identity(s) };
+    struct moss_snapshot *snap = NULL;
+    enum moss_status st = append_segments(s, plan, &a, err);
+
+    /* Now, as it cannot be allowed to fail when the footer is written. */
+    if (st == MOSS_OK && out != NULL)
+        st = commit_snapshot(a.next, &snap);
+    if (st == MOSS_OK) {
+        a.next->footer->prev = a.prev->footer->off;
+        st = store_write_footer(s, a.next, a.w.pos, err);
+        a.has_footer = st == MOSS_OK;
+    }
+    if (st == MOSS_OK)
+        st = store_publish(s, &a.next, &a.id, err);
+    if (st == MOSS_OK && out != NULL) {
+        *out = snap;
+        snap = NULL;
+    }
+    moss_snapshot_unref(snap);
+    if (st < 0)
+        take_back(s, &a);
+    store_count(s, &a.w);
+    commit_unref(a.prev);
+    return st;
+}
+
+enum moss_status
+store_write(struct moss_store *s, struct plan *plan,
+            struct moss_snapshot **out, struct moss_error *err)
+{
+    struct commit *newest = store_current(s);
+    bool in_new_file = s->must_rewrite || compact_is_due(s, newest);
+
+    commit_unref(newest);
+    return in_new_file ? compact(s, plan, NULL, out, err)
+                       : append(s, plan, out, err);
+}
