@@ -185,7 +185,7 @@ random_key(struct rng *rng, uint8_t *buf)
     return moss_slice(buf, len);
 }
 
-static void
+void
 random_change(struct rng *rng, struct model *m, struct moss_batch *batch)
 {
     uint8_t buf[KEY_ROOM];

@@ -33,6 +33,9 @@ int mapped_live(void);
 enum { KEY_ROOM = 64 };
 struct moss_slice random_key(struct rng *rng, uint8_t *buf);
 
+/* Add a random change to batch, and to a model with merge_append. */
+void random_change(struct rng *rng, struct model *m, struct moss_batch *batch);
+
 /*
  * Lay random changes over a model with merge_append and give them as a
  * segment, which may be a mapped one.  NULL if they leave no entry.
