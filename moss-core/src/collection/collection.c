@@ -254,6 +254,11 @@ moss_collection_open(const struct moss_collection_options *options,
         collection_free(c, true);
         return st;
     }
+    if (lower != NULL && lower->initial != NULL) {
+        /* The state has it; here it would pin old files for good. */
+        moss_snapshot_unref(lower->initial);
+        lower->initial = NULL;
+    }
     *out = c;
     return MOSS_OK;
 }

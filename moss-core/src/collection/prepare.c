@@ -246,7 +246,7 @@ retire_locked(struct moss_collection *c, struct state *old,
               struct leftovers *left) REQUIRES(c->mu)
 {
     mutex_assert_held(&c->mu);
-    if (old->seq > 0 && old->tag_seq == old->seq)
+    if (has_tag(old->tag) && old->tag_seq == old->seq)
         left->states[0] = recents_push(&c->recents, old);
     else
         left->states[0] = old;
