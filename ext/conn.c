@@ -147,6 +147,8 @@ find_role(struct conn_store *cs)
         return ROLE_HOME;
     moss_store_identity(cs->shared->store, &home);
     home_identity(cs->conn->db, cs->schema, &us);
+    if (cs->row.async && cs->shared->readonly)
+        return ROLE_GUEST;
     if (cs->row.async)
         return home.home_path[0] == '\0' || same_file(&home, &us) ||
                        cs->row.is_default
@@ -308,6 +310,9 @@ conn_store_fill(struct table *t, const struct store_row *row, bool create,
             return SQLITE_NOMEM;
         request.dir = dir;
     }
+    /* A database in memory can never become a store's home. */
+    request.readonly = row->path != NULL && !create && !row->async &&
+                       identity.home_path[0] == '\0';
     st = registry_open(&request, &cs->shared, &why);
     int rc = st == MOSS_OK ? check_identity(t, cs)
                            : report_open(t, st, &why, dir == NULL ? "" : dir);

@@ -187,6 +187,12 @@ state_in_memory(struct shared_store *ss, struct moss_tag tag, bool recent,
     enum moss_status st;
 
     *out = NULL;
+    if (ss->readonly) {
+        if (!moss_tag_equal(moss_snapshot_tag(ss->fixed), tag))
+            return MOSS_NOT_FOUND;
+        *out = moss_snapshot_ref(ss->fixed);
+        return MOSS_OK;
+    }
     sqlite3_mutex_enter(ss->mu);
     if (ss->collection == NULL) {
         st = MOSS_CLOSED;
@@ -203,19 +209,6 @@ state_in_memory(struct shared_store *ss, struct moss_tag tag, bool recent,
         else
             st = MOSS_NOT_FOUND;
     }
-    sqlite3_mutex_leave(ss->mu);
-    return st;
-}
-
-static enum moss_status
-newest_state(struct shared_store *ss, struct moss_snapshot **out)
-{
-    enum moss_status st = MOSS_CLOSED;
-
-    *out = NULL;
-    sqlite3_mutex_enter(ss->mu);
-    if (ss->collection != NULL)
-        st = moss_collection_snapshot(ss->collection, out);
     sqlite3_mutex_leave(ss->mu);
     return st;
 }
@@ -400,23 +393,21 @@ static int
 report_unreachable(struct table *t, struct conn_store *cs,
                    const struct marker *m)
 {
-    struct moss_tag newest;
+    struct moss_tag newest = { 0, 0 };
+    struct moss_snapshot *snap;
 
-    sqlite3_mutex_enter(cs->shared->mu);
-    newest = moss_collection_tag(cs->shared->collection);
-    sqlite3_mutex_leave(cs->shared->mu);
+    if (shared_store_newest(cs->shared, &snap) == MOSS_OK)
+        newest = moss_snapshot_tag(snap);
+    moss_snapshot_unref(snap);
     if (newest.n > m->tag.n)
         return error_report(t, SQLITE_BUSY_SNAPSHOT,
                             "moss: transaction %llu is no longer kept by the"
                             " store %s: restart the reading transaction",
-                            m->tag.n,
-                            cs->shared->dir == NULL ? "" : cs->shared->dir);
+                            m->tag.n, shared_store_name(cs->shared));
     return error_report(t, SQLITE_CORRUPT,
                         "moss: database %s is at transaction %llu, but the"
                         " store %s at %llu, and the log does not lead there",
-                        cs->file, m->tag.n,
-                        cs->shared->dir == NULL ? "in memory"
-                                                : cs->shared->dir,
+                        cs->file, m->tag.n, shared_store_name(cs->shared),
                         newest.n);
 }
 
@@ -497,7 +488,7 @@ refresh_newest(struct table *t, struct conn_store *cs)
 
     if (cs->snap != NULL && cs->open_cursors > 0)
         return SQLITE_OK;
-    st = newest_state(cs->shared, &snap);
+    st = shared_store_newest(cs->shared, &snap);
     if (st != MOSS_OK)
         return error_status(t, st, NULL, "read the newest state");
     if (snap == cs->snap)
@@ -605,9 +596,8 @@ align_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
                           "moss: the store %s has no state of the database"
                           " %s's transaction %llu (id %016llx): one of them"
                           " was replaced",
-                          cs->shared->dir == NULL ? "in memory"
-                                                  : cs->shared->dir,
-                          cs->file, m->tag.n, m->tag.id);
+                          shared_store_name(cs->shared), cs->file, m->tag.n,
+                          m->tag.id);
     walk_release(&w);
     return rc;
 }

@@ -169,10 +169,10 @@ shared_store_free(struct shared_store *ss)
 
         /* What is not in a footer is replayed from the database's log. */
         if (st < 0)
-            sqlite3_log(error_code(st), "moss: closing %s: %s",
-                        ss->dir == NULL ? "a store in memory" : ss->dir,
-                        moss_status_name(st));
+            sqlite3_log(error_code(st), "moss: closing the store %s: %s",
+                        shared_store_name(ss), moss_status_name(st));
     }
+    moss_snapshot_unref(ss->fixed);
     if (ss->store != NULL)
         moss_store_close(ss->store);
     home_files_free(atomic_load(&ss->home_files));
@@ -189,6 +189,7 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
     struct moss_store_options options = {
         .os = registry_os(),
         .merge = request->merge,
+        .readonly = request->readonly,
         .no_create = !request->create,
         .identity = request->identity,
     };
@@ -200,6 +201,11 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
     if (ss->dir == NULL)
         return MOSS_NOMEM;
     st = moss_store_open(request->dir, &options, &ss->store, detail);
+    if (st == MOSS_READONLY && !request->create) {
+        options.readonly = true;
+        st = moss_store_open(request->dir, &options, &ss->store, detail);
+    }
+    ss->readonly = options.readonly;
     if (st != MOSS_OK)
         return st;
     st = options.os->ops->identify(options.os, request->dir, &where);
@@ -235,7 +241,8 @@ store_new(const struct open_request *request, struct shared_store **out,
     else
         st = open_on_disk(ss, request, detail);
     if (st == MOSS_OK)
-        st = collection_open(ss);
+        st = ss->readonly ? moss_store_snapshot(ss->store, &ss->fixed)
+                          : collection_open(ss);
     if (st != MOSS_OK) {
         shared_store_free(ss);
         return st;
@@ -259,8 +266,9 @@ registry_find(const struct open_request *request)
         if (request->dir == NULL && ss->memory &&
             memcmp(ss->id, request->id, sizeof ss->id) == 0)
             break;
+        /* One that is open for reading only is of no use to a writer. */
         if (request->dir != NULL && !ss->memory && ss->dev == where.dev &&
-            ss->ino == where.ino)
+            ss->ino == where.ino && (request->readonly || !ss->readonly))
             break;
     }
     return ss;
@@ -274,7 +282,7 @@ request_fits(const struct open_request *request, const struct shared_store *ss,
 
     if (request->merge != NULL && request->merge != ss->merge)
         what = "the store is open with another merge operator";
-    else if (request->async != ss->async)
+    else if (!request->readonly && request->async != ss->async)
         what = "the store is open with another durability";
     if (what == NULL)
         return MOSS_OK;
@@ -336,6 +344,30 @@ registry_unref(struct shared_store *ss)
         shared_store_free(ss);
     }
     sqlite3_mutex_leave(lock);
+}
+
+enum moss_status
+shared_store_newest(struct shared_store *ss, struct moss_snapshot **out)
+{
+    enum moss_status st = MOSS_OK;
+
+    *out = NULL;
+    if (ss->readonly) {
+        *out = moss_snapshot_ref(ss->fixed);
+        return MOSS_OK;
+    }
+    sqlite3_mutex_enter(ss->mu);
+    st = ss->collection == NULL
+             ? MOSS_CLOSED
+             : moss_collection_snapshot(ss->collection, out);
+    sqlite3_mutex_leave(ss->mu);
+    return st;
+}
+
+const char *
+shared_store_name(const struct shared_store *ss)
+{
+    return ss->dir == NULL ? "in memory" : ss->dir;
 }
 
 enum moss_status

@@ -43,11 +43,7 @@ check_attached(struct table *t, const char *path)
     struct moss_snapshot *top = NULL, *child = NULL;
     enum moss_status st;
 
-    sqlite3_mutex_enter(t->store->shared->mu);
-    st = t->store->shared->collection == NULL
-             ? MOSS_CLOSED
-             : moss_collection_snapshot(t->store->shared->collection, &top);
-    sqlite3_mutex_leave(t->store->shared->mu);
+    st = shared_store_newest(t->store->shared, &top);
     if (st == MOSS_OK)
         st = snapshot_at_path(top, path, &child);
     moss_snapshot_unref(child);
@@ -55,10 +51,7 @@ check_attached(struct table *t, const char *path)
     if (st == MOSS_NOT_FOUND)
         return error_report(t, SQLITE_CANTOPEN,
                             "moss: the store %s has no collection '%s'",
-                            t->store->shared->dir == NULL
-                                ? "in memory"
-                                : t->store->shared->dir,
-                            path);
+                            shared_store_name(t->store->shared), path);
     return st == MOSS_OK ? SQLITE_OK
                          : error_status(t, st, NULL, "find the collection");
 }
@@ -86,9 +79,7 @@ check_vacant(struct table *t, struct shared_store *ss)
     size_t children = 0;
     enum moss_status st;
 
-    sqlite3_mutex_enter(ss->mu);
-    st = moss_collection_snapshot(ss->collection, &snap);
-    sqlite3_mutex_leave(ss->mu);
+    st = shared_store_newest(ss, &snap);
     if (st != MOSS_OK)
         return error_status(t, st, NULL, "look at the store");
     tag = moss_snapshot_tag(snap);
@@ -111,7 +102,7 @@ static int
 add_store(struct table *t, struct store_row *row)
 {
     struct moss_store_identity identity;
-    struct moss_tag start;
+    struct moss_snapshot *newest;
     char *err = NULL;
     bool create = row->is_default || t->decl.codec == CODEC_TYPED;
     int rc;
@@ -133,14 +124,16 @@ add_store(struct table *t, struct store_row *row)
         if (row->is_default)
             rc = check_vacant(t, t->store->shared);
     }
-    /* One whose home is gone is taken over as it is. */
-    sqlite3_mutex_enter(t->store->shared->mu);
-    start = moss_collection_tag(t->store->shared->collection);
-    sqlite3_mutex_leave(t->store->shared->mu);
     if (rc == SQLITE_OK)
-        rc = report_text(
-            t, catalog_add_store(t->conn->db, t->schema, row, start, &err),
-            err);
+        rc = error_code(shared_store_newest(t->store->shared, &newest));
+    if (rc != SQLITE_OK)
+        return rc;
+    /* One whose home is gone is taken over as it is. */
+    rc = report_text(t,
+                     catalog_add_store(t->conn->db, t->schema, row,
+                                       moss_snapshot_tag(newest), &err),
+                     err);
+    moss_snapshot_unref(newest);
     if (rc != SQLITE_OK)
         return rc;
     memcpy(t->store->row.id, row->id, STORE_ID_BYTES);
@@ -320,9 +313,8 @@ table_base(struct table *t, struct moss_snapshot **out)
     return error_report(t, SQLITE_CANTOPEN,
                         "moss: the store %s has lost the collection '%s' of"
                         " table %s",
-                        cs->shared->dir == NULL ? "in memory"
-                                                : cs->shared->dir,
-                        t->collection, t->name);
+                        shared_store_name(cs->shared), t->collection,
+                        t->name);
 }
 
 static int
@@ -377,15 +369,10 @@ table_peek(struct table *t)
 {
     struct moss_snapshot *top = NULL, *snap = NULL;
 
-    if (t->store == NULL)
+    if (t->store == NULL ||
+        shared_store_newest(t->store->shared, &top) != MOSS_OK)
         return NULL;
-    sqlite3_mutex_enter(t->store->shared->mu);
-    if (t->store->shared->collection == NULL ||
-        moss_collection_snapshot(t->store->shared->collection, &top) !=
-            MOSS_OK)
-        top = NULL;
-    sqlite3_mutex_leave(t->store->shared->mu);
-    if (top == NULL || snapshot_at_path(top, t->collection, &snap) != MOSS_OK)
+    if (snapshot_at_path(top, t->collection, &snap) != MOSS_OK)
         snap = NULL;
     moss_snapshot_unref(top);
     return snap;

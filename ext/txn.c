@@ -45,6 +45,10 @@ report_guest(struct table *t, const struct conn_store *cs)
     struct moss_store_identity home;
 
     moss_store_identity(cs->shared->store, &home);
+    if (*cs->file != '\0' && cs->shared->readonly)
+        return error_report(t, SQLITE_READONLY,
+                            "moss: the store %s can only be read",
+                            cs->shared->dir);
     if (*cs->file == '\0')
         return error_report(t, SQLITE_READONLY,
                             "moss: a database in memory cannot own the store"
@@ -88,6 +92,8 @@ txn_start(struct table *t, struct conn_store *cs)
 
     switch (conn_store_role(cs)) {
     case ROLE_HOME:
+        if (cs->shared->readonly)
+            return report_guest(t, cs);
         rc = begin_home(t, cs);
         break;
     case ROLE_ASYNC:

@@ -222,6 +222,8 @@ struct shared_store {
 
     /* Constant after registry_open(). */
     bool memory, async;
+    bool readonly; /* fixed is read, there is no collection */
+    struct moss_snapshot *fixed;
     uint64_t dev, ino; /* of the directory; memory: 0 */
     char *dir;         /* for messages; memory: NULL */
     uint8_t id[STORE_ID_BYTES]; /* memory: the key */
@@ -250,6 +252,7 @@ struct open_request {
     const char *dir;   /* NULL: memory */
     const uint8_t *id; /* memory: which; else NULL or what it must be */
     bool create;       /* a store that is not there yet */
+    bool readonly;     /* will never write: leave no trace */
     bool async;
     const struct moss_merge_operator *merge;
     const struct moss_store_identity *identity;
@@ -265,6 +268,12 @@ enum moss_status registry_open(const struct open_request *request,
 void registry_ref(struct shared_store *ss);
 /* The last one persists and closes the store. */
 void registry_unref(struct shared_store *ss);
+
+/* The newest published state.  Takes mu. */
+enum moss_status shared_store_newest(struct shared_store *ss,
+                                     struct moss_snapshot **out);
+/* For messages: its directory, or "in memory". */
+const char *shared_store_name(const struct shared_store *ss);
 
 /* All three are set by the home database before its first commit. */
 enum moss_status shared_store_set_home_files(struct shared_store *ss,
