@@ -4,11 +4,13 @@
  * same rows, codes, messages and counters.
  *
  *     diff [--seed N] [--statements N] [--report FILE] [--episode N]
- *          [--differences N] [--tables plain]
+ *          [--mode TEXT] [--differences N] [--tables plain]
  *
  * A run consists of episodes.  Each begins with new databases in a random
  * mode (WAL, rollback journal, memory, one or two connections, ...) and has a
- * random number generator of its own, so that --episode repeats one alone.
+ * random number generator of its own, so that --episode repeats one alone;
+ * --mode leaves out those whose mode, as the report names it, has not TEXT in
+ * its name.
  * The steps of the current episode are written to episode.sql in the scratch
  * directory before they run, for the case of a crash.  A difference is shrunk
  * and written to a script beside it; the run ends after --differences of
@@ -79,7 +81,7 @@ report_difference(struct run *run, int episode, const struct diff_mode *mode,
            difference);
     write_script(whole, steps, mode, difference);
     printf("all steps: %s\n", whole);
-    struct diff_steps part = diff_shrink(steps, mode, dir, &again);
+    struct diff_steps part = diff_shrink(steps, mode, dir, difference, &again);
     if (again == NULL) {
         printf("running the episode again, the sides agree\n");
     } else {
@@ -105,11 +107,10 @@ log_step(FILE *log, const struct diff_step *step, const struct diff_pair *pair)
 }
 
 static void
-run_episode(struct run *run, int episode)
+run_steps(struct run *run, int episode, struct rng rng,
+          const struct diff_mode *mode)
 {
-    struct rng rng = rng_of(harness_seed, (uint64_t)episode);
     struct diff_steps steps = {NULL, 0, 0};
-    struct diff_mode mode;
     struct diff_pair pair;
     struct diff_gen gen;
     char *dir = sqlite3_mprintf("%s/databases", run->dir);
@@ -120,15 +121,14 @@ run_episode(struct run *run, int episode)
 
     if (log == NULL)
         fail("cannot write %s", log_path);
-    diff_mode_random(&rng, &mode);
     length = rng_between(&rng, 100, 900);
     if (rng_percent(&rng, 15))
         length *= 4;
-    diff_report_count(&run->report, DIFF_MODES, mode.name);
+    diff_report_count(&run->report, DIFF_MODES, mode->name);
     fprintf(log, "-- seed %llu, episode %d, %s; %s;\n",
-            (unsigned long long)harness_seed, episode, mode.name, mode.setup);
-    diff_gen_init(&gen, rng, &mode);
-    diff_pair_open(&pair, &mode, dir);
+            (unsigned long long)harness_seed, episode, mode->name, mode->setup);
+    diff_gen_init(&gen, rng, mode);
+    diff_pair_open(&pair, mode, dir);
     while (length-- > 0 && run->statements-- > 0 && difference == NULL) {
         struct diff_step step;
         struct diff_outcome out;
@@ -143,12 +143,23 @@ run_episode(struct run *run, int episode)
     diff_pair_close(&pair);
     fclose(log);
     if (difference != NULL)
-        report_difference(run, episode, &mode, &steps, difference);
+        report_difference(run, episode, mode, &steps, difference);
     sqlite3_free(difference);
     diff_gen_release(&gen);
     diff_steps_release(&steps);
     sqlite3_free(dir);
     sqlite3_free(log_path);
+}
+
+static void
+run_episode(struct run *run, int episode)
+{
+    struct rng rng = rng_of(harness_seed, (uint64_t)episode);
+    struct diff_mode mode;
+
+    diff_mode_random(&rng, &mode);
+    if (strstr(mode.name, option_text("--mode", "")) != NULL)
+        run_steps(run, episode, rng, &mode);
 }
 
 static void
@@ -170,7 +181,8 @@ main(int argc, char **argv)
     const char *path;
     int episode;
 
-    harness_start(argc, argv, "--statements --report --episode --differences");
+    harness_start(argc, argv,
+                  "--statements --report --episode --differences --mode");
     memset(&run, 0, sizeof run);
     run.dir = scratch_dir();
     run.statements = option_number("--statements", 4000);

@@ -38,7 +38,7 @@ write_rename(struct diff_gen *g)
 {
     static const char *const names[][2] = {
         {"t", "u"},       {"u", "t"},  {"t", "t2"}, {"t2", "t"}, {"t2", "u"},
-        {"temp.w", "w2"}, {"w2", "w"}, {"t", "o"},  {"t", "T"},
+        {"temp.w", "w2"}, {"w2", "w"}, {"t", "v1"}, {"t", "T"},
     };
     unsigned i = rng_below(&g->rng, sizeof names / sizeof names[0]);
 

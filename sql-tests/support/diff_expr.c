@@ -190,7 +190,12 @@ emit_row_value(struct diff_gen *g, const struct diff_scope *s)
         gen_emit(g, ", ");
         gen_value(g);
         gen_emit(g, ")");
-    } else if (gen_chance(g, 50)) {
+    } else if (!g->step->is_change && gen_chance(g, 50)) {
+        /*
+         * Not in a statement that changes rows: SQLite 3.40 reads the IN list
+         * from the ordinary table itself while it updates it, and counts
+         * some rows twice.
+         */
         gen_emit(g, "IN (SELECT key, value FROM %s)", gen_moss_table(g));
     } else {
         gen_emit(g, "IN (VALUES (");
@@ -340,7 +345,8 @@ gen_predicate(struct diff_gen *g, const struct diff_scope *s, int depth)
 void
 gen_key_range(struct diff_gen *g, const char *key)
 {
-    switch (gen_between(g, 0, 4)) {
+    /* Several texts come in another order where they are UTF-16. */
+    switch (g->mode->utf16 ? 0 : gen_between(g, 0, 4)) {
     case 0:
         gen_emit(g, "%s = ", key);
         gen_key(g);

@@ -109,8 +109,9 @@ choose_conn(struct diff_gen *g)
 }
 
 /*
- * Reopening all would end the open statement, and ATTACH does not work while
- * the other connection may hold a lock.
+ * Reopening all would end the open statement.  A connection cannot be
+ * reopened alone where ATTACH might meet a lock of the other one, nor in
+ * memory: a store there lives as long as the connections that have used it.
  */
 static void
 fit_reopen(struct diff_gen *g)
@@ -119,7 +120,9 @@ fit_reopen(struct diff_gen *g)
 
     if (g->reader >= 0 && g->step->action == DIFF_REOPEN)
         g->step->action = DIFF_RECONNECT;
-    if (g->mode->attached && !alone && g->step->action == DIFF_RECONNECT) {
+    if (g->step->action != DIFF_RECONNECT)
+        return;
+    if (g->mode->memdb || (g->mode->attached && !alone)) {
         g->step->action = DIFF_SQL;
         gen_emit(g, "SELECT 1");
     }

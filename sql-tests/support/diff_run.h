@@ -23,13 +23,14 @@ char *diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
                     struct diff_report *report, struct diff_outcome *out);
 
 /*
- * The smallest part of steps found that still makes the sides differ, run on
- * new databases in dir; the last of steps is where they did.  The result
- * shares the memory of steps: free its array only.  *difference is what the
- * smallest part gives (sqlite3_free it), NULL if not even the whole repeats.
+ * The smallest part of steps found that makes the sides differ in the same
+ * respect as wanted says, run on new databases in dir; the last of steps is
+ * where they did.  The result shares the memory of steps: free its array
+ * only.  *difference is what the smallest part gives (sqlite3_free it), NULL
+ * if not even the whole repeats.
  */
 struct diff_steps diff_shrink(const struct diff_steps *steps,
                               const struct diff_mode *mode, const char *dir,
-                              char **difference);
+                              const char *wanted, char **difference);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Makes a failing sequence of steps short: drop a block of steps, run the
  * rest on new databases, keep the shorter sequence if the sides still
- * differ; halve the blocks when no block can go.  Any difference counts, not
- * only the one first seen.  A time limit keeps it cheap.
+ * differ in the same respect; halve the blocks when no block can go.  A time
+ * limit keeps it cheap.
  */
 #include "diff_run.h"
 
@@ -11,10 +11,22 @@
 
 enum { TIME_LIMIT_MS = 60000 };
 
-/* Run steps from nothing: what differs, with *n cut after that step. */
+/* Do both begin with the same word, such as "rows:"? */
+static bool
+same_respect(const char *a, const char *b)
+{
+    size_t n = strcspn(a, ":") + 1;
+
+    return strncmp(a, b, n) == 0;
+}
+
+/*
+ * Run steps from nothing: what differs in the respect of wanted, with *n cut
+ * after that step; NULL if nothing does, or something else first.
+ */
 static char *
 replay(const struct diff_steps *steps, const struct diff_mode *mode,
-       const char *dir, size_t *n)
+       const char *dir, const char *wanted, size_t *n)
 {
     struct diff_pair pair;
     char *difference = NULL;
@@ -29,6 +41,10 @@ replay(const struct diff_steps *steps, const struct diff_mode *mode,
             *n = i + 1;
     }
     diff_pair_close(&pair);
+    if (difference != NULL && !same_respect(difference, wanted)) {
+        sqlite3_free(difference);
+        difference = NULL;
+    }
     return difference;
 }
 
@@ -45,13 +61,13 @@ without(const struct diff_steps *steps, size_t from, size_t to)
 
 struct diff_steps
 diff_shrink(const struct diff_steps *steps, const struct diff_mode *mode,
-            const char *dir, char **difference)
+            const char *dir, const char *wanted, char **difference)
 {
     struct diff_steps best = without(steps, steps->n, steps->n);
     uint64_t end = now_ms() + TIME_LIMIT_MS;
     size_t block;
 
-    *difference = replay(&best, mode, dir, &best.n);
+    *difference = replay(&best, mode, dir, wanted, &best.n);
     if (*difference == NULL)
         return best;
     block = best.n / 2;
@@ -61,7 +77,7 @@ diff_shrink(const struct diff_steps *steps, const struct diff_mode *mode,
         for (size_t at = 0; at < best.n && now_ms() < end;) {
             size_t to = at + block < best.n ? at + block : best.n;
             struct diff_steps part = without(&best, at, to);
-            char *found = replay(&part, mode, dir, &part.n);
+            char *found = replay(&part, mode, dir, wanted, &part.n);
 
             if (found == NULL) {
                 free(part.at);

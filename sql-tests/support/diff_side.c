@@ -340,6 +340,9 @@ diff_side_run(struct diff_side *side, const struct diff_step *step,
         out->message = sqlite3_mprintf("");
     if (out->columns == NULL)
         out->columns = sqlite3_mprintf("");
+    /* It copies all tables, those of the catalog too. */
+    if (strcmp(step->kind, "VACUUM") == 0)
+        sqlite3_set_last_insert_rowid(db, 0);
     out->changes = sqlite3_changes(db);
     out->total_changes = sqlite3_total_changes(db) - before;
     out->rowid = sqlite3_last_insert_rowid(db);

@@ -1,0 +1,58 @@
+-- CREATE, DROP and RENAME belong to the transaction they stand in.
+CREATE VIRTUAL TABLE t USING moss;
+INSERT INTO t VALUES (1, 'one');
+BEGIN;
+CREATE VIRTUAL TABLE u USING moss;
+INSERT INTO u SELECT key + 1, value FROM t;
+SELECT 'both', t.key, u.key FROM t, u;
+ROLLBACK;
+SELECT 'u', count(*) FROM sqlite_schema WHERE name = 'u';
+SELECT 't', key, value FROM t;
+BEGIN;
+DROP TABLE t;
+ROLLBACK;
+SELECT 'still t', key, value FROM t;
+BEGIN;
+INSERT INTO t VALUES (2, 'two');
+DROP TABLE t;
+CREATE VIRTUAL TABLE t USING moss;
+SELECT 'new t', count(*) FROM t;
+INSERT INTO t VALUES (3, 'three');
+COMMIT;
+SELECT 'after', key, value FROM t;
+-- Nothing of a dropped table comes back.
+DROP TABLE t;
+CREATE VIRTUAL TABLE t USING moss;
+SELECT 'empty', count(*) FROM t;
+INSERT INTO t VALUES ('x', 'y');
+ALTER TABLE t RENAME TO u;
+SELECT 'renamed', key, value FROM u;
+INSERT INTO u VALUES ('z', 'z');
+BEGIN;
+INSERT INTO u VALUES ('in transaction', 1);
+ALTER TABLE u RENAME TO w;
+INSERT INTO w VALUES ('by new name', 2);
+SELECT 'w', key FROM w;
+ROLLBACK;
+SELECT 'u again', key FROM u;
+CREATE VIRTUAL TABLE t USING moss;
+SELECT 'a new t', count(*) FROM t;
+-- Names change hands.
+INSERT INTO t VALUES ('from t', 1);
+ALTER TABLE t RENAME TO x;
+ALTER TABLE u RENAME TO t;
+ALTER TABLE x RENAME TO u;
+SELECT 't', key FROM t;
+SELECT 'u', key FROM u;
+CREATE VIEW v AS SELECT key FROM t WHERE key > 'x';
+SELECT 'view', key FROM v;
+CREATE TABLE o(a);
+CREATE TRIGGER r AFTER INSERT ON o BEGIN
+    INSERT OR REPLACE INTO u VALUES (new.a, 'by trigger');
+END;
+INSERT INTO o VALUES (7), (8);
+SELECT 'trigger', key, value FROM u;
+DROP TABLE u;
+DROP TABLE t;
+DROP TABLE o;
+SELECT 'left', name FROM sqlite_schema WHERE name IN ('t', 'u', 'w', 'x', 'o');

@@ -1,0 +1,10 @@
+SELECT count(*), sum(key), count(value), sum(length(value)) FROM t;
+SELECT key, value FROM t WHERE key < 6;
+SELECT quote(key), quote(value) FROM t WHERE key >= '';
+SELECT key FROM t WHERE key BETWEEN 2990 AND 4000 ORDER BY key DESC;
+SELECT * FROM new_name;
+SELECT name FROM sqlite_schema WHERE name IN ('gone', 'old_name', 'new_name', 't') ORDER BY 1;
+CREATE VIRTUAL TABLE gone USING moss;
+SELECT count(*) FROM gone;
+INSERT INTO t VALUES ('second shell', 2);
+DELETE FROM t WHERE key < 2900;

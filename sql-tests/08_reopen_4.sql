@@ -1,0 +1,4 @@
+SELECT * FROM t;
+SELECT * FROM new_name;
+SELECT count(*) FROM gone;
+PRAGMA integrity_check;
