@@ -62,6 +62,7 @@ struct pending {
     size_t n_tables;
     struct savepoint *savepoints; /* by rising index */
     size_t n_savepoints, cap_savepoints;
+    int first_savepoint; /* those below were set before the first change */
     uint64_t version;
 };
 
@@ -369,14 +370,32 @@ savepoint_init(struct savepoint *s, int index, struct pending *p)
     return SQLITE_OK;
 }
 
+static bool
+is_untouched(const struct pending *p)
+{
+    for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
+        if (t->created || moss_batch_count(t->batch) > 0)
+            return false;
+    return true;
+}
+
+/*
+ * Each virtual table object tells of a savepoint; the first one counts.  An
+ * object that joins the transaction tells of the innermost one that is open,
+ * and only of that: it may have been set before the changes of others.
+ */
 int
 pending_savepoint(struct pending *p, int index)
 {
     size_t n = p->n_savepoints;
 
-    /* Each virtual table object tells of it; the first one counts. */
-    if (n > 0 && p->savepoints[n - 1].index >= index)
+    if (index < p->first_savepoint ||
+        (n > 0 && p->savepoints[n - 1].index >= index))
         return SQLITE_OK;
+    if (n == 0 && is_untouched(p)) {
+        p->first_savepoint = index + 1;
+        return SQLITE_OK;
+    }
     if (n == p->cap_savepoints) {
         size_t cap = n == 0 ? 8 : 2 * n;
         struct savepoint *grown =
@@ -400,6 +419,8 @@ pending_release(struct pending *p, int index)
     while (p->n_savepoints > 0 &&
            p->savepoints[p->n_savepoints - 1].index >= index)
         savepoint_release(&p->savepoints[--p->n_savepoints]);
+    if (p->first_savepoint > index)
+        p->first_savepoint = index;
 }
 
 static void

@@ -149,17 +149,19 @@ create_store(struct table *t)
     bool memory = schema_is_memory(db, t->schema);
     struct store_row row;
     const char *path = t->decl.store;
+    bool async;
     char *err = NULL;
     int rc;
 
     if (path == NULL && !memory)
         path = ""; /* beside the database file */
-    rc = catalog_find_store(db, t->schema, path, t->decl.async, &row, &err);
+    async = t->decl.async && path != NULL; /* memory has no disk to wait for */
+    rc = catalog_find_store(db, t->schema, path, async, &row, &err);
     if (rc == SQLITE_OK) {
         rc = conn_store_open(t, &row, false, &t->store);
     } else if (rc == SQLITE_NOTFOUND) {
         memset(&row, 0, sizeof row);
-        row.async = t->decl.async;
+        row.async = async;
         row.is_default = path != NULL && path[0] == '\0';
         row.path = path == NULL ? NULL : sqlite3_mprintf("%s", path);
         rc = path != NULL && row.path == NULL ? SQLITE_NOMEM

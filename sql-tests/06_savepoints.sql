@@ -68,3 +68,18 @@ ROLLBACK TO d; RELEASE d;
 RELEASE d;
 COMMIT;
 SELECT 'depth', group_concat(key) FROM t WHERE key > 100;
+-- A table that joins the transaction after another has changed.
+CREATE VIRTUAL TABLE u USING moss;
+BEGIN;
+SAVEPOINT s;
+INSERT INTO t VALUES (201, 'undone');
+INSERT INTO u VALUES (201, 'undone');
+ROLLBACK TO s;
+SELECT 'two tables', (SELECT count(*) FROM t WHERE key > 200), count(*) FROM u;
+INSERT INTO u VALUES (202, 'kept');
+SAVEPOINT s2;
+INSERT INTO u VALUES (203, 'undone');
+INSERT INTO t VALUES (203, 'undone');
+ROLLBACK TO s2;
+COMMIT;
+SELECT 'two tables', (SELECT count(*) FROM t WHERE key > 200), key FROM u;
