@@ -1,0 +1,195 @@
+/* Trees of models. */
+#include "support/model_tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/model.h"
+
+enum { MAX_CHILDREN = 8, NAME_ROOM = 16 };
+
+struct model_tree {
+    char name[NAME_ROOM];
+    struct model *entries;
+    size_t n;
+    struct model_tree *children[MAX_CHILDREN]; /* sorted by name */
+};
+
+struct model_tree *
+model_tree_new(void)
+{
+    struct model_tree *t = must_alloc(calloc(1, sizeof(*t)));
+
+    t->entries = model_new();
+    return t;
+}
+
+void
+model_tree_free(struct model_tree *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        model_tree_free(t->children[i]);
+    model_free(t->entries);
+    free(t);
+}
+
+/* Where the child of that name is, or would be. */
+static size_t
+find_child(const struct model_tree *t, const char *name, size_t len)
+{
+    size_t i = 0;
+
+    while (i < t->n && (strncmp(t->children[i]->name, name, len) < 0))
+        i++;
+    return i;
+}
+
+static bool
+is_child(const struct model_tree *t, size_t i, const char *name, size_t len)
+{
+    return i < t->n && strlen(t->children[i]->name) == len &&
+           memcmp(t->children[i]->name, name, len) == 0;
+}
+
+static struct model_tree *
+get_child(struct model_tree *t, const char *name, size_t len)
+{
+    size_t i = find_child(t, name, len);
+
+    if (is_child(t, i, name, len))
+        return t->children[i];
+    ck_assert(t->n < MAX_CHILDREN && len < NAME_ROOM);
+    memmove(&t->children[i + 1], &t->children[i],
+            (t->n - i) * sizeof(t->children[0]));
+    t->children[i] = model_tree_new();
+    memcpy(t->children[i]->name, name, len);
+    t->n++;
+    return t->children[i];
+}
+
+static void
+del_child(struct model_tree *t, const char *name, size_t len)
+{
+    size_t i = find_child(t, name, len);
+
+    if (!is_child(t, i, name, len))
+        return;
+    model_tree_free(t->children[i]);
+    t->n--;
+    memmove(&t->children[i], &t->children[i + 1],
+            (t->n - i) * sizeof(t->children[0]));
+}
+
+static void
+apply_word(struct model_tree *t, const char *word, size_t n)
+{
+    const char *sign = memchr(word, '=', n);
+
+    if (*word == '-') {
+        model_del(t->entries, moss_slice(word + 1, n - 1));
+    } else if (*word == '!') {
+        del_child(t, word + 1, n - 1);
+    } else if (sign != NULL) {
+        model_set(t->entries, moss_slice(word, (size_t)(sign - word)),
+                  moss_slice(sign + 1, (size_t)(word + n - sign) - 1));
+    } else {
+        sign = memchr(word, '+', n);
+        ck_assert(sign != NULL);
+        model_append(t->entries, moss_slice(word, (size_t)(sign - word)),
+                     moss_slice(sign + 1, (size_t)(word + n - sign) - 1));
+    }
+}
+
+/* Up to the end or behind the brace that closes this collection. */
+static const char *
+apply(struct model_tree *t, const char *p)
+{
+    while (*p != '\0' && *p != '}') {
+        size_t n = strcspn(p, " {}");
+
+        if (*p == ' ') {
+            p++;
+        } else if (p[n] == '{') {
+            p = apply(get_child(t, p, n), p + n + 1);
+        } else {
+            apply_word(t, p, n);
+            p += n;
+        }
+    }
+    return *p == '}' ? p + 1 : p;
+}
+
+void
+model_tree_apply(struct model_tree *t, const char *text)
+{
+    (void)apply(t, text);
+}
+
+static void
+dump(const struct model_tree *t, FILE *f)
+{
+    char *entries = model_dump(t->entries);
+    bool any = *entries != '\0';
+
+    fputs(entries, f);
+    free(entries);
+    for (size_t i = 0; i < t->n; i++) {
+        fprintf(f, "%s%s{", any ? " " : "", t->children[i]->name);
+        dump(t->children[i], f);
+        fputc('}', f);
+        any = true;
+    }
+}
+
+char *
+model_tree_dump(const struct model_tree *t)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *f = must_alloc(open_memstream(&text, &n));
+
+    dump(t, f);
+    ck_assert_int_eq(fclose(f), 0);
+    return text;
+}
+
+static void
+put_words(FILE *f, struct rng *rng, int depth)
+{
+    uint64_t n = rng_below(rng, depth == 0 ? 12 : 5);
+
+    for (uint64_t i = 0; i < n; i++) {
+        unsigned key = (unsigned)rng_below(rng, 30);
+        unsigned value = (unsigned)rng_below(rng, 1000);
+        uint64_t what = rng_below(rng, 20);
+
+        if (what < 9) {
+            fprintf(f, "k%u=%u ", key, value);
+        } else if (what < 13) {
+            fprintf(f, "-k%u ", key);
+        } else if (what < 16) {
+            fprintf(f, "k%u+%u ", key, value % 10);
+        } else if (what < 17) {
+            fprintf(f, "!c%u ", key % 4);
+        } else if (depth < 3) {
+            fprintf(f, "c%u{", key % 4);
+            put_words(f, rng, depth + 1);
+            fputs("} ", f);
+        }
+    }
+}
+
+char *
+random_words(struct rng *rng)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *f = must_alloc(open_memstream(&text, &n));
+
+    put_words(f, rng, 0);
+    ck_assert_int_eq(fclose(f), 0);
+    return text;
+}
