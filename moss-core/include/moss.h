@@ -413,7 +413,7 @@ struct moss_collection_options {
 
 /*
  * Open a collection over lower (NULL: in memory only; taken over on success).
- * Threads start with the first published batch.
+ * Threads start with the first prepared batch.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_collection_open(const struct moss_collection_options *options,
@@ -423,7 +423,9 @@ moss_collection_open(const struct moss_collection_options *options,
  * Persist what is not persisted yet, stop the threads, release the lower
  * level, free c.  Waits at most timeout_ms for the persister, which keeps
  * trying meanwhile.  Whatever is returned, c is gone: MOSS_OK, or the reason
- * why some published batches are not on disk.  Snapshots stay valid.
+ * why some published batches are not on disk.  Snapshots stay valid; prepared
+ * batches must be published or freed before.  In a forked child it frees c's
+ * memory, leaves the lower level alone and returns MOSS_FORKED.
  */
 MOSS_API enum moss_status
 moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
@@ -449,7 +451,8 @@ moss_collection_persisted_tag(struct moss_collection *c);
 
 /*
  * Changes whenever a batch is published: while it stays the same, a snapshot
- * taken before is still the newest.  One atomic load.
+ * taken before is still the newest.  Background work changes it, too, when a
+ * new snapshot reads the same from less memory.  One atomic load.
  */
 MOSS_API uint64_t moss_collection_generation(struct moss_collection *c);
 
@@ -738,7 +741,8 @@ struct moss_lower_ops {
 /* A lower level of your own embeds this as its first member. */
 struct moss_lower {
     const struct moss_lower_ops *ops;
-    struct moss_snapshot *initial; /* owned; NULL: empty */
+    /* Owned; NULL: empty.  A collection takes it over when it is opened. */
+    struct moss_snapshot *initial;
 };
 
 #ifdef __cplusplus

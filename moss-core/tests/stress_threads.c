@@ -327,8 +327,7 @@ open_collection(struct moss_os *os)
 {
     struct moss_collection_options options = { .merge = &merge_add,
                                                .max_dirty_ops = 500 };
-    struct moss_store_options store_options = { .os = os,
-                                                .merge = &merge_add };
+    struct moss_store_options store_options = { .os = os, .merge = &merge_add };
     struct moss_collection *c;
     struct moss_store *store;
     struct moss_lower *lower;

@@ -240,9 +240,8 @@ START_TEST(stats_count_children)
     ck_assert_uint_eq(stats.ops, 3);
     ck_assert_uint_eq(stats.dirty_ops, 3);
     ck_assert_uint_gt(stats.dirty_bytes, 0);
-    ck_assert_uint_eq(stats.top_segments + stats.mid_segments +
-                          stats.base_segments,
-                      2);
+    ck_assert_uint_eq(
+        stats.top_segments + stats.mid_segments + stats.base_segments, 2);
     toy_let_go(o.toy);
     assert_ok(moss_collection_wait_idle(o.c, MOSS_FOREVER));
     moss_collection_stats(o.c, &stats);

@@ -13,8 +13,14 @@
 #include "support/model_tree.h"
 #include "support/operators.h"
 
-enum below { IN_MEMORY, OVER_TOY, OVER_TOY_CACHED, OVER_STORE, OVER_COMPACTED,
-             BELOWS };
+enum below {
+    IN_MEMORY,
+    OVER_TOY,
+    OVER_TOY_CACHED,
+    OVER_STORE,
+    OVER_COMPACTED,
+    BELOWS
+};
 
 enum { HELD = 4, TAGS = 8 };
 

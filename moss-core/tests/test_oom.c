@@ -131,8 +131,8 @@ live(struct life *l)
 
     until_it_works(open_once(l, &c));
     for (int i = 0; i < BATCHES; i++) {
-        until_it_works(moss_collection_prepare(c, l->batches[i], MOSS_FOREVER,
-                                               &dropped));
+        until_it_works(
+            moss_collection_prepare(c, l->batches[i], MOSS_FOREVER, &dropped));
         moss_prepared_free(dropped);
         until_it_works(moss_collection_execute(c, l->batches[i]));
         until_it_works(read_child(c));

@@ -200,8 +200,7 @@ START_TEST(failing_lower_level_is_retried_with_growing_pauses)
     assert_ok(moss_collection_flush(o.c, MOSS_FOREVER, NULL));
     ck_assert_uint_eq(toy_updates(o.toy), 6);
     for (unsigned i = 0; i < 4; i++) {
-        ck_assert_uint_ge(toy_update_ns(o.toy, i + 1) -
-                              toy_update_ns(o.toy, i),
+        ck_assert_uint_ge(toy_update_ns(o.toy, i + 1) - toy_update_ns(o.toy, i),
                           (uint64_t)10000000 << i);
     }
     moss_collection_stats(o.c, &stats);
@@ -267,6 +266,7 @@ START_TEST(caller_is_asked_before_an_update)
     o.heard.answer = MOSS_IO;
     run_tagged(o.c, 5, "a=1");
     assert_status(moss_collection_flush(o.c, MOSS_FOREVER, NULL), MOSS_IO);
+    heard_wait_errors(&o.heard, 1); /* flush may return before the callback */
     ck_assert_uint_ge(o.heard.asked, 1);
     ck_assert(moss_tag_equal(o.heard.asked_tag, tag_of(5)));
     ck_assert_uint_eq(toy_updates(o.toy), 0);

@@ -111,8 +111,7 @@ run_value(struct moss_collection *c, uint64_t n, size_t bytes)
     struct moss_batch *batch = batch_of("");
     char *value = must_alloc(calloc(1, bytes));
 
-    assert_ok(moss_batch_set(batch, moss_str("key"),
-                             moss_slice(value, bytes)));
+    assert_ok(moss_batch_set(batch, moss_str("key"), moss_slice(value, bytes)));
     moss_batch_set_tag(batch, tag_of(n));
     assert_ok(moss_collection_execute(c, batch));
     moss_batch_free(batch);

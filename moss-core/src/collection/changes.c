@@ -61,7 +61,8 @@ changes_init(struct changes *changes, const struct state *s)
 
     memset(changes, 0, sizeof(*changes));
     changes->all = mem_zalloc(tree_count(tree), sizeof(changes->all[0]));
-    changes->names = mem_zalloc(count_names(tree, 0), sizeof(struct moss_slice));
+    changes->names =
+        mem_zalloc(count_names(tree, 0), sizeof(struct moss_slice));
     if (changes->all == NULL || changes->names == NULL) {
         changes_release(changes);
         return MOSS_NOMEM;

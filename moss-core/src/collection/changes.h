@@ -13,8 +13,8 @@ struct changes {
 };
 
 /* s has a base and outlives the changes. */
-MOSS_MUST_CHECK enum moss_status changes_init(struct changes *changes,
-                                              const struct state *s);
+MOSS_MUST_CHECK enum moss_status
+changes_init(struct changes *changes, const struct state *s);
 void changes_release(struct changes *changes); /* idempotent */
 
 #endif

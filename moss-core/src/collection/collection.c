@@ -272,8 +272,8 @@ collection_start(struct moss_collection *c)
     if (!c->started) {
         st = thread_start(&c->merger, "moss-merger", merger_run, c);
         if (st == MOSS_OK && c->lower != NULL) {
-            st = thread_start(&c->persister, "moss-persister", persister_run,
-                              c);
+            st =
+                thread_start(&c->persister, "moss-persister", persister_run, c);
             if (st != MOSS_OK) {
                 mutex_lock(&c->mu);
                 c->stop = true;

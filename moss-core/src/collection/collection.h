@@ -69,14 +69,14 @@ struct moss_collection {
     struct recents recents GUARDED_BY(mu);
 
     /* Admission. */
-    struct size reserved GUARDED_BY(mu);  /* prepared, not published */
-    unsigned waiting GUARDED_BY(mu);      /* writers that wait for room */
+    struct size reserved GUARDED_BY(mu);   /* prepared, not published */
+    unsigned waiting GUARDED_BY(mu);       /* writers that wait for room */
     unsigned waiting_alone GUARDED_BY(mu); /* with a batch above the bound */
 
     /* What merger and persister are asked to reach, by state.seq. */
     uint64_t merge_up_to GUARDED_BY(mu);
-    uint64_t persist_up_to GUARDED_BY(mu); /* without a delay */
-    bool wake_persister GUARDED_BY(mu);    /* cuts the pause after a failure */
+    uint64_t persist_up_to GUARDED_BY(mu);  /* without a delay */
+    bool wake_persister GUARDED_BY(mu);     /* cuts the pause after a failure */
     uint64_t dirty_since_ns GUARDED_BY(mu); /* where a persist delay begins */
 
     bool merging GUARDED_BY(mu);     /* mid must not be taken meanwhile */
@@ -86,8 +86,8 @@ struct moss_collection {
     struct trouble merge_trouble GUARDED_BY(mu);
     struct trouble persist_trouble GUARDED_BY(mu);
 
-    bool closing GUARDED_BY(mu); /* no new batches */
-    bool stop GUARDED_BY(mu);    /* the threads are to end */
+    bool closing GUARDED_BY(mu);   /* no new batches */
+    bool stop GUARDED_BY(mu);      /* the threads are to end */
     unsigned users GUARDED_BY(mu); /* calls that wait inside */
 
     struct moss_collection_stats counters GUARDED_BY(mu);
@@ -157,10 +157,9 @@ void persister_run(void *collection);
 /* Has the merger something to do, but for a pause after a failure? */
 bool merger_has_work_locked(struct moss_collection *c) REQUIRES(c->mu);
 /* Ask the merger to bring the batches up to seq into mid. */
-void merger_ask_locked(struct moss_collection *c, uint64_t seq)
-    REQUIRES(c->mu);
+void merger_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
 /* Ask the persister to persist the batches up to seq without a delay. */
-void persister_ask_locked(struct moss_collection *c, uint64_t seq)
-    REQUIRES(c->mu);
+void
+persister_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
 
 #endif

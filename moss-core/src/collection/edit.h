@@ -29,8 +29,9 @@ struct edit {
  * children are nested deeper than TREE_MAX_DEPTH.
  */
 MOSS_MUST_CHECK enum moss_status
-edit_new(const struct moss_batch *batch, const struct moss_merge_operator *merge,
-         atomic_uint_fast64_t *next_id, struct edit **out);
+edit_new(const struct moss_batch *batch,
+         const struct moss_merge_operator *merge, atomic_uint_fast64_t *next_id,
+         struct edit **out);
 void edit_free(struct edit *edit); /* NULL is fine */
 
 /* Neither a change nor a child. */
@@ -42,8 +43,7 @@ struct size edit_size(const struct edit *edit);
  * The section that the edit becomes on top of tree: its segments by id, and
  * the tree after it, which is tree itself if no collection came or went.
  */
-MOSS_MUST_CHECK enum moss_status edit_apply(const struct edit *edit,
-                                            struct tree *tree,
-                                            struct section **out);
+MOSS_MUST_CHECK enum moss_status
+edit_apply(const struct edit *edit, struct tree *tree, struct section **out);
 
 #endif

@@ -246,8 +246,7 @@ static void
 drop_group(struct fold *f, const struct part *parts, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        f->sources[parts[i].source].dropped +=
-            stack_size(parts[i].stack).bytes;
+        f->sources[parts[i].source].dropped += stack_size(parts[i].stack).bytes;
     }
 }
 

@@ -218,8 +218,7 @@ update(struct moss_collection *c, struct attempt *a, struct moss_error *err)
     if (c->opts.before_persist != NULL)
         st = c->opts.before_persist(c->opts.ctx, changes->tag, err);
     if (st == MOSS_OK) {
-        st = c->lower->ops->update(c->lower, changes, &a->lower->snapshot,
-                                   err);
+        st = c->lower->ops->update(c->lower, changes, &a->lower->snapshot, err);
     }
     if (st > 0 || (st == MOSS_OK && a->lower->snapshot == NULL))
         st = MOSS_INVALID; /* no answer that these calls may give */

@@ -58,8 +58,8 @@ has_room_locked(struct moss_collection *c, struct size size, bool alone)
         return true;
     if (!alone && c->waiting_alone > 0)
         return false; /* small batches must not starve a large one */
-    return !exceeds(c, size_add(size_add(state_dirty(c->state), c->reserved),
-                                size));
+    return !exceeds(
+        c, size_add(size_add(state_dirty(c->state), c->reserved), size));
 }
 
 static enum moss_status
@@ -140,8 +140,7 @@ resolve_now(struct moss_prepared *p)
         st = edit_apply(p->node->edit, state_tree(s), &section);
     if (st == MOSS_OK) {
         p->tree = tree_ref(state_tree(s));
-        atomic_store_explicit(&p->node->section, section,
-                              memory_order_relaxed);
+        atomic_store_explicit(&p->node->section, section, memory_order_relaxed);
     }
     state_unref(s);
     return st;
@@ -231,8 +230,7 @@ moss_prepared_tag(const struct moss_prepared *p)
 /* ------------------------------------------------------------------ */
 
 static void
-count_batch_locked(struct moss_collection *c, struct size size)
-    REQUIRES(c->mu)
+count_batch_locked(struct moss_collection *c, struct size size) REQUIRES(c->mu)
 {
     mutex_assert_held(&c->mu);
     c->counters.batches++;

@@ -19,8 +19,8 @@ struct recents {
     uint64_t bytes, max_bytes;
 };
 
-MOSS_MUST_CHECK enum moss_status recents_init(struct recents *r, size_t cap,
-                                              uint64_t max_bytes);
+MOSS_MUST_CHECK enum moss_status
+recents_init(struct recents *r, size_t cap, uint64_t max_bytes);
 void recents_release(struct recents *r);
 
 /* Keep state; takes over the reference.  Gives back one that had to go. */

@@ -271,8 +271,7 @@ state_tree(const struct state *s)
 
 /* The oldest node without a section and the tree below it; NULL: none. */
 static struct top_node *
-oldest_unresolved(struct top_node *head, struct tree *below,
-                  struct tree **tree)
+oldest_unresolved(struct top_node *head, struct tree *below, struct tree **tree)
 {
     struct top_node *found = NULL;
 
@@ -301,10 +300,9 @@ resolve_list(struct top_node *head, struct tree *below)
         if (st != MOSS_OK)
             return st;
         /* Release: readers that see the pointer see the section. */
-        if (!atomic_compare_exchange_strong_explicit(&node->section, &none,
-                                                     section,
-                                                     memory_order_acq_rel,
-                                                     memory_order_acquire))
+        if (!atomic_compare_exchange_strong_explicit(
+                &node->section, &none, section, memory_order_acq_rel,
+                memory_order_acquire))
             section_unref(section);
         node = oldest_unresolved(head, below, &tree);
     }

@@ -34,10 +34,9 @@ struct top_node {
 };
 
 /* Takes over edit on success; section may be NULL, else takes a reference. */
-MOSS_MUST_CHECK enum moss_status top_node_new(struct edit *edit,
-                                              struct section *section,
-                                              struct size size,
-                                              struct top_node **out);
+MOSS_MUST_CHECK enum moss_status
+top_node_new(struct edit *edit, struct section *section, struct size size,
+             struct top_node **out);
 struct top_node *top_node_ref(struct top_node *node);
 void top_node_unref(struct top_node *node); /* NULL is fine */
 
@@ -59,8 +58,8 @@ struct lower_state {
 };
 
 /* Takes its own references; tree is what the snapshot contains. */
-MOSS_MUST_CHECK enum moss_status lower_state_new(struct tree *tree,
-                                                 struct lower_state **out);
+MOSS_MUST_CHECK enum moss_status
+lower_state_new(struct tree *tree, struct lower_state **out);
 struct lower_state *lower_state_ref(struct lower_state *lower);
 void lower_state_unref(struct lower_state *lower); /* NULL is fine */
 
@@ -139,9 +138,9 @@ struct tree *state_below_top(const struct state *s);
  * collection included: its segments if it is of this library.  s is
  * resolved; one reference.  Cached in s.
  */
-MOSS_MUST_CHECK enum moss_status state_stack(struct state *s, uint64_t id,
-                                             struct moss_snapshot *lower,
-                                             struct segstack **out);
+MOSS_MUST_CHECK enum moss_status
+state_stack(struct state *s, uint64_t id, struct moss_snapshot *lower,
+            struct segstack **out);
 
 /*
  * The same from some point downwards, not cached: nodes from top and taken
@@ -161,9 +160,9 @@ state_stack_below(const struct state *s, uint64_t id,
  * Collection id in the lower level; *out is NULL if it is not there.  One
  * reference.  MOSS_CORRUPT if the lower level has lost it.
  */
-MOSS_MUST_CHECK enum moss_status state_find_lower(const struct state *s,
-                                                  uint64_t id,
-                                                  struct moss_snapshot **out);
+MOSS_MUST_CHECK enum moss_status
+state_find_lower(const struct state *s, uint64_t id,
+                 struct moss_snapshot **out);
 bool state_lower_has(const struct state *s, uint64_t id);
 
 #endif

@@ -22,8 +22,8 @@ tree_new(struct moss_slice name, uint64_t id, size_t cap, struct tree **out)
     *out = NULL;
     if (cap > SIZE_MAX / 2 / sizeof(tree->children[0]))
         return MOSS_NOMEM;
-    tree = mem_alloc(sizeof(*tree) + cap * sizeof(tree->children[0]) +
-                     name.len);
+    tree =
+        mem_alloc(sizeof(*tree) + cap * sizeof(tree->children[0]) + name.len);
     if (tree == NULL)
         return MOSS_NOMEM;
     refs_init(&tree->refs);
@@ -229,10 +229,10 @@ read_node(struct moss_snapshot *snap, struct moss_slice name, uint64_t id,
         if (st == MOSS_NOT_FOUND)
             st = MOSS_CORRUPT;
         if (st == MOSS_OK) {
-            st = read_node(child, names.names[i],
-                           atomic_fetch_add_explicit(next_id, 1,
-                                                     memory_order_relaxed),
-                           depth + 1, next_id, &sub);
+            st = read_node(
+                child, names.names[i],
+                atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed),
+                depth + 1, next_id, &sub);
             moss_snapshot_unref(child);
         }
         if (st == MOSS_OK)

@@ -27,8 +27,8 @@ struct tree {
 };
 
 /* A collection with room for cap children; name is copied. */
-MOSS_MUST_CHECK enum moss_status tree_new(struct moss_slice name, uint64_t id,
-                                          size_t cap, struct tree **out);
+MOSS_MUST_CHECK enum moss_status
+tree_new(struct moss_slice name, uint64_t id, size_t cap, struct tree **out);
 /* Takes over child, which sorts behind those there.  One owner only. */
 void tree_add(struct tree *tree, struct tree *child);
 
@@ -53,8 +53,8 @@ struct tree_ids {
     uint64_t *ids; /* owned */
     size_t n;
 };
-MOSS_MUST_CHECK enum moss_status tree_ids_init(struct tree_ids *ids,
-                                               const struct tree *top);
+MOSS_MUST_CHECK enum moss_status
+tree_ids_init(struct tree_ids *ids, const struct tree *top);
 void tree_ids_release(struct tree_ids *ids);
 bool tree_ids_contain(const struct tree_ids *ids, uint64_t id);
 
@@ -62,8 +62,8 @@ bool tree_ids_contain(const struct tree_ids *ids, uint64_t id);
  * The collections of a snapshot (NULL: only the top level); ids come from
  * next_id.  MOSS_UNSUPPORTED if they are nested too deep.
  */
-MOSS_MUST_CHECK enum moss_status tree_read(struct moss_snapshot *snap,
-                                           atomic_uint_fast64_t *next_id,
-                                           struct tree **out);
+MOSS_MUST_CHECK enum moss_status
+tree_read(struct moss_snapshot *snap, atomic_uint_fast64_t *next_id,
+          struct tree **out);
 
 #endif

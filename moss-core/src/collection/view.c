@@ -14,10 +14,10 @@
 #include "stack/snapshot.h"
 
 struct view {
-    struct state *state;             /* one reference */
-    struct tree *tree;               /* this collection; borrowed from state */
-    struct tree *lower_tree;         /* in the lower level's tree; NULL: not */
-    struct moss_snapshot *lower;     /* one reference; NULL: nothing there */
+    struct state *state;         /* one reference */
+    struct tree *tree;           /* this collection; borrowed from state */
+    struct tree *lower_tree;     /* in the lower level's tree; NULL: not */
+    struct moss_snapshot *lower; /* one reference; NULL: nothing there */
     struct moss_merge_operator *merge; /* &merge_op or NULL */
     struct moss_merge_operator merge_op;
 };

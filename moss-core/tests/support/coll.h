@@ -30,9 +30,9 @@ struct heard {
     struct condvar changed;
     unsigned errors, merged, persisted, close_start, closed;
     struct moss_error last_error;
-    unsigned asked;             /* calls of before_persist */
-    struct moss_tag asked_tag;  /* of the last one */
-    enum moss_status answer;    /* what they give */
+    unsigned asked;            /* calls of before_persist */
+    struct moss_tag asked_tag; /* of the last one */
+    enum moss_status answer;   /* what they give */
 };
 void heard_init(struct heard *h);
 void heard_release(struct heard *h);

@@ -190,9 +190,8 @@ node_get(struct moss_snapshot *base, struct moss_slice key,
          struct moss_value *value)
 {
     value->owned = NULL;
-    return model_get(node_of(base)->model, key, &value->bytes)
-               ? MOSS_OK
-               : MOSS_NOT_FOUND;
+    return model_get(node_of(base)->model, key, &value->bytes) ? MOSS_OK
+                                                               : MOSS_NOT_FOUND;
 }
 
 static enum moss_status
@@ -205,8 +204,8 @@ node_iterate(struct moss_snapshot *base, const struct moss_slice *lo,
     it->base.ops = &iterator_ops;
     it->node = node;
     it->lo = lo == NULL ? 0 : model_find(node->model, *lo);
-    it->hi = hi == NULL ? model_count(node->model)
-                        : model_find(node->model, *hi);
+    it->hi =
+        hi == NULL ? model_count(node->model) : model_find(node->model, *hi);
     node_ref(base);
     *out = &it->base;
     return MOSS_OK;
@@ -324,8 +323,8 @@ apply_operand(struct toy *t, struct model *m, struct moss_slice key,
         assert_ok(moss_batch_set(batch, key, old));
     assert_ok(moss_batch_merge(batch, key, operand));
     assert_ok(moss_snapshot_empty(t->merge, &empty));
-    assert_ok(moss_snapshot_overlay(empty, batch, 0, moss_batch_count(batch),
-                                    &with));
+    assert_ok(
+        moss_snapshot_overlay(empty, batch, 0, moss_batch_count(batch), &with));
     assert_ok(moss_snapshot_get(with, key, &value));
     model_set(m, key, value.bytes);
     moss_value_release(&value);
