@@ -7,14 +7,17 @@
  * passed over; a file that cannot be read, or that is of a kind not known
  * here, is not: to fall back behind it would lose what is in it.
  *
- * Opening for reading changes nothing.  Opening for writing takes the lock and
- * clears away what a crash has left, once it is settled which file holds: Go
- * moss does not open a store whose newest file is none, so such a file gets
- * another name; it is not removed, as nobody knows what it was.
+ * Opening for reading changes nothing.  Opening for writing takes the lock,
+ * makes durable what it found, and clears away what a crash has left, once it
+ * is settled which file holds.  Go moss does not open a store whose newest
+ * file is none, so such a file gets another name; it is not removed, as nobody
+ * knows what it was.
  *
  * Any thread.
  */
 #include "store/store.h"
+
+#include <errno.h>
 
 #include "base/base.h"
 #include "base/error.h"
@@ -171,16 +174,17 @@ clear_leftovers(struct moss_store *s, const struct datafile_list *list,
     return st;
 }
 
-/* Make the directory, and its entry in the one above durable. */
+/*
+ * Make the entry of the store's directory in the one above it durable: it was
+ * made just now, or by somebody who was killed before he came so far.
+ */
 static enum moss_status
-make_dir(struct moss_store *s, struct moss_error *err)
+sync_parent(struct moss_store *s, struct moss_error *err)
 {
-    char *parent;
     size_t n = strlen(s->dir);
-    enum moss_status st = s->os->ops->mkdir(s->os, s->dir);
+    char *parent;
+    enum moss_status st;
 
-    if (st < 0)
-        return error_set(err, st, "mkdir", s->dir, 0);
     while (n > 1 && s->dir[n - 1] == '/')
         n--;
     while (n > 0 && s->dir[n - 1] != '/')
@@ -189,10 +193,13 @@ make_dir(struct moss_store *s, struct moss_error *err)
         n--;
     parent = n == 0 ? mem_dup(".", 2) : mem_dup(s->dir, n + 1);
     if (parent == NULL)
-        return error_set(err, MOSS_NOMEM, "mkdir", s->dir, 0);
+        return error_set(err, MOSS_NOMEM, "sync", s->dir, 0);
     if (n > 0)
         parent[n] = '\0';
     st = s->os->ops->sync_dir(s->os, parent);
+    /* One that may not be read has had its entries for long. */
+    if (st == MOSS_IO && errno == EACCES)
+        st = MOSS_OK;
     if (st < 0)
         (void)error_set(err, st, "sync", parent, 0);
     mem_free(parent);
@@ -204,8 +211,11 @@ static enum moss_status
 create(struct moss_store *s, struct moss_error *err)
 {
     struct plan *plan = NULL;
-    enum moss_status st = plan_copy(NULL, &plan);
+    enum moss_status st = sync_parent(s, err);
 
+    if (st < 0)
+        return st;
+    st = plan_copy(NULL, &plan);
     if (st < 0)
         return error_set(err, st, "create", s->dir, 0);
     store_begin_write(s);
@@ -213,6 +223,21 @@ create(struct moss_store *s, struct moss_error *err)
     store_end_write(s);
     plan_free(plan);
     return st;
+}
+
+/*
+ * What was found may not be durable yet: whoever wrote it may have been killed
+ * before the sync.  From now on it counts as such.
+ */
+static enum moss_status
+sync_found(struct moss_store *s, struct moss_error *err)
+{
+    enum moss_status st = store_sync(s, s->current->file, err);
+
+    if (st < 0)
+        return st;
+    st = s->os->ops->sync_dir(s->os, s->dir);
+    return st < 0 ? error_set(err, st, "sync", s->dir, 0) : MOSS_OK;
 }
 
 static enum moss_status
@@ -232,7 +257,8 @@ open_writable(struct moss_store *s, struct datafile_list *list,
         st = clear_leftovers(s, list, err);
         return st < 0 ? st : create(s, err);
     }
-    return clear_leftovers(s, list, err);
+    st = sync_found(s, err);
+    return st < 0 ? st : clear_leftovers(s, list, err);
 }
 
 /* ------------------------------------------------------------------ */
@@ -276,9 +302,9 @@ open_store(struct moss_store *s, struct moss_error *err)
     if (!has_data && (s->readonly || s->no_create))
         return error_set(err, MOSS_CANTOPEN, "no store", s->dir, 0);
     if (!has_dir)
-        st = make_dir(s, err);
+        st = s->os->ops->mkdir(s->os, s->dir);
     if (st < 0)
-        return st;
+        return error_set(err, st, "mkdir", s->dir, 0);
     if (s->readonly) {
         st = find(s, &list, err);
         if (st == MOSS_NOT_FOUND)

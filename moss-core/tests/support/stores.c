@@ -251,8 +251,10 @@ driver_open(struct driver *d, const char *dir,
     st = moss_store_open(dir, &d->options, &d->store, &d->err);
     if (st == MOSS_OK && !d->options.readonly) {
         st = moss_store_lower(d->store, &d->lower);
-        if (st == MOSS_OK)
-            d->newest = moss_snapshot_ref(d->lower->initial);
+        if (st == MOSS_OK) {
+            d->newest = d->lower->initial;
+            d->lower->initial = NULL;
+        }
     } else if (st == MOSS_OK) {
         st = moss_store_snapshot(d->store, &d->newest);
     }

@@ -1,0 +1,289 @@
+/* Full compaction: when, what it keeps, what becomes of the old file. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/reaper.h"
+#include "moss.h"
+#include "store/lockfile.h"
+#include "support/fault_os.h"
+#include "support/mem_os.h"
+#include "support/operators.h"
+#include "support/stores.h"
+
+Suite *suite_compact(void);
+
+#define DIR "/store"
+
+static struct mem_os *mem;
+static struct fault_os *fault;
+static struct moss_os *os;
+static struct driver d;
+
+static void
+setup(void)
+{
+    mem = mem_os_new();
+    fault = fault_os_new(mem_os_base(mem));
+    os = fault_os_base(fault);
+    memset(&d, 0, sizeof d);
+}
+
+static void
+teardown(void)
+{
+    driver_close(&d);
+    reaper_drain();
+    ck_assert_uint_eq(mem_os_open_files(mem), 0);
+    fault_os_free(fault);
+    mem_os_free(mem);
+}
+
+static void
+open_with(struct moss_store_options o)
+{
+    o.os = os;
+    assert_ok(driver_open(&d, DIR, &o));
+}
+
+static void
+reopen(void)
+{
+    struct moss_store_options o = d.options;
+
+    driver_close(&d);
+    open_with(o);
+}
+
+/* Apply so that the whole store is compacted. */
+static void
+compact_with(const char *text)
+{
+    struct moss_store_options o = d.options;
+
+    driver_close(&d);
+    o.force_compaction = true;
+    open_with(o);
+    assert_ok(driver_apply(&d, text));
+    ck_assert_uint_eq(driver_stats(&d).compactions, 1);
+}
+
+static void
+assert_files(const char *want)
+{
+    char *names = dir_names(os, DIR);
+
+    ck_assert_str_eq(names, want);
+    free(names);
+}
+
+START_TEST(compaction_keeps_the_data_of_children)
+{
+    open_with((struct moss_store_options){ 0 });
+    assert_ok(driver_apply(&d, "a=1 kid{b=2 deep{c=3}}"));
+    assert_ok(driver_apply(&d, "kid{b=22 d=4}"));
+    compact_with("z=9");
+    assert_tree(d.newest, "a=1 z=9 kid{b=22 d=4 deep{c=3}}");
+    reopen();
+    assert_tree(d.newest, "a=1 z=9 kid{b=22 d=4 deep{c=3}}");
+    assert_files("data-0000000000000002.moss " LOCKFILE_NAME);
+}
+END_TEST
+
+START_TEST(compaction_leaves_one_segment_a_collection)
+{
+    char text[32];
+
+    open_with((struct moss_store_options){ 0 });
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof text, "a%02d=1 kid{b%02d=1}", i, i);
+        assert_ok(driver_apply(&d, text));
+    }
+    ck_assert_uint_gt(driver_stats(&d).segments, 2);
+    compact_with("x=1");
+    ck_assert_uint_eq(driver_stats(&d).segments, 2);
+}
+END_TEST
+
+START_TEST(compaction_resolves_operands_and_drops_deletions)
+{
+    open_with((struct moss_store_options){ .merge = &merge_append });
+    assert_ok(driver_apply(&d, "big=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx k=1 "
+                               "kid{big=xxxxxxxxxxxxxxxxxxxxxxxxxxx k=1}"));
+    assert_ok(driver_apply(&d, "k+2 -big kid{k+2 -big}"));
+    compact_with("x=1");
+    assert_tree(d.newest, "k=12 x=1 kid{k=12}");
+    ck_assert_uint_eq(driver_stats(&d).segments, 2);
+}
+END_TEST
+
+START_TEST(compaction_without_the_operator_keeps_operands)
+{
+    open_with((struct moss_store_options){ .merge = &merge_append });
+    assert_ok(driver_apply(&d, "big=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                               " k=1"));
+    assert_ok(driver_apply(&d, "k+2"));
+    driver_close(&d);
+    open_with((struct moss_store_options){ 0 });
+    compact_with("x=1");
+    driver_close(&d);
+    open_with((struct moss_store_options){ .merge = &merge_append });
+    compact_with("-big");
+    assert_tree(d.newest, "k=12 x=1");
+}
+END_TEST
+
+START_TEST(readers_keep_the_old_file_until_they_are_done)
+{
+    struct moss_snapshot *snap, *older = NULL;
+
+    open_with((struct moss_store_options){ 0 });
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(driver_apply(&d, "a=2 kid{b=1}"));
+    snap = moss_snapshot_ref(d.newest);
+    driver_close(&d);
+    open_with((struct moss_store_options){ .force_compaction = true });
+    moss_snapshot_unref(snap);
+    snap = moss_snapshot_ref(d.newest);
+    reaper_drain();
+    /* The lock, the file. */
+    ck_assert_uint_eq(mem_os_open_files(mem), 2);
+    assert_ok(driver_apply(&d, "a=3"));
+    assert_ok(driver_apply(&d, "a=4"));
+    assert_files("data-0000000000000003.moss " LOCKFILE_NAME);
+    reaper_drain();
+    ck_assert_uint_eq(mem_os_open_files(mem), 3);
+    assert_tree(snap, "a=2 kid{b=1}");
+    assert_ok(moss_store_previous(d.store, snap, &older, &d.err));
+    assert_tree(older, "a=1");
+    moss_snapshot_unref(older);
+    moss_snapshot_unref(snap);
+    reaper_drain();
+    ck_assert_uint_eq(mem_os_open_files(mem), 2);
+}
+END_TEST
+
+START_TEST(dead_bytes_beyond_the_bound_are_left_behind)
+{
+    open_with((struct moss_store_options){ .max_dead_bytes = 100000 });
+    for (int i = 0; i < 200; i++) {
+        struct moss_store_stats s;
+
+        assert_ok(driver_apply(&d, "a=1 kid{b=2}"));
+        s = driver_stats(&d);
+        /* One update's worth may come on top. */
+        ck_assert_uint_le(s.file_bytes, s.live_bytes + 100000 + 32768);
+    }
+    ck_assert_uint_gt(driver_stats(&d).compactions, 5);
+    ck_assert_uint_lt(driver_stats(&d).compactions, 60);
+    reopen();
+    assert_tree(d.newest, "a=1 kid{b=2}");
+}
+END_TEST
+
+START_TEST(no_compaction_is_done_where_none_is_wanted)
+{
+    open_with((struct moss_store_options){ .max_dead_bytes = 1,
+                                           .no_compaction = true });
+    for (int i = 0; i < 20; i++)
+        assert_ok(driver_apply(&d, "a=1"));
+    ck_assert_uint_eq(driver_stats(&d).compactions, 0);
+    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+}
+END_TEST
+
+START_TEST(compacted_store_keeps_id_home_and_operator)
+{
+    struct moss_store_identity before, after;
+
+    open_with((struct moss_store_options){ .merge = &merge_append });
+    assert_ok(moss_store_set_home(d.store, "/a/b.db", 7, 8, &d.err));
+    moss_store_identity(d.store, &before);
+    compact_with("x=1");
+    reopen();
+    moss_store_identity(d.store, &after);
+    ck_assert_mem_eq(&before, &after, sizeof before);
+}
+END_TEST
+
+START_TEST(failed_write_during_a_compaction_is_reported)
+{
+    open_with((struct moss_store_options){ .force_compaction = true });
+    assert_ok(driver_apply(&d, "a=1"));
+    fault_os_fail_nth(fault, FAULT_WRITE, (unsigned)_i + 1, MOSS_FULL, 28);
+    assert_status(driver_apply(&d, "b=2"), MOSS_FULL);
+    ck_assert(fault_os_tripped(fault));
+    ck_assert_int_eq(d.err.status, MOSS_FULL);
+    ck_assert_int_eq(d.err.sys_errno, 28);
+    assert_tree(d.newest, "a=1");
+    assert_ok(driver_apply(&d, "b=2"));
+    reopen();
+    assert_tree(d.newest, "a=1 b=2");
+}
+END_TEST
+
+START_TEST(failure_after_the_rename_does_not_lose_the_next_update)
+{
+    /* The new file is there, but its writer was told that it is not. */
+    open_with((struct moss_store_options){ 0 });
+    assert_ok(driver_apply(&d, "a=1"));
+    compact_with("b=2");
+    fault_os_fail_nth(fault, FAULT_SYNC_DIR, 1, MOSS_IO, 5);
+    assert_status(driver_apply(&d, "c=3"), MOSS_IO);
+    d.options.force_compaction = false;
+    assert_ok(driver_apply(&d, "d=4"));
+    reopen();
+    assert_tree(d.newest, "a=1 b=2 d=4");
+}
+END_TEST
+
+START_TEST(old_file_that_cannot_be_removed_goes_at_the_next_opening)
+{
+    open_with((struct moss_store_options){ .force_compaction = true });
+    fault_os_fail_nth(fault, FAULT_REMOVE, 1, MOSS_IO, 5);
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_files("data-0000000000000001.moss data-0000000000000002.moss "
+                 LOCKFILE_NAME);
+    reopen();
+    assert_files("data-0000000000000002.moss " LOCKFILE_NAME);
+    assert_tree(d.newest, "a=1");
+}
+END_TEST
+
+START_TEST(unfinished_files_are_cleared_away)
+{
+    open_with((struct moss_store_options){ 0 });
+    assert_ok(driver_apply(&d, "a=1"));
+    driver_close(&d);
+    file_write_all(os, DIR "/moss-temporary-0000000000000005", "junk", 4);
+    open_with((struct moss_store_options){ .force_compaction = true });
+    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+    /* Its number is not used again. */
+    assert_ok(driver_apply(&d, "b=2"));
+    assert_files("data-0000000000000006.moss " LOCKFILE_NAME);
+}
+END_TEST
+
+Suite *
+suite_compact(void)
+{
+    Suite *s = suite_create("compact");
+    TCase *tc = tcase_create("compact");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, compaction_keeps_the_data_of_children);
+    tcase_add_test(tc, compaction_leaves_one_segment_a_collection);
+    tcase_add_test(tc, compaction_resolves_operands_and_drops_deletions);
+    tcase_add_test(tc, compaction_without_the_operator_keeps_operands);
+    tcase_add_test(tc, readers_keep_the_old_file_until_they_are_done);
+    tcase_add_test(tc, dead_bytes_beyond_the_bound_are_left_behind);
+    tcase_add_test(tc, no_compaction_is_done_where_none_is_wanted);
+    tcase_add_test(tc, compacted_store_keeps_id_home_and_operator);
+    tcase_add_loop_test(tc, failed_write_during_a_compaction_is_reported, 0, 4);
+    tcase_add_test(tc, failure_after_the_rename_does_not_lose_the_next_update);
+    tcase_add_test(tc, old_file_that_cannot_be_removed_goes_at_the_next_opening);
+    tcase_add_test(tc, unfinished_files_are_cleared_away);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,797 @@
+/* Opening, creating, updating and closing stores. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/reaper.h"
+#include "moss.h"
+#include "store/lockfile.h"
+#include "support/mem_os.h"
+#include "support/operators.h"
+#include "support/stores.h"
+
+Suite *suite_store(void);
+
+#define DIR "/store"
+#define DATA1 DIR "/data-0000000000000001.moss"
+#define DATA2 DIR "/data-0000000000000002.moss"
+
+static struct mem_os *mem;
+static struct moss_os *os;
+static struct driver d;
+
+static void
+setup(void)
+{
+    mem = mem_os_new();
+    os = mem_os_base(mem);
+    memset(&d, 0, sizeof d);
+}
+
+static void
+teardown(void)
+{
+    driver_close(&d);
+    reaper_drain();
+    ck_assert_uint_eq(mem_os_open_files(mem), 0);
+    mem_os_free(mem);
+}
+
+static void
+open_with(struct moss_store_options o)
+{
+    o.os = os;
+    assert_ok(driver_open(&d, DIR, &o));
+}
+
+static void
+open_default(void)
+{
+    open_with((struct moss_store_options){ 0 });
+}
+
+static void
+reopen(void)
+{
+    struct moss_store_options o = d.options;
+
+    driver_close(&d);
+    open_with(o);
+}
+
+static enum moss_status
+try_open(struct moss_store_options o)
+{
+    o.os = os;
+    return driver_open(&d, DIR, &o);
+}
+
+/* ------------------------------------------------------------------ */
+/* Opening                                                            */
+/* ------------------------------------------------------------------ */
+
+START_TEST(new_store_is_empty_and_opens_again)
+{
+    char *names;
+
+    open_default();
+    assert_tree(d.newest, "");
+    reopen();
+    assert_tree(d.newest, "");
+    names = dir_names(os, DIR);
+    ck_assert_str_eq(names, "data-0000000000000001.moss " LOCKFILE_NAME);
+    free(names);
+}
+END_TEST
+
+START_TEST(missing_store_is_not_created_where_that_is_not_wanted)
+{
+    struct moss_file_id id;
+    struct moss_store_options no_create = { .no_create = true };
+    struct moss_store_options readonly = { .readonly = true };
+
+    assert_status(try_open(no_create), MOSS_CANTOPEN);
+    assert_status(try_open(readonly), MOSS_CANTOPEN);
+    ck_assert_str_eq(d.err.path, DIR);
+    assert_status(os->ops->identify(os, DIR, &id), MOSS_NOT_FOUND);
+    assert_ok(os->ops->mkdir(os, DIR));
+    assert_status(try_open(no_create), MOSS_CANTOPEN);
+    assert_status(try_open(readonly), MOSS_CANTOPEN);
+    ck_assert_str_eq(dir_names(os, DIR), "");
+}
+END_TEST
+
+START_TEST(opening_for_reading_changes_nothing)
+{
+    struct moss_store_options readonly = { .readonly = true };
+    unsigned before;
+
+    store_make(os, DIR, "a=1");
+    file_write_all(os, DIR "/moss-temporary-0000000000000009", "x", 1);
+    file_write_all(os, DATA2, "", 0);
+    before = mem_os_count(mem, MEM_CUT_CHANGE);
+    open_with(readonly);
+    assert_tree(d.newest, "a=1");
+    driver_close(&d);
+    ck_assert_uint_eq(mem_os_count(mem, MEM_CUT_CHANGE), before);
+}
+END_TEST
+
+START_TEST(second_writer_is_busy_until_store_and_lower_are_closed)
+{
+    struct moss_store *other = NULL;
+    struct moss_store_options o = { .os = os };
+    struct moss_error err;
+
+    open_default();
+    assert_status(moss_store_open(DIR, &o, &other, &err), MOSS_BUSY);
+    ck_assert_str_eq(err.path, DIR "/" LOCKFILE_NAME);
+    ck_assert_ptr_null(other);
+    moss_store_close(d.store);
+    d.store = NULL;
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_status(moss_store_open(DIR, &o, &other, &err), MOSS_BUSY);
+    driver_close(&d);
+    assert_ok(moss_store_open(DIR, &o, &other, &err));
+    moss_store_close(other);
+}
+END_TEST
+
+START_TEST(second_writer_leaves_the_files_alone)
+{
+    struct moss_store_options o = { .os = os };
+    struct moss_store *other = NULL;
+
+    open_default();
+    file_write_all(os, DIR "/moss-temporary-0000000000000007", "x", 1);
+    assert_status(moss_store_open(DIR, &o, &other, NULL), MOSS_BUSY);
+    ck_assert_ptr_nonnull(strstr(dir_names(os, DIR), "temporary"));
+}
+END_TEST
+
+START_TEST(new_store_survives_a_power_cut)
+{
+    store_make(os, DIR, "a=1");
+    mem_os_cut(mem);
+    mem_os_restart(mem, MEM_CRASH_DROP, 1);
+    assert_store(os, DIR, "a=1");
+}
+END_TEST
+
+START_TEST(newest_file_without_a_footer_is_passed_over)
+{
+    static const size_t sizes[] = { 0, 1, 100, 4096, 4097, 20000 };
+    uint8_t zeros[20000] = { 0 };
+    char *names;
+
+    store_make(os, DIR, "a=1");
+    file_write_all(os, DATA2, zeros, sizes[_i]);
+    open_default();
+    assert_tree(d.newest, "a=1");
+    /* It is out of Go moss's way, and nothing is lost. */
+    names = dir_names(os, DIR);
+    ck_assert_str_eq(names, "data-0000000000000001.moss "
+                            "moss-damaged-0000000000000002 " LOCKFILE_NAME);
+    free(names);
+    assert_ok(driver_apply(&d, "b=2"));
+    reopen();
+    assert_tree(d.newest, "a=1 b=2");
+}
+END_TEST
+
+/* A file with three commit points, changed by edit, opens with this. */
+static void
+assert_after_edit(void (*edit)(uint8_t *bytes, size_t *n), const char *want)
+{
+    uint8_t *bytes;
+    size_t n;
+
+    open_default();
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(driver_apply(&d, "b=2"));
+    driver_close(&d);
+    bytes = file_read_all(os, DATA1, &n);
+    bytes = realloc(bytes, n + 8192);
+    memset(bytes + n, 0, 8192);
+    edit(bytes, &n);
+    file_write_all(os, DATA1, bytes, n);
+    free(bytes);
+    open_default();
+    assert_tree(d.newest, want);
+    assert_ok(driver_apply(&d, "c=3"));
+    reopen();
+    ck_assert_ptr_nonnull(strstr(dump_tree(d.newest), "c=3"));
+}
+
+static size_t
+last_footer(const uint8_t *bytes, size_t n)
+{
+    size_t off = (n - 1) / 4096 * 4096;
+
+    while (memcmp(bytes + off, "0m1o2s0m1o2s", 12) != 0)
+        off -= 4096;
+    return off;
+}
+
+static void
+cut_in_last_footer(uint8_t *bytes, size_t *n)
+{
+    *n = last_footer(bytes, *n) + 30;
+}
+
+static void
+cut_in_last_footers_head(uint8_t *bytes, size_t *n)
+{
+    *n = last_footer(bytes, *n) + 5;
+}
+
+static void
+short_tail(uint8_t *bytes, size_t *n)
+{
+    *n = (*n + 4095) / 4096 * 4096 + 3;
+    memcpy(bytes + *n - 3, "0m1", 3);
+}
+
+static void
+wrong_version(uint8_t *bytes, size_t *n)
+{
+    bytes[last_footer(bytes, *n) + 12] = 9;
+}
+
+static void
+huge_length(uint8_t *bytes, size_t *n)
+{
+    memset(bytes + last_footer(bytes, *n) + 16, 0xff, 4);
+}
+
+static void
+small_length(uint8_t *bytes, size_t *n)
+{
+    memset(bytes + last_footer(bytes, *n) + 16, 0, 4);
+}
+
+START_TEST(damaged_end_of_the_file_leaves_the_older_commit_point)
+{
+    static void (*const edits[])(uint8_t *, size_t *) = {
+        cut_in_last_footer, cut_in_last_footers_head, wrong_version,
+        huge_length, small_length
+    };
+
+    assert_after_edit(edits[_i], "a=1");
+}
+END_TEST
+
+START_TEST(short_tail_behind_the_last_footer_is_harmless)
+{
+    assert_after_edit(short_tail, "a=1 b=2");
+}
+END_TEST
+
+START_TEST(file_without_any_good_footer_is_corrupt)
+{
+    struct moss_store_options o = { 0 };
+    uint8_t *bytes;
+    size_t n;
+
+    store_make(os, DIR, "a=1");
+    bytes = file_read_all(os, DATA1, &n);
+    file_write_all(os, DATA1, bytes, 4096);
+    free(bytes);
+    assert_status(try_open(o), MOSS_CORRUPT);
+    ck_assert_str_eq(d.err.path, DATA1);
+    driver_close(&d);
+    /* And is still there. */
+    ck_assert_ptr_nonnull(strstr(dir_names(os, DIR), "data-"));
+}
+END_TEST
+
+START_TEST(other_version_or_byte_order_is_unsupported)
+{
+    static const char *const texts[] = { "\"Version\":5", "\"big\"}   " };
+    static const char *const old[] = { "\"Version\":4", "\"little\"}" };
+    struct moss_store_options o = { 0 };
+    uint8_t *bytes;
+    char *at;
+    size_t n;
+
+    store_make(os, DIR, "a=1");
+    bytes = file_read_all(os, DATA1, &n);
+    at = strstr((char *)bytes, old[_i]);
+    memcpy(at, texts[_i], strlen(texts[_i]));
+    if (_i == 1)
+        memcpy(at, "\"big\"}\n\n\n\n", 9);
+    file_write_all(os, DATA1, bytes, n);
+    free(bytes);
+    assert_status(try_open(o), MOSS_UNSUPPORTED);
+}
+END_TEST
+
+START_TEST(read_error_is_not_taken_for_damage)
+{
+    /* A directory in the place of the newest file cannot be read. */
+    struct moss_store_options o = { 0 };
+
+    store_make(os, DIR, "a=1");
+    assert_ok(os->ops->mkdir(os, DATA2));
+    ck_assert_int_lt(try_open(o), 0);
+    driver_close(&d);
+    assert_ok(os->ops->remove_dir(os, DATA2));
+    assert_store(os, DIR, "a=1");
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+/* Updating                                                           */
+/* ------------------------------------------------------------------ */
+
+START_TEST(updates_are_there_after_reopening)
+{
+    open_default();
+    assert_ok(driver_apply(&d, "a=1 b=2 c=3"));
+    assert_ok(driver_apply(&d, "b=22 -c d=4"));
+    assert_tree(d.newest, "a=1 b=22 d=4");
+    reopen();
+    assert_tree(d.newest, "a=1 b=22 d=4");
+    ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 2);
+    ck_assert_uint_eq(moss_snapshot_tag(d.newest).id, 200);
+}
+END_TEST
+
+START_TEST(children_nest_and_die)
+{
+    open_default();
+    assert_ok(driver_apply(&d, "a=1 kid{b=2 deep{c=3 deeper{d=4}}} other{x=1}"));
+    assert_ok(driver_apply(&d, "kid{deep{e=5}} !other"));
+    reopen();
+    assert_tree(d.newest, "a=1 kid{b=2 deep{c=3 e=5 deeper{d=4}}}");
+    assert_ok(driver_apply(&d, "!kid"));
+    reopen();
+    assert_tree(d.newest, "a=1");
+}
+END_TEST
+
+START_TEST(deleted_and_new_child_of_one_name_begins_empty)
+{
+    open_default();
+    assert_ok(driver_apply(&d, "kid{old=1 deep{old=1}}"));
+    assert_ok(driver_apply(&d, "!kid kid{new=2}"));
+    reopen();
+    assert_tree(d.newest, "kid{new=2}");
+}
+END_TEST
+
+START_TEST(renamed_child_keeps_its_content)
+{
+    open_default();
+    assert_ok(driver_apply(&d, "b{x=1 deep{y=2}} m{z=3}"));
+    assert_ok(driver_rename(&d, "b", "zz"));
+    reopen();
+    assert_tree(d.newest, "m{z=3} zz{x=1 deep{y=2}}");
+}
+END_TEST
+
+START_TEST(store_with_children_only_goes_on)
+{
+    char *names;
+
+    open_default();
+    assert_ok(driver_apply(&d, "kid{a=1}"));
+    reopen();
+    assert_ok(driver_apply(&d, "kid{b=2}"));
+    assert_ok(driver_apply(&d, "kid{c=3} other{}"));
+    reopen();
+    assert_tree(d.newest, "kid{a=1 b=2 c=3} other{}");
+    /* Go moss made a file for each of these. */
+    names = dir_names(os, DIR);
+    ck_assert_str_eq(names, "data-0000000000000001.moss " LOCKFILE_NAME);
+    free(names);
+    ck_assert_uint_gt(driver_stats(&d).live_bytes, 4096);
+}
+END_TEST
+
+START_TEST(merge_operands_add_up_in_parents_and_children)
+{
+    struct moss_store_options o = { .merge = &merge_append };
+
+    open_with(o);
+    assert_ok(driver_apply(&d, "k=0 kid{k=a m+x}"));
+    for (int i = 0; i < 20; i++)
+        assert_ok(driver_apply(&d, "k+1 kid{k+b m+y}"));
+    reopen();
+    assert_tree(d.newest, "k=011111111111111111111 "
+                          "kid{k=abbbbbbbbbbbbbbbbbbbb m=xyyyyyyyyyyyyyyyyyyyy}");
+}
+END_TEST
+
+START_TEST(operands_without_their_operator_wait_for_it)
+{
+    struct moss_store_options o = { .merge = &merge_append };
+
+    open_with(o);
+    assert_ok(driver_apply(&d, "k=0"));
+    assert_ok(driver_apply(&d, "k+1"));
+    driver_close(&d);
+    /* A writer that does not have it neither loses nor combines them. */
+    open_default();
+    assert_ok(driver_apply(&d, "z=1"));
+    assert_ok(driver_apply(&d, "y=1"));
+    driver_close(&d);
+    open_with(o);
+    assert_tree(d.newest, "k=01 y=1 z=1");
+    assert_ok(driver_apply(&d, "k+2"));
+    reopen();
+    assert_tree(d.newest, "k=012 y=1 z=1");
+}
+END_TEST
+
+START_TEST(operator_that_refuses_does_not_stop_the_rest)
+{
+    struct moss_store_options o = { .merge = &merge_add };
+    struct moss_value value;
+
+    open_with(o);
+    assert_ok(driver_apply(&d, "k+bad a=1"));
+    assert_ok(driver_apply(&d, "k+worse b=2"));
+    reopen();
+    assert_ok(moss_snapshot_get(d.newest, moss_str("b"), &value));
+    assert_slice(value.bytes, "2");
+    moss_value_release(&value);
+    assert_status(moss_snapshot_get(d.newest, moss_str("k"), &value),
+                  MOSS_MERGE_FAILED);
+}
+END_TEST
+
+START_TEST(unchanged_update_writes_nothing)
+{
+    struct moss_batch *batch = batch_of("");
+    struct moss_store_stats before, after;
+
+    open_default();
+    assert_ok(driver_apply(&d, "a=1 kid{b=2}"));
+    before = driver_stats(&d);
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 1, 100 }));
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 0, 0 }));
+    after = driver_stats(&d);
+    ck_assert_mem_eq(&before, &after, sizeof before);
+    /* A new tag alone is a footer alone. */
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 2, 200 }));
+    after = driver_stats(&d);
+    ck_assert_uint_eq(after.footers_written, before.footers_written + 1);
+    ck_assert_uint_eq(after.segments_written, before.segments_written);
+    ck_assert_uint_eq(after.syncs, before.syncs + 1);
+    moss_batch_free(batch);
+    reopen();
+    ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 2);
+}
+END_TEST
+
+START_TEST(untagged_update_keeps_the_tag)
+{
+    struct moss_batch *batch = batch_of("b=2");
+
+    open_default();
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 0, 0 }));
+    moss_batch_free(batch);
+    reopen();
+    ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 1);
+    assert_tree(d.newest, "a=1 b=2");
+}
+END_TEST
+
+START_TEST(number_of_segments_stays_logarithmic)
+{
+    char text[64];
+
+    open_default();
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(text, sizeof text, "k%04d=%d", i, i);
+        assert_ok(driver_apply(&d, text));
+        ck_assert_uint_le(driver_stats(&d).segments, 10);
+    }
+    reopen();
+    for (int i = 0; i < 300; i++) {
+        struct moss_value value;
+        char want[16];
+
+        (void)snprintf(text, sizeof text, "k%04d", i);
+        (void)snprintf(want, sizeof want, "%d", i);
+        assert_ok(moss_snapshot_get(d.newest, moss_str(text), &value));
+        assert_slice(value.bytes, want);
+        moss_value_release(&value);
+    }
+}
+END_TEST
+
+START_TEST(deletions_vanish_at_the_bottom)
+{
+    open_default();
+    assert_ok(driver_apply(&d, "a=1 b=2"));
+    assert_ok(driver_apply(&d, "-a -b"));
+    assert_tree(d.newest, "");
+    ck_assert_uint_eq(driver_stats(&d).segments, 0);
+    reopen();
+    assert_tree(d.newest, "");
+    assert_ok(driver_apply(&d, "c=3"));
+    reopen();
+    assert_tree(d.newest, "c=3");
+}
+END_TEST
+
+START_TEST(empty_keys_and_values_are_kept)
+{
+    struct moss_batch *batch = NULL;
+    struct moss_value value;
+
+    assert_ok(moss_batch_new(0, 0, &batch));
+    assert_ok(moss_batch_set(batch, moss_str(""), moss_str("")));
+    assert_ok(moss_batch_set(batch, moss_str("k"), moss_str("")));
+    open_default();
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 1, 1 }));
+    moss_batch_free(batch);
+    reopen();
+    assert_ok(moss_snapshot_get(d.newest, moss_str(""), &value));
+    ck_assert_uint_eq(value.bytes.len, 0);
+    moss_value_release(&value);
+    assert_ok(moss_snapshot_get(d.newest, moss_str("k"), &value));
+    ck_assert_uint_eq(value.bytes.len, 0);
+    moss_value_release(&value);
+}
+END_TEST
+
+START_TEST(large_segments_are_written_and_read)
+{
+    struct moss_batch *batch = NULL;
+    size_t n = 3 << 20;
+    uint8_t *bytes = malloc(n);
+    struct moss_value value;
+    struct rng r;
+
+    rng_init(&r, 7);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)rng_next(&r);
+    assert_ok(moss_batch_new(0, 0, &batch));
+    for (int i = 0; i < 5; i++) {
+        char key[2] = { (char)('a' + i), 0 };
+
+        assert_ok(moss_batch_set(batch, moss_str(key), moss_slice(bytes, n)));
+        bytes[0]++;
+    }
+    open_with((struct moss_store_options){ .no_mmap = _i == 1 });
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 1, 1 }));
+    moss_batch_free(batch);
+    reopen();
+    bytes[0]--;
+    assert_ok(moss_snapshot_get(d.newest, moss_str("e"), &value));
+    ck_assert_uint_eq(value.bytes.len, n);
+    ck_assert(memcmp(value.bytes.bytes, bytes, n) == 0);
+    moss_value_release(&value);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(snapshot_outlives_the_store)
+{
+    struct moss_snapshot *snap;
+
+    open_default();
+    assert_ok(driver_apply(&d, "a=1 kid{b=2}"));
+    snap = moss_snapshot_ref(d.newest);
+    assert_ok(driver_apply(&d, "a=2 !kid"));
+    driver_close(&d);
+    assert_tree(snap, "a=1 kid{b=2}");
+    moss_snapshot_unref(snap);
+}
+END_TEST
+
+START_TEST(one_lower_level_at_a_time)
+{
+    struct moss_lower *other = NULL;
+    struct moss_store_options readonly = { .readonly = true };
+
+    open_default();
+    assert_status(moss_store_lower(d.store, &other), MOSS_BUSY);
+    d.lower->ops->close(d.lower);
+    d.lower = NULL;
+    assert_ok(moss_store_lower(d.store, &d.lower));
+    driver_close(&d);
+    open_with(readonly);
+    assert_status(moss_store_lower(d.store, &other), MOSS_READONLY);
+}
+END_TEST
+
+START_TEST(changes_that_refer_to_nothing_are_refused)
+{
+    struct moss_slice path = moss_str("nobody");
+    struct moss_change child = { .name = moss_str("kid"), .has_from = true,
+                                 .from = &path, .n_from = 1 };
+    struct moss_change top = { .has_from = true, .children = &child,
+                               .n_children = 1 };
+    struct moss_changes changes = { { 9, 9 }, &top };
+    struct moss_snapshot *snap = NULL;
+
+    open_default();
+    assert_status(d.lower->ops->update(d.lower, &changes, &snap, &d.err),
+                  MOSS_INVALID);
+    ck_assert_ptr_null(snap);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+/* Identity                                                           */
+/* ------------------------------------------------------------------ */
+
+START_TEST(identity_is_recorded_when_the_store_is_created)
+{
+    struct moss_store_identity id = { .store_id = { 1, 2, 3 },
+                                      .home_path = "/home/\"db\"\n\xff",
+                                      .home_dev = 5,
+                                      .home_ino = UINT64_MAX };
+    struct moss_store_identity got;
+
+    open_with((struct moss_store_options){ .identity = &id,
+                                           .merge = &merge_append });
+    driver_close(&d);
+    open_default();
+    moss_store_identity(d.store, &got);
+    ck_assert_mem_eq(got.store_id, id.store_id, 16);
+    ck_assert_str_eq(got.home_path, id.home_path);
+    ck_assert_uint_eq(got.home_dev, 5);
+    ck_assert_uint_eq(got.home_ino, UINT64_MAX);
+    ck_assert_str_eq(got.merge_name, merge_append.name);
+}
+END_TEST
+
+START_TEST(another_merge_operator_is_refused)
+{
+    struct moss_store_options readonly = { .merge = &merge_add,
+                                           .readonly = true };
+
+    open_with((struct moss_store_options){ .merge = &merge_append });
+    driver_close(&d);
+    assert_status(try_open((struct moss_store_options){ .merge = &merge_add }),
+                  MOSS_INVALID);
+    ck_assert_str_eq(d.err.what, "merge operator differs from the store's");
+    driver_close(&d);
+    assert_status(try_open(readonly), MOSS_INVALID);
+}
+END_TEST
+
+START_TEST(home_can_change_and_the_id_stays)
+{
+    struct moss_store_identity before, got;
+
+    open_default();
+    moss_store_identity(d.store, &before);
+    for (int i = 0; i < 5; i++) {
+        char path[8] = { '/', (char)('a' + i), 0 };
+
+        assert_ok(moss_store_set_home(d.store, path, 1, 2, &d.err));
+        reopen();
+        moss_store_identity(d.store, &got);
+        ck_assert_str_eq(got.home_path, path);
+        ck_assert_mem_eq(got.store_id, before.store_id, 16);
+    }
+}
+END_TEST
+
+START_TEST(torn_change_of_the_home_leaves_the_old_one)
+{
+    struct moss_store_identity got;
+
+    open_default();
+    assert_ok(moss_store_set_home(d.store, "/old", 1, 2, &d.err));
+    mem_os_cut_at(mem, MEM_CUT_SYNC, 1);
+    assert_status(moss_store_set_home(d.store, "/new", 3, 4, &d.err), MOSS_IO);
+    driver_close(&d);
+    reaper_drain();
+    mem_os_restart(mem, MEM_CRASH_TEAR, (uint64_t)_i + 1);
+    open_default();
+    moss_store_identity(d.store, &got);
+    ck_assert(strcmp(got.home_path, "/old") == 0 ||
+              strcmp(got.home_path, "/new") == 0);
+}
+END_TEST
+
+START_TEST(home_that_does_not_fit_is_invalid)
+{
+    char path[2000];
+
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = '\0';
+    open_default();
+    assert_status(moss_store_set_home(d.store, path, 1, 2, &d.err),
+                  MOSS_INVALID);
+    /* Short enough, but not as it is written. */
+    memset(path, '"', 1000);
+    path[1000] = '\0';
+    assert_status(moss_store_set_home(d.store, path, 1, 2, &d.err),
+                  MOSS_INVALID);
+    reopen();
+    assert_tree(d.newest, "");
+}
+END_TEST
+
+START_TEST(options_that_contradict_are_invalid)
+{
+    struct moss_store_options o = { .no_compaction = true,
+                                    .force_compaction = true };
+
+    assert_status(try_open(o), MOSS_INVALID);
+    assert_status(driver_open(&d, "", NULL), MOSS_INVALID);
+}
+END_TEST
+
+static TCase *
+opening_tcase(void)
+{
+    TCase *tc = tcase_create("opening");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, new_store_is_empty_and_opens_again);
+    tcase_add_test(tc, missing_store_is_not_created_where_that_is_not_wanted);
+    tcase_add_test(tc, opening_for_reading_changes_nothing);
+    tcase_add_test(tc, second_writer_is_busy_until_store_and_lower_are_closed);
+    tcase_add_test(tc, second_writer_leaves_the_files_alone);
+    tcase_add_test(tc, new_store_survives_a_power_cut);
+    tcase_add_loop_test(tc, newest_file_without_a_footer_is_passed_over, 0, 6);
+    tcase_add_loop_test(
+        tc, damaged_end_of_the_file_leaves_the_older_commit_point, 0, 5);
+    tcase_add_test(tc, short_tail_behind_the_last_footer_is_harmless);
+    tcase_add_test(tc, file_without_any_good_footer_is_corrupt);
+    tcase_add_loop_test(tc, other_version_or_byte_order_is_unsupported, 0, 2);
+    tcase_add_test(tc, read_error_is_not_taken_for_damage);
+    tcase_add_test(tc, options_that_contradict_are_invalid);
+    return tc;
+}
+
+static TCase *
+updating_tcase(void)
+{
+    TCase *tc = tcase_create("updating");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, updates_are_there_after_reopening);
+    tcase_add_test(tc, children_nest_and_die);
+    tcase_add_test(tc, deleted_and_new_child_of_one_name_begins_empty);
+    tcase_add_test(tc, renamed_child_keeps_its_content);
+    tcase_add_test(tc, store_with_children_only_goes_on);
+    tcase_add_test(tc, merge_operands_add_up_in_parents_and_children);
+    tcase_add_test(tc, operands_without_their_operator_wait_for_it);
+    tcase_add_test(tc, operator_that_refuses_does_not_stop_the_rest);
+    tcase_add_test(tc, unchanged_update_writes_nothing);
+    tcase_add_test(tc, untagged_update_keeps_the_tag);
+    tcase_add_test(tc, number_of_segments_stays_logarithmic);
+    tcase_add_test(tc, deletions_vanish_at_the_bottom);
+    tcase_add_test(tc, empty_keys_and_values_are_kept);
+    tcase_add_loop_test(tc, large_segments_are_written_and_read, 0, 2);
+    tcase_add_test(tc, snapshot_outlives_the_store);
+    tcase_add_test(tc, one_lower_level_at_a_time);
+    tcase_add_test(tc, changes_that_refer_to_nothing_are_refused);
+    return tc;
+}
+
+static TCase *
+identity_tcase(void)
+{
+    TCase *tc = tcase_create("identity");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, identity_is_recorded_when_the_store_is_created);
+    tcase_add_test(tc, another_merge_operator_is_refused);
+    tcase_add_test(tc, home_can_change_and_the_id_stays);
+    tcase_add_loop_test(tc, torn_change_of_the_home_leaves_the_old_one, 0, 20);
+    tcase_add_test(tc, home_that_does_not_fit_is_invalid);
+    return tc;
+}
+
+Suite *
+suite_store(void)
+{
+    Suite *s = suite_create("store");
+
+    suite_add_tcase(s, opening_tcase());
+    suite_add_tcase(s, updating_tcase());
+    suite_add_tcase(s, identity_tcase());
+    return s;
+}
