@@ -21,6 +21,12 @@ OPT ?= -O2 -g
 LAYERS ?= base segment stack collection store
 TESTS ?= $(patsubst moss-core/tests/test_%.c,%,$(wildcard moss-core/tests/test_*.c))
 
+# VERBOSE=1 shows every command.
+VERBOSE ?= 0
+say_0 = @printf '  %-8s%s\n' $(1) $@;
+say_1 =
+say = $(say_$(VERBOSE))
+
 OBJCOPY ?= objcopy
 CLANG ?= clang
 CLANG_FORMAT ?= clang-format
@@ -104,45 +110,45 @@ $(BUILD)/deps-%.ok: .ci/deps
 
 $(V)/core/%.o: %.c | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
-	$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
+	$(call say,CC)$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
 
 $(V)/shared/%.o: %.c | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
-	$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
+	$(call say,CC)$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
 
 $(V)/static/%.o: %.c | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
-	$(CC) -DSQLITE_CORE $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
+	$(call say,CC)$(CC) -DSQLITE_CORE $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) -c -o $@ $<
 
 # Pre-linked, and everything internal made local, so that short internal
 # names cannot meet those of a host program.
 $(OUT)/libmoss.a: $(CORE_OBJ)
 	@rm -f $@
-	$(LD) -r -o $(V)/moss.o $^
-	$(OBJCOPY) --localize-hidden $(V)/moss.o
-	$(AR) rcsD $@ $(V)/moss.o
+	$(call say,LD)$(LD) -r -o $(V)/moss.o $^
+	@$(OBJCOPY) --localize-hidden $(V)/moss.o
+	@$(AR) rcsD $@ $(V)/moss.o
 
 $(OUT)/libmoss_sqlite.a: $(EXT_STATIC_OBJ)
 	@rm -f $@
-	$(LD) -r -o $(V)/moss_sqlite.o $^
-	$(OBJCOPY) --localize-hidden $(V)/moss_sqlite.o
-	$(AR) rcsD $@ $(V)/moss_sqlite.o
+	$(call say,LD)$(LD) -r -o $(V)/moss_sqlite.o $^
+	@$(OBJCOPY) --localize-hidden $(V)/moss_sqlite.o
+	@$(AR) rcsD $@ $(V)/moss_sqlite.o
 
 # nodelete: threads of moss may run when SQLite unloads its extensions.
 $(OUT)/moss.so: $(EXT_OBJ) $(OUT)/libmoss.a
-	$(CC) $(LDFLAGS_ALL) -shared -Wl,-z,nodelete -Wl,-z,relro \
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -shared -Wl,-z,nodelete -Wl,-z,relro \
 		$(if $(SANITIZE),,-Wl,-z,defs) -Wl,--exclude-libs,ALL \
 		-o $@ $(EXT_OBJ) $(OUT)/libmoss.a $(LIBS)
 
 $(OUT)/include/%.h: moss-core/include/%.h
 	@mkdir -p $(@D)
-	cp $< $@
+	@cp $< $@
 
 # ----------------------------------------------------------------- tests
 
 $(V)/test/%.o: %.c | $(BUILD)/deps-build.ok $(BUILD)/deps-test.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -DSQLITE_CORE -Imoss-core/tests -Isql-tests -Iext \
+	$(call say,CC)$(CC) $(CFLAGS_ALL) -DSQLITE_CORE -Imoss-core/tests -Isql-tests -Iext \
 		-I$(V)/gen -c -o $@ $<
 
 # The list of unit-test suites, from the file names.  Written anew only when
@@ -163,23 +169,24 @@ $(V)/libsupport.a: $(SUPPORT_OBJ)
 
 UNIT_LIBS = -Wl,--start-group $(V)/libsupport.a $(V)/libcore.a -Wl,--end-group
 $(V)/unit: $(TEST_OBJ) $(V)/libsupport.a $(V)/libcore.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $(TEST_OBJ) $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $(TEST_OBJ) $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
 
 $(V)/tests/%: $(V)/test/moss-core/tests/%.o $(V)/libsupport.a $(V)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
 
 # The SQL test programs link the objects, and so can put their own operating
 # system under the store.
 $(V)/sql-tests/%: $(V)/test/sql-tests/%.o $(SQL_SUPPORT_OBJ) \
 		$(EXT_STATIC_OBJ) $(V)/libsupport.a $(V)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(SQL_SUPPORT_OBJ) $(EXT_STATIC_OBJ) \
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(SQL_SUPPORT_OBJ) $(EXT_STATIC_OBJ) \
 		$(UNIT_LIBS) -lsqlite3 $(LIBS) -ldl $(CHECK_LIBS)
 
-.PHONY: programs sql-programs
+.PHONY: programs sql-programs everything
 programs: $(V)/unit $(PROGRAMS) ## every unit-test program, built only
 sql-programs: $(SQL_PROGRAMS) ## every SQL test program, built only
+everything: all programs sql-programs $(EXAMPLES) $(OUT)/bench $(OUT)/bench_commit ## all that there is to build
 
 .PHONY: test check unit
 test: all $(V)/unit $(PROGRAMS) $(SQL_PROGRAMS) $(EXAMPLES) | $(BUILD)/deps-test.ok ## unit tests and SQL tests
@@ -211,16 +218,19 @@ libfuzzer: ## the fuzz programs for libFuzzer: $(BUILD)/libfuzzer/fuzz_*
 		$(CORE_SRC) $(SUPPORT_SRC) $(LIBS) $(CHECK_LIBS) || exit 1; \
 	done
 
+# Long runs of the SQL test programs.
+SEED ?= 1
+STATEMENTS ?= 100000
 .PHONY: test-transfer test-kill test-powercut test-diff test-mutants
 test-transfer: $(V)/sql-tests/transfer ## 30 s of transfers, WAL and rollback mode
-	$(V)/sql-tests/transfer --seconds 30 --mode both
+	$< --seconds 30 --mode both --seed $(SEED)
 test-kill: $(V)/sql-tests/killer ## 200 times kill -9 during commits
-	$(V)/sql-tests/killer --rounds 200
+	$< --rounds 200 --seed $(SEED)
 test-powercut: $(V)/sql-tests/powercut ## a power cut at every event
-	$(V)/sql-tests/powercut --all
-test-diff: $(V)/sql-tests/diff ## 100,000 random statements against SQLite
-	$(V)/sql-tests/diff --statements 100000
-test-mutants: all ## each seeded bug must be found
+	$< --cuts 0 --seed $(SEED)
+test-diff: $(V)/sql-tests/diff ## random SQL beside SQLite: SEED= STATEMENTS=
+	$< --statements $(STATEMENTS) --seed $(SEED)
+test-mutants: all $(SQL_PROGRAMS) ## each seeded bug must be found
 	sql-tests/mutants/run.sh $(BUILD)
 
 # ---------------------------------------------------------------- checks
@@ -258,7 +268,7 @@ coverage: ## lines of moss-core that the unit tests run
 
 $(OUT)/examples/%: examples/%.c $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(OPT) $(WARN) $(SANITIZE) -Imoss-core/include -Iext \
+	$(call say,CC)$(CC) -std=c11 $(OPT) $(WARN) $(SANITIZE) -Imoss-core/include -Iext \
 		$(CFLAGS) -o $@ $< $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a \
 		-lsqlite3 $(LIBS) -ldl
 
@@ -276,16 +286,16 @@ BENCH_LIBS := $(if $(findstring LMDB,$(BENCH_DEFS)),-llmdb) \
 	$(if $(findstring LEVELDB,$(BENCH_DEFS)),-lleveldb)
 $(V)/bench/%.o: %.c | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(BENCH_DEFS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(BENCH_DEFS) -c -o $@ $<
 $(V)/bench/%.o: %.cc | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
-	$(CXX) -std=c++17 $(OPT) $(WARN_CXX) -MMD -MP -Imoss-core/include \
+	$(call say,CXX)$(CXX) -std=c++17 $(OPT) $(WARN_CXX) -MMD -MP -Imoss-core/include \
 		$(BENCH_DEFS) -c -o $@ $<
 $(OUT)/bench: $(BENCH_OBJ) $(OUT)/libmoss.a
-	$(if $(filter %.cc,$(BENCH_SRC)),$(CXX),$(CC)) $(LDFLAGS_ALL) -o $@ $^ \
+	$(call say,LINK)$(if $(filter %.cc,$(BENCH_SRC)),$(CXX),$(CC)) $(LDFLAGS_ALL) -o $@ $^ \
 		$(BENCH_LIBS) -lsqlite3 $(LIBS)
 $(OUT)/bench_commit: $(BENCH_SQL_OBJ) $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lsqlite3 $(LIBS) -ldl
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lsqlite3 $(LIBS) -ldl
 
 .PHONY: bench bench-sql bench-deps
 bench: $(OUT)/bench ## the phases of moss's benchmark beside peers: BENCH_ARGS=
