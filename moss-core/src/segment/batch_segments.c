@@ -163,18 +163,19 @@ add_key(struct work *w, size_t i, size_t j)
 /* ------------------------------------------------------------------ */
 
 /* Sorted changes lie anywhere: ask for the memory well ahead. */
-static inline void
+__attribute__((always_inline)) static inline void
 prefetch_change(const struct work *w, size_t i)
 {
     const uint64_t *kvs = w->batch->kvs + 2 * w->from;
 
     if (i + 16 < w->n)
-        __builtin_prefetch(kvs + 2 * w->items[i + 16].index);
+        prefetch((uintptr_t)(kvs + 2 * w->items[i + 16].index));
     if (i + 8 < w->n) {
-        const uint8_t *p = w->buf + kvs[2 * w->items[i + 8].index + 1];
+        uintptr_t p = (uintptr_t)w->buf +
+                      (uintptr_t)kvs[2 * w->items[i + 8].index + 1];
 
-        __builtin_prefetch(p);
-        __builtin_prefetch(p + 64);
+        prefetch(p);
+        prefetch(p + 64);
     }
 }
 

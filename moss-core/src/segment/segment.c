@@ -199,7 +199,11 @@ probe_init(struct probe *p, const struct segment *seg, struct moss_slice key,
     return MOSS_OK;
 }
 
-/* The first entry in [from, to) that does not sort before the probe. */
+/*
+ * The first entry in [from, to) that does not sort before the probe.  While
+ * a key is on its way from memory, so are the words of both entries that may
+ * come next.
+ */
 static enum moss_status
 search(const struct segment *seg, const struct probe *p, size_t from,
        size_t to, size_t *pos)
@@ -207,8 +211,11 @@ search(const struct segment *seg, const struct probe *p, size_t from,
     while (from < to) {
         size_t mid = from + (to - from) / 2;
         struct entry e;
-        enum moss_status st = segment_entry(seg, mid, &e);
+        enum moss_status st;
 
+        prefetch((uintptr_t)(seg->kvs + 2 * (from + (mid - from) / 2)));
+        prefetch((uintptr_t)(seg->kvs + 2 * (mid + (to - mid) / 2)));
+        st = segment_entry(seg, mid, &e);
         if (st < 0)
             return st;
         if (probe_compare(p, e.key) < 0)

@@ -77,6 +77,17 @@ MOSS_MUST_CHECK enum moss_status
 segment_entry_checked(const struct segment *seg, size_t i,
                       struct segment_window *w, struct entry *out);
 
+/*
+ * Ask for the memory at p, which need not be a good address.  Inlined always:
+ * gcc takes a function that only asks for memory to be without effect, and
+ * drops its calls.
+ */
+__attribute__((always_inline)) static inline void
+prefetch(uintptr_t p)
+{
+    __builtin_prefetch((const void *)p);
+}
+
 /* How many of the first max bytes at a and b agree. */
 static inline size_t
 shared_bytes(const uint8_t *a, const uint8_t *b, size_t max)

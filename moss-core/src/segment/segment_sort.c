@@ -23,7 +23,8 @@
 
 enum {
     RUN = 12,        /* items that are sorted by insertion */
-    FEW = 192,       /* items for which dealing out does not pay */
+    FEW = 48,        /* items for which dealing out does not pay */
+    TINY = 4,        /* items whose keys may as well be compared */
     MAX_DEPTH = 24,  /* of groups within groups */
     SPARE_BITS = 2   /* told apart by radix beyond log2 of the items */
 };
@@ -42,22 +43,27 @@ key_of(const struct sorter *s, size_t index)
                       (size_t)(w >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK));
 }
 
-/* Both keys share at least their first skip bytes. */
-static inline bool
-is_before(const struct sorter *s, const struct sort_item *a,
-          const struct sort_item *b, size_t skip)
+static bool
+is_before_by_key(const struct sorter *s, const struct sort_item *a,
+                 const struct sort_item *b, size_t skip)
 {
-    struct moss_slice x, y;
+    struct moss_slice x = key_of(s, a->index), y = key_of(s, b->index);
 
-    if (a->prefix != b->prefix)
-        return a->prefix < b->prefix;
-    x = key_of(s, a->index);
-    y = key_of(s, b->index);
     x.bytes += skip;
     x.len -= skip;
     y.bytes += skip;
     y.len -= skip;
     return slice_compare(x, y) < 0;
+}
+
+/* Both keys share at least their first skip bytes. */
+static inline bool
+is_before(const struct sorter *s, const struct sort_item *a,
+          const struct sort_item *b, size_t skip)
+{
+    if (__builtin_expect(a->prefix == b->prefix, 0))
+        return is_before_by_key(s, a, b, skip);
+    return a->prefix < b->prefix;
 }
 
 /* ------------------------------------------------------------------ */
@@ -253,13 +259,17 @@ sort_group(const struct sorter *s, struct sort_item *items,
 {
     uint64_t vary, mask;
 
-    if (n <= FEW || depth >= MAX_DEPTH) {
+    if (n <= TINY || depth >= MAX_DEPTH) {
         merge_sort(s, items, tmp, n, skip);
         return;
     }
     vary = varying_bits(items, n);
     if (vary == 0) {
         sort_equal(s, items, tmp, n, skip, depth);
+        return;
+    }
+    if (n <= FEW) {
+        merge_sort(s, items, tmp, n, skip);
         return;
     }
     mask = choose_bytes(vary, n);

@@ -34,7 +34,8 @@ cursor_seek_back(struct cursor *c, struct moss_slice key, bool before);
 MOSS_MUST_CHECK enum moss_status cursor_step(struct cursor *c, bool backwards);
 
 struct heap_item {
-    uint64_t prefix; /* of the cursor's key, behind what all keys share */
+    /* Of the cursor's key, behind what all share; backwards, its complement. */
+    uint64_t prefix;
     struct cursor *cursor;
 };
 

@@ -8,9 +8,6 @@
  */
 #include "stack/iterator.h"
 
-/* Entries ahead, for segments whose bytes are not in key order. */
-enum { AHEAD = 4 };
-
 static struct stack_iterator *
 one(struct moss_iterator *base)
 {
@@ -99,8 +96,6 @@ one_next(struct moss_iterator *base)
         entry_decode(c->seg->kvs + 2 * c->pos, c->seg->buf, &c->e);
         return settle(it, MOSS_OK, false);
     }
-    if (c->pos + AHEAD < c->hi)
-        __builtin_prefetch(c->seg->buf + c->seg->kvs[2 * (c->pos + AHEAD) + 1]);
     return settle(it, cursor_step(c, false), false);
 }
 
