@@ -205,7 +205,8 @@ moss_batch_merge(struct moss_batch *batch, struct moss_slice key,
  * The changes of a child collection, made here if it is not there yet; to
  * ask for it is enough to create the collection.  *out belongs to batch.  A
  * name is UTF-8, 1 to 1024 bytes, has no NUL byte, does not begin with "."
- * and does not contain a footer's magic bytes: else MOSS_INVALID.
+ * and does not contain a footer's magic bytes; collections nest at most 64
+ * deep below the top: else MOSS_INVALID.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_batch_child(struct moss_batch *batch, struct moss_slice name,
