@@ -256,13 +256,16 @@ report_open(struct table *t, enum moss_status st, const struct moss_error *why,
     return error_status(t, st, why, "open the store");
 }
 
-/* A row's store is what stands in its directory, or nothing is. */
+/*
+ * A row's store is what stands in its directory, or nothing is.  A new row
+ * (number 0) has no say yet: it takes the id of what stands there.
+ */
 static int
 check_identity(struct table *t, const struct conn_store *cs)
 {
     struct moss_store_identity id;
 
-    if (cs->shared->memory || !cs->row.is_default)
+    if (cs->shared->memory || !cs->row.is_default || cs->row.no == 0)
         return SQLITE_OK;
     moss_store_identity(cs->shared->store, &id);
     if (memcmp(id.store_id, cs->row.id, STORE_ID_BYTES) == 0)
