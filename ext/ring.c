@@ -75,6 +75,8 @@ ring_trim(struct shared_store *shared)
 
     while (n < shared->n_live && shared->live[n].tag.n <= persisted.n)
         n++;
+    if (n == 0)
+        return;
     shared->n_live -= n;
     memmove(shared->live, shared->live + n,
             shared->n_live * sizeof *shared->live);
