@@ -3,7 +3,7 @@ CREATE VIRTUAL TABLE cars USING moss;
 INSERT INTO cars VALUES ('tesla', 1), ('honda', 2.5), ('ford', NULL);
 INSERT INTO cars(value, key) VALUES (x'00ff', 'audi');
 INSERT INTO cars(key) VALUES ('kia');
-SELECT changes(), total_changes();
+SELECT changes();
 SELECT * FROM cars;
 .headers on
 SELECT *, typeof(key), typeof(value) FROM cars WHERE key = 'audi';

@@ -166,15 +166,15 @@ allowed(const struct diff_step *step, const struct diff_outcome *o,
 
 /*
  * Leave out of total_changes() what moss's own tables in the database file
- * add to it: in a change, or with a commit.
+ * add to it; a query adds nothing.
  */
 static void
 leave_out_own(const struct diff_step *step, const struct diff_outcome *o,
               struct diff_outcome *m, struct diff_report *report)
 {
-    if (!step->is_change && !m->autocommit)
-        return;
-    if (m->total_changes <= o->total_changes)
+    bool is_query = strncmp(step->kind, "SELECT", 6) == 0;
+
+    if (is_query || m->total_changes <= o->total_changes)
         return;
     m->total_changes = o->total_changes;
     if (report != NULL)

@@ -1,0 +1,4 @@
+SELECT * FROM a;
+SELECT * FROM t;
+DROP TABLE a;
+SELECT count(*) FROM t;

@@ -1,0 +1,22 @@
+-- Tables in an attached database have their store beside that database.
+CREATE VIRTUAL TABLE t USING moss;
+ATTACH 'other.db' AS aux;
+CREATE VIRTUAL TABLE aux.t USING moss;
+CREATE VIRTUAL TABLE aux.u USING moss;
+INSERT INTO main.t VALUES (1, 'main');
+INSERT INTO aux.t VALUES (1, 'aux');
+INSERT INTO u SELECT key, value || ' and u' FROM aux.t;
+BEGIN;
+UPDATE main.t SET value = 'both';
+UPDATE aux.t SET value = 'both';
+COMMIT;
+BEGIN;
+DELETE FROM main.t;
+DELETE FROM aux.t;
+ROLLBACK;
+SELECT a.value, b.value, u.value FROM main.t AS a, aux.t AS b, u;
+DETACH aux;
+SELECT * FROM t;
+ATTACH 'other.db' AS again;
+SELECT * FROM again.t;
+INSERT INTO again.u VALUES (2, 'after DETACH');

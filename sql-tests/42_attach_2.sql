@@ -1,0 +1,5 @@
+-- database: other.db
+SELECT * FROM t;
+SELECT * FROM u;
+ATTACH 'test.db' AS first;
+SELECT * FROM first.t;

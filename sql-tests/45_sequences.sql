@@ -1,0 +1,95 @@
+-- DDL and savepoints in one transaction: the changes of a table stay with it.
+CREATE VIRTUAL TABLE t USING moss;
+CREATE VIRTUAL TABLE u USING moss;
+INSERT INTO t VALUES (0, 'before');
+-- DDL that is undone in the middle.
+BEGIN;
+INSERT INTO t VALUES (1, 'kept');
+SAVEPOINT s;
+CREATE TABLE o(a);
+INSERT INTO t VALUES (2, 'undone');
+ROLLBACK TO s;
+INSERT INTO t VALUES (3, 'kept');
+COMMIT;
+SELECT 'create', * FROM t;
+BEGIN;
+INSERT INTO t VALUES (4, 'kept');
+SAVEPOINT s;
+ALTER TABLE u RENAME TO w;
+INSERT INTO w VALUES (1, 'undone');
+ROLLBACK TO s;
+INSERT INTO u VALUES (2, 'kept');
+INSERT INTO t VALUES (5, 'kept');
+COMMIT;
+SELECT 'rename', count(*), max(key), (SELECT group_concat(key) FROM u) FROM t;
+BEGIN;
+INSERT INTO t VALUES (6, 'kept');
+SAVEPOINT s;
+CREATE VIRTUAL TABLE x USING moss;
+INSERT INTO x VALUES (1, 'undone');
+ROLLBACK TO s;
+COMMIT;
+SELECT 'create moss', count(*), max(key) FROM t;
+-- A table that is made and undone with all its rows.
+BEGIN;
+SAVEPOINT s;
+CREATE VIRTUAL TABLE x USING moss;
+INSERT INTO x VALUES (1, 'undone');
+ROLLBACK TO s;
+COMMIT;
+SELECT 'no x', count(*) FROM sqlite_schema WHERE name = 'x';
+CREATE VIRTUAL TABLE x USING moss;
+SELECT 'new x', count(*) FROM x;
+-- Rows, then DROP, then the end of the transaction.
+BEGIN;
+INSERT INTO x VALUES (1, 'gone');
+DROP TABLE x;
+COMMIT;
+CREATE VIRTUAL TABLE x USING moss;
+SELECT 'new x', count(*) FROM x;
+INSERT INTO x VALUES (2, 'stays');
+BEGIN;
+INSERT INTO x VALUES (3, 'undone');
+DROP TABLE x;
+ROLLBACK;
+SELECT 'x', * FROM x;
+-- Dropped and made again, and undone.
+BEGIN;
+DROP TABLE x;
+CREATE VIRTUAL TABLE x USING moss;
+INSERT INTO x VALUES (4, 'other');
+ROLLBACK;
+SELECT 'x', * FROM x;
+BEGIN;
+DROP TABLE x;
+CREATE VIRTUAL TABLE x USING moss;
+INSERT INTO x VALUES (5, 'other');
+COMMIT;
+SELECT 'x', * FROM x;
+-- Two tables, one of them dropped while the other has changes.
+BEGIN;
+INSERT INTO t VALUES (7, 'kept');
+INSERT INTO x VALUES (7, 'gone');
+SAVEPOINT s;
+DROP TABLE x;
+ROLLBACK TO s;
+INSERT INTO x VALUES (8, 'eight');
+COMMIT;
+SELECT 'x', key FROM x;
+SELECT 't', max(key) FROM t;
+-- The changes of a failed statement, and those around it.
+BEGIN;
+INSERT INTO t VALUES (8, 'kept');
+INSERT OR IGNORE INTO t SELECT key + 1, 'shifted' FROM t ORDER BY key;
+COMMIT;
+SELECT 't', group_concat(key) FROM t;
+-- Names change hands in one transaction.
+BEGIN;
+ALTER TABLE t RENAME TO y;
+ALTER TABLE u RENAME TO t;
+INSERT INTO t VALUES ('in u', 1);
+INSERT INTO y VALUES ('in t', 1);
+ALTER TABLE y RENAME TO u;
+COMMIT;
+SELECT 'u', key FROM u WHERE key > 8;
+SELECT 't', key FROM t;

@@ -1,0 +1,31 @@
+-- A statement reads the rows as they were when it began.
+CREATE VIRTUAL TABLE t USING moss;
+INSERT INTO t VALUES (1, 10), (2, 20), (3, 30);
+INSERT INTO t SELECT key + 10, value FROM t;
+INSERT INTO t SELECT key + 100, value FROM t ORDER BY key DESC;
+SELECT group_concat(key) FROM t;
+UPDATE t SET key = key + 1000;
+SELECT group_concat(key) FROM t;
+UPDATE t SET value = (SELECT max(key) FROM t) WHERE key < 1010;
+SELECT * FROM t WHERE key < 1010;
+DELETE FROM t WHERE key IN (SELECT key - 10 FROM t) OR value > 25;
+SELECT * FROM t;
+REPLACE INTO t SELECT key, value + 1 FROM t;
+SELECT * FROM t;
+-- In a transaction, reads see its own changes, in every kind of scan.
+BEGIN;
+INSERT INTO t VALUES (5000, 'new'), (1050, 'new');
+DELETE FROM t WHERE key = 1011;
+UPDATE t SET value = 'changed' WHERE key = 1111;
+SELECT 'forward', key, value FROM t;
+SELECT 'backward', key FROM t ORDER BY key DESC;
+SELECT 'range', key FROM t WHERE key BETWEEN 1040 AND 1200;
+SELECT 'point', value FROM t WHERE key = 5000;
+SELECT 'gone', count(*) FROM t WHERE key = 1011;
+SELECT 'list', key FROM t WHERE key IN (1011, 1050, 1111, 5000);
+SELECT 'ends', min(key), max(key) FROM t;
+SELECT 'join', a.key, b.key FROM t AS a JOIN t AS b ON b.key = a.key + 3950;
+DELETE FROM t WHERE key >= 1050;
+SELECT 'rest', key FROM t;
+ROLLBACK;
+SELECT 'back', key, value FROM t;
