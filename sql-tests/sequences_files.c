@@ -440,7 +440,11 @@ damage_log(const char *format, int code, const char *names)
     for (int reopened = 0; reopened < 2; reopened++) {
         if (reopened == 0)
             db_must(db, format, log + 1);
-        expect_error(db, "SELECT * FROM t", code, names);
+        /* What is open may still be read, if it is right. */
+        if (reopened == 1 || db_run(db, "SELECT * FROM t") != SQLITE_OK)
+            expect_error(db, "SELECT * FROM t", code, names);
+        else
+            expect_rows(db, format, 3);
         expect_error(db, "INSERT INTO t VALUES(9, 9)", code, names);
         db_expect(db, "SELECT count(*) FROM o", "3\n");
         db_close(db);
