@@ -45,8 +45,8 @@ print_from(struct moss_collection *c, struct moss_slice lo)
     enum moss_status st = moss_iterator_last(it);
     for (; st == MOSS_OK; st = moss_iterator_prev(it)) {
         moss_iterator_current(it, &k, &v);
-        printf("%.*s is %.*s\n", (int)k.len, (const char *)k.bytes,
-               (int)v.len, (const char *)v.bytes);
+        printf("%.*s is %.*s\n", (int)k.len, (const char *)k.bytes, (int)v.len,
+               (const char *)v.bytes);
     }
     must("prev", st == MOSS_DONE ? MOSS_OK : st);
     moss_iterator_free(it);

@@ -136,8 +136,8 @@ lap(struct result *r, enum phase phase, uint64_t *since)
 }
 
 static void
-run_phases(const struct options *o, const struct engine *engine,
-           bool is_random, const char *dir, struct result *r)
+run_phases(const struct options *o, const struct engine *engine, bool is_random,
+           const char *dir, struct result *r)
 {
     struct data_sum scanned = { 0, 0, 0 };
     struct data_sum got = { 0, 0, 0 };
@@ -217,8 +217,8 @@ watch(pid_t pid, int fd, const char *name, struct result *r)
 }
 
 static void
-run_engine(const struct options *o, const struct engine *engine,
-           bool is_random, struct result *r)
+run_engine(const struct options *o, const struct engine *engine, bool is_random,
+           struct result *r)
 {
     char dir[MAX_PATH];
     int fds[2];
@@ -283,8 +283,8 @@ run_order(const struct options *o, bool is_random)
            "batches of %llu,\n      %s order, seed %llu, median of %zu "
            "run%s; making the data takes %.0f ms of load\n",
            (unsigned long long)o->data.items, kinds[o->data.kind],
-           DATA_VALUE_LEN, (double)r->bytes / 1e6,
-           (unsigned long long)o->batch, is_random ? "random" : "sequential",
+           DATA_VALUE_LEN, (double)r->bytes / 1e6, (unsigned long long)o->batch,
+           is_random ? "random" : "sequential",
            (unsigned long long)o->data.seed, o->runs, o->runs == 1 ? "" : "s",
            generator_ms(o, is_random));
     for (size_t run = 0; run < o->runs; run++) {

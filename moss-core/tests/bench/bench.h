@@ -96,8 +96,7 @@ struct engine {
     void (*scan)(void *e, struct data_sum *sum);
     /* Before the first get. */
     void (*begin_gets)(void *e);
-    void (*get)(void *e, const void *key, size_t key_len,
-                struct data_sum *sum);
+    void (*get)(void *e, const void *key, size_t key_len, struct data_sum *sum);
 };
 
 extern const struct engine engine_moss, engine_sqlite, engine_lmdb,

@@ -300,12 +300,12 @@ compare(const void *a, const void *b)
 }
 
 static void
-print_table(const struct options *o,
-            double (*results)[N_MEASURES][MAX_RUNS])
+print_table(const struct options *o, double (*results)[N_MEASURES][MAX_RUNS])
 {
     printf("SQLite %s, WAL, cache 256 MiB; keys are integers in %s order, "
-           "values of %d bytes;\n%" PRId64 " rows in one transaction, then %"
-           PRId64 " commits of each kind; median of %zu run%s\n\n",
+           "values of %d bytes;\n%" PRId64
+           " rows in one transaction, then %" PRId64
+           " commits of each kind; median of %zu run%s\n\n",
            sqlite3_libversion(), o->is_random ? "random" : "ascending",
            VALUE_LEN, o->rows, o->commits, o->runs, o->runs == 1 ? "" : "s");
     printf("%-46s", "");
@@ -353,6 +353,7 @@ parse(struct options *o, int argc, char **argv)
         { "runs", required_argument, NULL, 'r' },
         { "order", required_argument, NULL, 'o' },
         { "dir", required_argument, NULL, 'd' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     int c = getopt_long(argc, argv, "", longs, NULL);
@@ -371,8 +372,8 @@ parse(struct options *o, int argc, char **argv)
         } else if (c == 'd') {
             o->dir = optarg;
         } else {
-            fputs(usage, stderr);
-            exit(2);
+            fputs(usage, c == 'h' ? stdout : stderr);
+            exit(c == 'h' ? 0 : 2);
         }
     }
     if (optind != argc)

@@ -19,7 +19,7 @@ static void
 put_digits(uint8_t *p, size_t n, uint64_t v, unsigned base)
 {
     while (n > 0) {
-        p[--n] = (uint8_t)"0123456789abcdef"[v % base];
+        p[--n] = (uint8_t) "0123456789abcdef"[v % base];
         v /= base;
     }
 }

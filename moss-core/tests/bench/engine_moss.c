@@ -114,8 +114,8 @@ moss_get(void *engine, const void *key, size_t key_len, struct data_sum *sum)
     struct moss *e = engine;
     struct moss_value value;
 
-    check("get", moss_collection_get(e->collection, moss_slice(key, key_len),
-                                     &value));
+    check("get",
+          moss_collection_get(e->collection, moss_slice(key, key_len), &value));
     data_sum_add(sum, key, key_len, value.bytes.bytes, value.bytes.len);
     moss_value_release(&value);
 }

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 
 static const struct engine *const known[] = {
-    &engine_moss,
-    &engine_sqlite,
+    &engine_moss,    &engine_sqlite,
 #ifdef HAVE_LMDB
     &engine_lmdb,
 #endif
