@@ -37,19 +37,26 @@ vtab_free(struct vtab *v)
     sqlite3_free(v);
 }
 
-/* Is the text of this connection's databases UTF-16? */
+/*
+ * Is the text of this connection's databases UTF-16?  Yes, if an authorizer
+ * keeps us from asking: planning is more careful then.
+ */
 static int
 read_encoding(sqlite3 *db, bool *utf16)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, "PRAGMA encoding", -1, &stmt, NULL);
 
+    *utf16 = true;
+    if (rc == SQLITE_AUTH)
+        return SQLITE_OK;
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
 
-        *utf16 = name != NULL && strncmp(name, "UTF-16", 6) == 0;
         if (name == NULL)
             rc = SQLITE_NOMEM;
+        else
+            *utf16 = strcmp(name, "UTF-8") != 0;
     }
     if (rc == SQLITE_OK)
         return sqlite3_finalize(stmt);

@@ -1,0 +1,20 @@
+-- What is refused, with the words of an ordinary table where there is one.
+CREATE VIRTUAL TABLE t USING moss;
+INSERT INTO t VALUES (1, 'one');
+INSERT INTO t VALUES (2, 'two'), (1.0, 'one again'), (3, 'three');
+SELECT key, value FROM t;
+INSERT INTO t VALUES (NULL, 1);
+INSERT OR REPLACE INTO t VALUES (NULL, 1);
+INSERT INTO t(value) VALUES (1);
+UPDATE t SET key = NULL;
+INSERT INTO t VALUES (zeroblob(16777215), 'the key is too long');
+INSERT INTO t VALUES (zeroblob(16777214), 'the longest key');
+UPDATE t SET value = zeroblob(268435456) WHERE key = 1;
+SELECT typeof(key), length(key), value FROM t;
+INSERT INTO t VALUES (1, 2) ON CONFLICT DO NOTHING;
+SELECT rowid FROM t;
+SELECT * FROM t WHERE key MATCH 'x';
+INSERT INTO t VALUES (1, 2, 3);
+CREATE INDEX i ON t(value);
+CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END;
+ALTER TABLE t ADD COLUMN more;
