@@ -1,0 +1,374 @@
+/*
+ * Damage of stored bytes: what was written here is noticed when it is read,
+ * or does not matter; what Go moss wrote is at least never read outside of.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/reaper.h"
+#include "moss.h"
+#include "store/extras.h"
+#include "support/mem_os.h"
+#include "support/operators.h"
+#include "support/stores.h"
+
+Suite *suite_extras(void);
+
+#define DIR "/store"
+
+static struct mem_os *mem;
+static struct moss_os *os;
+
+static void
+setup(void)
+{
+    mem = mem_os_new();
+    os = mem_os_base(mem);
+}
+
+static void
+teardown(void)
+{
+    reaper_drain();
+    ck_assert_uint_eq(mem_os_open_files(mem), 0);
+    mem_os_free(mem);
+}
+
+/* ------------------------------------------------------------------ */
+/* Reading what may be damaged                                        */
+/* ------------------------------------------------------------------ */
+
+/* The content, or the status of the first failure. */
+struct content {
+    char *text;
+    size_t n;
+    enum moss_status st;
+};
+
+static void
+put(struct content *c, const void *bytes, size_t n)
+{
+    c->text = realloc(c->text, c->n + n + 1);
+    memcpy(c->text + c->n, bytes, n);
+    c->n += n;
+    c->text[c->n] = '\0';
+}
+
+static void read_tree(struct content *c, struct moss_snapshot *snap);
+
+struct child_arg {
+    struct content *c;
+    struct moss_snapshot *snap;
+};
+
+static enum moss_status
+read_child(void *arg, struct moss_slice name)
+{
+    struct child_arg *a = arg;
+    struct moss_snapshot *child = NULL;
+
+    a->c->st = moss_snapshot_child(a->snap, name, &child);
+    if (a->c->st < 0)
+        return a->c->st;
+    put(a->c, name.bytes, name.len);
+    put(a->c, "{", 1);
+    read_tree(a->c, child);
+    put(a->c, "}", 1);
+    moss_snapshot_unref(child);
+    return a->c->st;
+}
+
+static void
+read_tree(struct content *c, struct moss_snapshot *snap)
+{
+    struct child_arg a = { c, snap };
+    struct moss_iterator *it = NULL;
+    struct moss_slice key, value;
+    enum moss_status st = moss_snapshot_iterate(snap, NULL, NULL, &it);
+
+    while (st == MOSS_OK && (st = moss_iterator_next(it)) == MOSS_OK) {
+        struct moss_value found;
+
+        moss_iterator_current(it, &key, &value);
+        put(c, key.bytes, key.len);
+        put(c, "=", 1);
+        put(c, value.bytes, value.len);
+        put(c, " ", 1);
+        /* The way by search must not leave the bytes either. */
+        if (moss_snapshot_get(snap, key, &found) == MOSS_OK)
+            moss_value_release(&found);
+    }
+    if (it != NULL)
+        moss_iterator_free(it);
+    if (st == MOSS_DONE)
+        st = moss_snapshot_children(snap, read_child, &a);
+    if (st < 0)
+        c->st = st;
+}
+
+static struct content
+read_store(const struct moss_store_options *options)
+{
+    struct content c = { NULL, 0, MOSS_OK };
+    struct driver d;
+
+    put(&c, "", 0);
+    c.st = driver_open(&d, DIR, options);
+    if (c.st == MOSS_OK)
+        read_tree(&c, d.newest);
+    driver_close(&d);
+    return c;
+}
+
+/* ------------------------------------------------------------------ */
+/* Damage                                                             */
+/* ------------------------------------------------------------------ */
+
+static void
+damage(struct rng *r, uint8_t *bytes, size_t *n)
+{
+    size_t pages = *n / 4096;
+    size_t a = 4096 * (size_t)rng_below(r, pages);
+    size_t b = 4096 * (size_t)rng_below(r, pages);
+
+    switch (rng_below(r, 6)) {
+    case 0:
+        *n = (size_t)rng_below(r, *n);
+        break;
+    case 1:
+        memset(bytes + a, 0, 4096);
+        break;
+    case 2:
+        memcpy(bytes + a, bytes + b, 4096);
+        break;
+    case 3: /* one sector of 512 bytes comes from elsewhere */
+        memcpy(bytes + a + 512 * rng_below(r, 8), bytes + b, 512);
+        break;
+    default:
+        for (uint64_t k = rng_below(r, 4) + 1; k > 0; k--)
+            bytes[rng_below(r, *n)] ^= (uint8_t)(1u << rng_below(r, 8));
+        break;
+    }
+}
+
+/* Is text the state after one of the updates? */
+static bool
+is_a_state(const char *text, char *const *states, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(text, states[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum { N_UPDATES = 6, N_ROUNDS = 2000 };
+
+/* Make a store of several segments, and remember each state of it. */
+static void
+make_states(char *states[N_UPDATES + 1])
+{
+    struct moss_store_options o = { .os = os };
+    struct driver d;
+    char text[4096];
+
+    assert_ok(driver_open(&d, DIR, &o));
+    for (int i = 0; i <= N_UPDATES; i++) {
+        struct content c = { NULL, 0, MOSS_OK };
+        int n = 0, entries = 40 - 6 * i;
+
+        put(&c, "", 0);
+        read_tree(&c, d.newest);
+        states[i] = c.text;
+        for (int k = 0; k < entries; k++)
+            n += snprintf(text + n, sizeof text - (size_t)n, "k%d_%d=%d ",
+                          k % 7, k * 13 % 50, i * k);
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      "-k0_0 kid{x%d=%d -x1 deep{y=%d}}", i, i, i);
+        if (i < N_UPDATES)
+            assert_ok(driver_apply(&d, text));
+    }
+    driver_close(&d);
+}
+
+static uint8_t *
+read_data(char **path, size_t *n)
+{
+    struct moss_store_options o = { .os = os, .readonly = true };
+    struct driver d;
+
+    assert_ok(driver_open(&d, DIR, &o));
+    *path = driver_data_path(&d);
+    driver_close(&d);
+    return file_read_all(os, *path, n);
+}
+
+START_TEST(damage_is_noticed_or_harmless)
+{
+    char *states[N_UPDATES + 1], *path;
+    size_t n, noticed = 0, newest = 0;
+    uint8_t *bytes, *copy;
+    struct rng r;
+
+    make_states(states);
+    bytes = read_data(&path, &n);
+    copy = malloc(n);
+    rng_init(&r, test_seed(20240607) + (uint64_t)_i);
+    for (int round = 0; round < N_ROUNDS; round++) {
+        struct moss_store_options o = { .os = os, .readonly = true,
+                                        .no_mmap = _i == 1 };
+        size_t len = n;
+        struct content c;
+
+        memcpy(copy, bytes, n);
+        damage(&r, copy, &len);
+        file_write_all(os, path, copy, len);
+        c = read_store(&o);
+        if (c.st < 0)
+            noticed++;
+        else
+            ck_assert_msg(is_a_state(c.text, states, N_UPDATES + 1),
+                          "round %d reads %s", round, c.text);
+        newest += c.st == MOSS_OK && strcmp(c.text, states[N_UPDATES]) == 0;
+        free(c.text);
+    }
+    /* Both happen, and often. */
+    ck_assert_uint_gt(noticed, 100);
+    ck_assert_uint_gt(newest, 200);
+    for (int i = 0; i <= N_UPDATES; i++)
+        free(states[i]);
+    free(copy);
+    free(bytes);
+    free(path);
+}
+END_TEST
+
+START_TEST(damaged_stores_of_go_do_not_crash_a_reader)
+{
+    static const char *const names[] = { "children", "compacted", "merge",
+                                         "partial" };
+    struct moss_store_options o = { .os = os, .merge = &merge_add,
+                                    .readonly = true };
+    char from[128], *path;
+    uint8_t *bytes, *copy;
+    size_t n;
+    struct rng r;
+
+    (void)snprintf(from, sizeof from, "moss-core/tests/fixtures/%s",
+                   names[_i]);
+    dir_copy(moss_os_posix(), from, os, DIR);
+    bytes = read_data(&path, &n);
+    copy = malloc(n);
+    rng_init(&r, test_seed(99) + (uint64_t)_i);
+    for (int round = 0; round < 300; round++) {
+        size_t len = n;
+
+        memcpy(copy, bytes, n);
+        damage(&r, copy, &len);
+        file_write_all(os, path, copy, len);
+        free(read_store(&o).text);
+    }
+    free(copy);
+    free(bytes);
+    free(path);
+}
+END_TEST
+
+START_TEST(damaged_store_can_be_compacted_or_says_why_not)
+{
+    char *states[N_UPDATES + 1], *path;
+    struct rng r;
+    uint8_t *bytes, *copy;
+    size_t n, failed = 0;
+
+    make_states(states);
+    bytes = read_data(&path, &n);
+    copy = malloc(n);
+    rng_init(&r, test_seed(5));
+    for (int round = 0; round < 300; round++) {
+        struct mem_os *m = mem_os_new();
+        struct moss_store_options o = { .os = mem_os_base(m),
+                                        .force_compaction = true };
+        size_t len = n;
+        struct driver d;
+
+        memcpy(copy, bytes, n);
+        damage(&r, copy, &len);
+        assert_ok(o.os->ops->mkdir(o.os, DIR));
+        file_write_all(o.os, path, copy, len);
+        if (driver_open(&d, DIR, &o) < 0 || driver_apply(&d, "new=1") < 0) {
+            ck_assert_int_ne(d.err.status, MOSS_OK);
+            failed++;
+        }
+        driver_close(&d);
+        reaper_drain();
+        mem_os_free(m);
+    }
+    ck_assert_uint_gt(failed, 10);
+    for (int i = 0; i <= N_UPDATES; i++)
+        free(states[i]);
+    free(copy);
+    free(bytes);
+    free(path);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+/* Where the extras are                                               */
+/* ------------------------------------------------------------------ */
+
+START_TEST(header_is_of_one_place_in_one_file)
+{
+    struct segment_loc loc = { .kvs_off = 4096, .kvs_bytes = 160,
+                               .buf_off = 8192, .buf_bytes = 77,
+                               .n_set = 10, .has_extras = true };
+    uint8_t header[EXTRAS_HEADER];
+
+    extras_encode(&loc, 5, header);
+    ck_assert(extras_match(&loc, 5, header));
+    ck_assert(!extras_match(&loc, 6, header));
+    for (size_t i = 0; i < sizeof header; i++) {
+        header[i] ^= 1;
+        ck_assert_msg(!extras_match(&loc, 5, header), "byte %zu", i);
+        header[i] ^= 1;
+    }
+    loc.kvs_off += 4096;
+    loc.buf_off += 4096;
+    ck_assert(!extras_match(&loc, 5, header));
+}
+END_TEST
+
+START_TEST(extras_need_room)
+{
+    struct segment_loc loc = { .kvs_off = 4096, .kvs_bytes = 4096 - 80,
+                               .buf_off = 8192, .buf_bytes = 0,
+                               .n_set = 251, .has_extras = true };
+
+    ck_assert(!loc_is_sound(&loc, 12288));
+    loc.has_extras = false;
+    ck_assert(loc_is_sound(&loc, 12288));
+    loc.has_extras = true;
+    loc.buf_off = 12288;
+    ck_assert_uint_eq(loc_end(&loc), 12288 + 4);
+    ck_assert(loc_is_sound(&loc, 12292));
+    ck_assert(!loc_is_sound(&loc, 12291));
+}
+END_TEST
+
+Suite *
+suite_extras(void)
+{
+    Suite *s = suite_create("extras");
+    TCase *tc = tcase_create("extras");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, damage_is_noticed_or_harmless, 0, 2);
+    tcase_add_loop_test(tc, damaged_stores_of_go_do_not_crash_a_reader, 0, 4);
+    tcase_add_test(tc, damaged_store_can_be_compacted_or_says_why_not);
+    tcase_add_test(tc, header_is_of_one_place_in_one_file);
+    tcase_add_test(tc, extras_need_room);
+    suite_add_tcase(s, tc);
+    return s;
+}
