@@ -250,6 +250,11 @@ report_open(struct table *t, enum moss_status st, const struct moss_error *why,
                             "moss: another process has the store %s open;"
                             " one process at a time can use it",
                             dir);
+    if (st == MOSS_CANTOPEN && *dir == '\0')
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: the rows of %s were in memory, and are"
+                            " gone with the database that they were made in",
+                            t->name);
     if (st == MOSS_CANTOPEN)
         return error_report(t, SQLITE_CANTOPEN,
                             "moss: there is no store in %s", dir);
@@ -307,6 +312,9 @@ conn_store_fill(struct table *t, const struct store_row *row, bool create,
         sqlite3_snprintf((int)sizeof identity.merge_name, identity.merge_name,
                          "%s", t->decl.merge);
     }
+    /* Names that begin so are shared by the process's connections. */
+    if (row->path == NULL && cs->file[0] == '/')
+        request.shared_name = cs->file;
     if (row->path != NULL) {
         dir = store_directory(db, t->schema, row);
         if (dir == NULL)

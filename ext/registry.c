@@ -178,6 +178,7 @@ shared_store_free(struct shared_store *ss)
     home_files_free(atomic_load(&ss->home_files));
     sqlite3_mutex_free(ss->mu);
     sqlite3_free(ss->live);
+    sqlite3_free(ss->shared_name);
     sqlite3_free(ss->dir);
     sqlite3_free(ss);
 }
@@ -219,6 +220,21 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
 }
 
 static enum moss_status
+open_in_memory(struct shared_store *ss, const struct open_request *request)
+{
+    if (!request->create)
+        return MOSS_CANTOPEN;
+    memcpy(ss->id, request->id, sizeof ss->id);
+    if (request->shared_name == NULL)
+        return MOSS_OK;
+    ss->shared_name = sqlite3_mprintf("%s", request->shared_name);
+    if (ss->shared_name == NULL)
+        return MOSS_NOMEM;
+    ss->refs++;
+    return MOSS_OK;
+}
+
+static enum moss_status
 store_new(const struct open_request *request, struct shared_store **out,
           struct moss_error *detail)
 {
@@ -237,7 +253,7 @@ store_new(const struct open_request *request, struct shared_store **out,
     atomic_init(&ss->maybe_dropped, true);
     ss->mu = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
     if (ss->memory)
-        memcpy(ss->id, request->id, sizeof ss->id);
+        st = open_in_memory(ss, request);
     else
         st = open_on_disk(ss, request, detail);
     if (st == MOSS_OK)
@@ -293,6 +309,39 @@ request_fits(const struct open_request *request, const struct shared_store *ss,
     return MOSS_INVALID;
 }
 
+/* Drop a reference.  Registry locked. */
+static void
+registry_release(struct shared_store *ss)
+{
+    struct shared_store **p;
+
+    if (--ss->refs > 0)
+        return;
+    for (p = &registry; *p != ss; p = &(*p)->next)
+        continue;
+    *p = ss->next;
+    shared_store_free(ss);
+}
+
+/*
+ * A database in memory is new under its name: an older one of that name is
+ * gone, and with it what its store was kept for.
+ */
+static void
+registry_forget_name(const char *name)
+{
+    struct shared_store *ss = registry;
+
+    while (ss != NULL &&
+           (ss->shared_name == NULL || strcmp(ss->shared_name, name) != 0))
+        ss = ss->next;
+    if (ss == NULL)
+        return;
+    sqlite3_free(ss->shared_name);
+    ss->shared_name = NULL;
+    registry_release(ss);
+}
+
 enum moss_status
 registry_open(const struct open_request *request, struct shared_store **out,
               struct moss_error *detail)
@@ -307,6 +356,8 @@ registry_open(const struct open_request *request, struct shared_store **out,
         if (st == MOSS_OK)
             ss->refs++;
     } else {
+        if (request->create && request->shared_name != NULL)
+            registry_forget_name(request->shared_name);
         st = store_new(request, &ss, detail);
         if (st == MOSS_OK) {
             ss->next = registry;
@@ -320,29 +371,14 @@ registry_open(const struct open_request *request, struct shared_store **out,
 }
 
 void
-registry_ref(struct shared_store *ss)
-{
-    sqlite3_mutex *lock = registry_lock();
-
-    ss->refs++;
-    sqlite3_mutex_leave(lock);
-}
-
-void
 registry_unref(struct shared_store *ss)
 {
     sqlite3_mutex *lock;
-    struct shared_store **p;
 
     if (ss == NULL)
         return;
     lock = registry_lock();
-    if (--ss->refs == 0) {
-        for (p = &registry; *p != ss; p = &(*p)->next)
-            continue;
-        *p = ss->next;
-        shared_store_free(ss);
-    }
+    registry_release(ss);
     sqlite3_mutex_leave(lock);
 }
 

@@ -104,7 +104,8 @@ add_store(struct table *t, struct store_row *row)
     struct moss_store_identity identity;
     struct moss_snapshot *newest;
     char *err = NULL;
-    bool create = row->is_default || t->decl.codec == CODEC_TYPED;
+    bool create = row->is_default || row->path == NULL ||
+                  t->decl.codec == CODEC_TYPED;
     int rc;
 
     sqlite3_randomness(STORE_ID_BYTES, row->id);

@@ -227,6 +227,12 @@ struct shared_store {
     uint64_t dev, ino; /* of the directory; memory: 0 */
     char *dir;         /* for messages; memory: NULL */
     uint8_t id[STORE_ID_BYTES]; /* memory: the key */
+    /*
+     * Of a store in memory, the database that connections of this process
+     * share by name: the registry has a reference of its own then, as nobody
+     * tells when that database goes.  Guarded by the registry's mutex.
+     */
+    char *shared_name;
     const struct moss_merge_operator *merge;
     struct moss_store *store; /* memory: NULL */
     /* What makes the marker durable; set once, by the home database. */
@@ -252,6 +258,7 @@ struct open_request {
     const char *dir;   /* NULL: memory */
     const uint8_t *id; /* memory: which; else NULL or what it must be */
     bool create;       /* a store that is not there yet */
+    const char *shared_name; /* memory: see shared_store; may be NULL */
     bool readonly;     /* will never write: leave no trace */
     bool async;
     const struct moss_merge_operator *merge;
@@ -265,7 +272,6 @@ struct open_request {
 enum moss_status registry_open(const struct open_request *request,
                                struct shared_store **out,
                                struct moss_error *detail);
-void registry_ref(struct shared_store *ss);
 /* The last one persists and closes the store. */
 void registry_unref(struct shared_store *ss);
 
