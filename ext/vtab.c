@@ -149,8 +149,17 @@ vtab_destroy(sqlite3_vtab *vtab)
 {
     int rc = table_destroy((struct table *)vtab);
 
-    /* After a failure SQLite keeps the object. */
-    return rc == SQLITE_OK ? vtab_disconnect(vtab) : rc;
+    if (rc == SQLITE_OK)
+        return vtab_disconnect(vtab);
+    /*
+     * SQLite keeps the object, but takes no message from here: left behind,
+     * it would be taken for the reason why a later COMMIT failed.
+     */
+    if (vtab->zErrMsg != NULL)
+        sqlite3_log(rc, "%s", vtab->zErrMsg);
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = NULL;
+    return rc;
 }
 
 static int
