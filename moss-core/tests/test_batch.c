@@ -209,8 +209,7 @@ START_TEST(keys_and_values_have_limits)
     struct moss_batch *batch;
     struct moss_slice none = { NULL, 0 };
     struct moss_slice long_key = { (const uint8_t *)"", MOSS_MAX_KEY + 1 };
-    struct moss_slice long_value = { (const uint8_t *)"",
-                                     MOSS_MAX_VALUE + 1 };
+    struct moss_slice long_value = { (const uint8_t *)"", MOSS_MAX_VALUE + 1 };
 
     assert_ok(moss_batch_new(0, 0, &batch));
     assert_status(moss_batch_set(batch, long_key, none), MOSS_TOO_BIG);
@@ -228,9 +227,9 @@ START_TEST(a_failed_change_leaves_the_batch_as_it_was)
 
     fail_alloc_install();
     fail_alloc_nth(1);
-    assert_status(moss_batch_set(batch, moss_str("b"),
-                                 moss_slice(big, sizeof(big))),
-                  MOSS_NOMEM);
+    assert_status(
+        moss_batch_set(batch, moss_str("b"), moss_slice(big, sizeof(big))),
+        MOSS_NOMEM);
     fail_alloc_remove();
     ck_assert_uint_eq(moss_batch_count(batch), 1);
     ck_assert_uint_eq(moss_batch_bytes(batch), 2);
@@ -272,19 +271,23 @@ END_TEST
 START_TEST(names_are_utf8_and_harmless)
 {
     static const char *const bad[] = {
-        "",     ".",          ".a",           "\x80",     "a\xff",
-        "\xc3", "\xc0\x80",   "\xe0\x80\x80", "a0m1o2sb", "\xed\xa0\x80",
-        "3s4p5s", "\xf4\x90\x80\x80", "\xc1\xbf", "\xf0\x80\x80\x80",
+        "",         ".",
+        ".a",       "\x80",
+        "a\xff",    "\xc3",
+        "\xc0\x80", "\xe0\x80\x80",
+        "a0m1o2sb", "\xed\xa0\x80",
+        "3s4p5s",   "\xf4\x90\x80\x80",
+        "\xc1\xbf", "\xf0\x80\x80\x80",
     };
-    static const char *const good[] = { "a", "a.b", "\xc3\xa4", "0m1o2",
-                                        "\xe2\x82\xac",
-                                        "\xf0\x9f\x8c\xb1 moss",
-                                        "\xef\xbf\xbf" };
+    static const char *const good[] = {
+        "a",           "a.b",          "\xc3\xa4",
+        "0m1o2",       "\xe2\x82\xac", "\xf0\x9f\x8c\xb1 moss",
+        "\xef\xbf\xbf"
+    };
     uint8_t longest[1025];
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ck_assert_msg(batch_check_child_name(moss_str(bad[i])) ==
-                          MOSS_INVALID,
+        ck_assert_msg(batch_check_child_name(moss_str(bad[i])) == MOSS_INVALID,
                       "bad name %zu", i);
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_ok(batch_check_child_name(moss_str(good[i])));
@@ -292,8 +295,7 @@ START_TEST(names_are_utf8_and_harmless)
     assert_ok(batch_check_child_name(moss_slice(longest, 1024)));
     assert_status(batch_check_child_name(moss_slice(longest, 1025)),
                   MOSS_INVALID);
-    assert_status(batch_check_child_name(moss_slice("a\0b", 3)),
-                  MOSS_INVALID);
+    assert_status(batch_check_child_name(moss_slice("a\0b", 3)), MOSS_INVALID);
 }
 END_TEST
 
@@ -303,8 +305,7 @@ START_TEST(bad_names_are_refused)
     const struct batch_child *children;
 
     assert_ok(moss_batch_new(0, 0, &batch));
-    assert_status(moss_batch_child(batch, moss_str(".x"), &kid),
-                  MOSS_INVALID);
+    assert_status(moss_batch_child(batch, moss_str(".x"), &kid), MOSS_INVALID);
     ck_assert_ptr_null(kid);
     assert_status(moss_batch_del_child(batch, moss_str("")), MOSS_INVALID);
     ck_assert_uint_eq(batch_children(batch, &children), 0);

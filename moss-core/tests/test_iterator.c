@@ -115,8 +115,8 @@ END_TEST
 /* _i 0: one segment; 1: two. */
 START_TEST(done_stays_done_until_a_seek)
 {
-    struct moss_snapshot *snap = _i == 0 ? SNAPSHOT(NULL, "a=1 b=1")
-                                         : SNAPSHOT(NULL, "a=1", "b=1");
+    struct moss_snapshot *snap =
+        _i == 0 ? SNAPSHOT(NULL, "a=1 b=1") : SNAPSHOT(NULL, "a=1", "b=1");
     struct moss_iterator *it;
 
     assert_ok(moss_snapshot_iterate(snap, NULL, NULL, &it));
@@ -395,8 +395,8 @@ START_TEST(random_stacks_read_as_the_model)
             segment_unref(random_layer(&rng, m, 30));
             lower = foreign_new(m);
         }
-        snap = snapshot_of_stack(random_stack(
-            &rng, m, 6, 1 + rng_below(&rng, 60), lower));
+        snap = snapshot_of_stack(
+            random_stack(&rng, m, 6, 1 + rng_below(&rng, 60), lower));
         moss_snapshot_unref(lower);
         assert_reads_as(snap, m);
         for (int i = 0; i < 10; i++)
@@ -443,7 +443,7 @@ START_TEST(corrupt_segments_do_no_harm)
 
             for (int i = 0; i < 200 && st >= 0; i++)
                 st = rng_below(&rng, 3) == 0 ? moss_iterator_prev(it)
-                                                 : moss_iterator_next(it);
+                                             : moss_iterator_next(it);
             if (moss_iterator_last(it) == MOSS_OK)
                 for (size_t i = 0; moss_iterator_prev(it) == MOSS_OK; i++)
                     ck_assert_uint_le(i, 2 * n + 2);

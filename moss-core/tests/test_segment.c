@@ -69,8 +69,7 @@ START_TEST(keys_that_end_early_differ_from_keys_with_zeros)
     assert_slice(e.value, "x");
     assert_ok(segment_find(seg, moss_slice("\0", 1), &e));
     assert_slice(e.value, "y");
-    assert_status(segment_find(seg, moss_slice("\0\0", 2), &e),
-                  MOSS_NOT_FOUND);
+    assert_status(segment_find(seg, moss_slice("\0\0", 2), &e), MOSS_NOT_FOUND);
     assert_ok(segment_find(seg, moss_slice("\0\0\0", 3), &e));
     ck_assert_uint_eq(e.value.len, 0);
     segment_unref(seg);
@@ -230,8 +229,8 @@ START_TEST(reserved_bits_are_ignored)
 {
     struct entry e;
 
-    assert_ok(read_entry(word(2, 1, 0) | (uint64_t)0xf << 60 | 0xfu << 28, 0,
-                         &e));
+    assert_ok(
+        read_entry(word(2, 1, 0) | (uint64_t)0xf << 60 | 0xfu << 28, 0, &e));
     ck_assert_int_eq(e.op, MOSS_OP_DEL);
     ck_assert_uint_eq(e.key.len, 1);
     ck_assert_uint_eq(e.value.len, 0);
@@ -251,8 +250,7 @@ START_TEST(what_fails_verification_is_not_read)
         mapped_fail_nth(i);
         assert_status(segment_entry(mapped, 0, &e), MOSS_CORRUPT);
         mapped_fail_nth(i);
-        assert_status(segment_seek(mapped, moss_str("b"), &pos),
-                      MOSS_CORRUPT);
+        assert_status(segment_seek(mapped, moss_str("b"), &pos), MOSS_CORRUPT);
         mapped_fail_nth(i);
         assert_status(segment_find(mapped, moss_str("b"), &e), MOSS_CORRUPT);
     }

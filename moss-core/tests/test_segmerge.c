@@ -47,8 +47,8 @@ teardown(struct fixture *fx)
 }
 
 static void
-assert_merged(const struct fixture *fx,
-              const struct moss_merge_operator *merge, const char *want)
+assert_merged(const struct fixture *fx, const struct moss_merge_operator *merge,
+              const char *want)
 {
     struct segment *merged;
     char *text;
@@ -277,8 +277,8 @@ END_TEST
 /* What is out of order must not get into a segment that is trusted. */
 START_TEST(segments_out_of_order_are_corrupt)
 {
-    uint64_t first = (uint64_t)1 << ENTRY_OP_SHIFT |
-                     (uint64_t)1 << ENTRY_KEY_SHIFT;
+    uint64_t first = (uint64_t)1 << ENTRY_OP_SHIFT | (uint64_t)1
+                                                         << ENTRY_KEY_SHIFT;
     uint64_t kvs[6] = { first, 0, first, 2, first, 1 };
     struct segment *segs[2], *merged;
 
@@ -325,8 +325,8 @@ change_text(const struct segstack *stack,
 }
 
 static void
-assert_change(const struct fixture *fx,
-              const struct moss_merge_operator *merge, const char *want)
+assert_change(const struct fixture *fx, const struct moss_merge_operator *merge,
+              const char *want)
 {
     struct segstack *stack;
     char *text;
@@ -417,8 +417,8 @@ START_TEST(random_merges_keep_the_contents)
     rng_init(&rng, test_seed(6000) + (uint64_t)_i);
     for (int round = 0; round < 100; round++) {
         struct model *m = model_new();
-        struct segstack *stack = random_stack(
-            &rng, m, 8, 1 + rng_below(&rng, 100), NULL);
+        struct segstack *stack =
+            random_stack(&rng, m, 8, 1 + rng_below(&rng, 100), NULL);
         size_t from = rng_below(&rng, stack->n + 1);
         size_t to = from + rng_below(&rng, stack->n - from + 1);
         struct segment *segs[9], *merged;

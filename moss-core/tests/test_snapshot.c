@@ -18,8 +18,8 @@ overlay(struct moss_snapshot **snap, const char *text)
     struct moss_batch *batch = batch_of(text);
     struct moss_snapshot *over;
 
-    assert_ok(moss_snapshot_overlay(*snap, batch, 0, moss_batch_count(batch),
-                                    &over));
+    assert_ok(
+        moss_snapshot_overlay(*snap, batch, 0, moss_batch_count(batch), &over));
     moss_batch_free(batch);
     moss_snapshot_unref(*snap);
     *snap = over;

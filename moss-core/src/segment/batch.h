@@ -17,8 +17,8 @@ struct batch_child {
     struct moss_batch *batch; /* owned; NULL: only deleted */
 };
 
-size_t batch_children(const struct moss_batch *batch,
-                      const struct batch_child **out);
+size_t
+batch_children(const struct moss_batch *batch, const struct batch_child **out);
 
 /* MOSS_INVALID unless name may name a child collection (see moss.h). */
 MOSS_MUST_CHECK enum moss_status batch_check_child_name(struct moss_slice name);

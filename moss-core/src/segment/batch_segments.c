@@ -116,8 +116,7 @@ add_operands(struct work *w, struct moss_slice key)
     if (w->operands.n > 1)
         st = merge_op_partial(w->merge, key, &w->operands, &w->output);
     if (st == MOSS_OK)
-        return add_to_level(w, 0, MOSS_OP_MERGE, key,
-                            output_slice(&w->output));
+        return add_to_level(w, 0, MOSS_OP_MERGE, key, output_slice(&w->output));
     if (st < 0)
         return st;
     for (size_t i = 0; i < w->operands.n; i++) {
@@ -150,9 +149,8 @@ add_key(struct work *w, size_t i, size_t j)
     operands_reverse(&w->operands);
     if (e.op == MOSS_OP_MERGE)
         return add_operands(w, e.key);
-    st = merge_op_full(w->merge, e.key,
-                       e.op == MOSS_OP_SET ? &e.value : NULL, &w->operands,
-                       &w->output);
+    st = merge_op_full(w->merge, e.key, e.op == MOSS_OP_SET ? &e.value : NULL,
+                       &w->operands, &w->output);
     if (st < 0)
         return st;
     return add_to_level(w, 0, MOSS_OP_SET, e.key, output_slice(&w->output));
@@ -171,8 +169,8 @@ prefetch_change(const struct work *w, size_t i)
     if (i + 16 < w->n)
         prefetch((uintptr_t)(kvs + 2 * w->items[i + 16].index));
     if (i + 8 < w->n) {
-        uintptr_t p = (uintptr_t)w->buf +
-                      (uintptr_t)kvs[2 * w->items[i + 8].index + 1];
+        uintptr_t p =
+            (uintptr_t)w->buf + (uintptr_t)kvs[2 * w->items[i + 8].index + 1];
 
         prefetch(p);
         prefetch(p + 64);
@@ -233,12 +231,12 @@ build(struct work *w)
         return st;
     w->n_levels = 1;
     if (in_order) {
-        segment_builder_add_run(w->levels[0], w->batch->kvs + 2 * w->from,
-                                w->n, w->buf);
+        segment_builder_add_run(w->levels[0], w->batch->kvs + 2 * w->from, w->n,
+                                w->buf);
         return MOSS_OK;
     }
-    segment_sort(w->items, w->items + w->n, w->n,
-                 w->batch->kvs + 2 * w->from, w->buf, w->batch->prefix_len);
+    segment_sort(w->items, w->items + w->n, w->n, w->batch->kvs + 2 * w->from,
+                 w->buf, w->batch->prefix_len);
     return add_sorted(w);
 }
 

@@ -56,8 +56,8 @@ static enum moss_status
 grow(struct operands *list)
 {
     bool first = list->slices == list->few;
-    struct moss_slice *p = mem_resize(first ? NULL : list->slices,
-                                      2 * list->cap, sizeof(*p));
+    struct moss_slice *p =
+        mem_resize(first ? NULL : list->slices, 2 * list->cap, sizeof(*p));
 
     if (p == NULL)
         return MOSS_NOMEM;
@@ -118,15 +118,14 @@ merge_op_full(const struct moss_merge_operator *merge, struct moss_slice key,
     if (!merge_op_usable(merge))
         return MOSS_NO_OPERATOR;
     output_begin(out);
-    return judge(merge->full(merge->ctx, key, existing, list->slices, list->n,
-                             out),
-                 out);
+    return judge(
+        merge->full(merge->ctx, key, existing, list->slices, list->n, out),
+        out);
 }
 
 enum moss_status
-merge_op_partial(const struct moss_merge_operator *merge,
-                 struct moss_slice key, const struct operands *list,
-                 struct moss_output *out)
+merge_op_partial(const struct moss_merge_operator *merge, struct moss_slice key,
+                 const struct operands *list, struct moss_output *out)
 {
     enum moss_status st;
 

@@ -32,8 +32,8 @@ struct operands {
 
 void operands_init(struct operands *list);
 void operands_release(struct operands *list); /* idempotent */
-MOSS_MUST_CHECK enum moss_status operands_push(struct operands *list,
-                                               struct moss_slice operand);
+MOSS_MUST_CHECK enum moss_status
+operands_push(struct operands *list, struct moss_slice operand);
 void operands_reverse(struct operands *list);
 
 /* False for NULL and for an operator without full(). */
@@ -58,9 +58,8 @@ merge_op_full(const struct moss_merge_operator *merge, struct moss_slice key,
  * first.  MOSS_NOT_FOUND if they do not combine.
  */
 MOSS_MUST_CHECK enum moss_status
-merge_op_partial(const struct moss_merge_operator *merge,
-                 struct moss_slice key, const struct operands *list,
-                 struct moss_output *out);
+merge_op_partial(const struct moss_merge_operator *merge, struct moss_slice key,
+                 const struct operands *list, struct moss_output *out);
 
 /* Move out's content into value, for moss_value_release(). */
 void merge_op_give(struct moss_output *out, struct moss_value *value);

@@ -205,8 +205,8 @@ probe_init(struct probe *p, const struct segment *seg, struct moss_slice key,
  * come next.
  */
 static enum moss_status
-search(const struct segment *seg, const struct probe *p, size_t from,
-       size_t to, size_t *pos)
+search(const struct segment *seg, const struct probe *p, size_t from, size_t to,
+       size_t *pos)
 {
     while (from < to) {
         size_t mid = from + (to - from) / 2;

@@ -22,11 +22,11 @@
 #include "segment/segment.h"
 
 enum {
-    RUN = 12,        /* items that are sorted by insertion */
-    FEW = 48,        /* items for which dealing out does not pay */
-    TINY = 4,        /* items whose keys may as well be compared */
-    MAX_DEPTH = 24,  /* of groups within groups */
-    SPARE_BITS = 2   /* told apart by radix beyond log2 of the items */
+    RUN = 12,       /* items that are sorted by insertion */
+    FEW = 48,       /* items for which dealing out does not pay */
+    TINY = 4,       /* items whose keys may as well be compared */
+    MAX_DEPTH = 24, /* of groups within groups */
+    SPARE_BITS = 2  /* told apart by radix beyond log2 of the items */
 };
 
 struct sorter {
@@ -205,8 +205,7 @@ radix_sort(struct sort_item *items, struct sort_item *tmp, size_t n,
 /* ------------------------------------------------------------------ */
 
 static void sort_group(const struct sorter *s, struct sort_item *items,
-                       struct sort_item *tmp, size_t n, size_t skip,
-                       int depth);
+                       struct sort_item *tmp, size_t n, size_t skip, int depth);
 
 /* How many bytes all keys share; the first known ones are known to be. */
 static size_t

@@ -36,8 +36,7 @@ next(struct moss_iterator *base)
     if (it->pass == NULL)
         st = segmerge_new_split(
             it->segments == NULL ? NULL : it->segments->segs,
-            it->segments == NULL ? 0 : it->segments->n, &it->merge,
-            &it->pass);
+            it->segments == NULL ? 0 : it->segments->n, &it->merge, &it->pass);
     if (st == MOSS_OK)
         st = segmerge_next(it->pass, &e);
     if (st == MOSS_OK) {

@@ -41,10 +41,10 @@ load(struct cursor *c)
 __attribute__((always_inline)) static inline void
 prefetch_near(const struct cursor *c, size_t pos)
 {
-    uintptr_t words = (uintptr_t)(c->seg->kvs + 2 * pos);
-    uintptr_t key = (uintptr_t)c->seg->buf + (uintptr_t)c->seg->kvs[2 * pos + 1];
+    const uint64_t *words = c->seg->kvs + 2 * pos;
+    uintptr_t key = (uintptr_t)c->seg->buf + (uintptr_t)words[1];
 
-    prefetch(words + 64);
+    prefetch((uintptr_t)words + 64);
     prefetch(key);
     prefetch(key + 64);
 }
@@ -210,8 +210,8 @@ is_above(const struct heap *h, const struct heap_item *a,
 static inline size_t
 upper_child(const struct heap *h, size_t child)
 {
-    return child + (child + 1 < h->n && is_above(h, &h->items[child + 1],
-                                                 &h->items[child]));
+    return child + (child + 1 < h->n &&
+                    is_above(h, &h->items[child + 1], &h->items[child]));
 }
 
 /*

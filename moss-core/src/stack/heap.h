@@ -87,7 +87,7 @@ struct history {
     bool has_base; /* a set or delete was found */
     struct entry base;
 };
-MOSS_MUST_CHECK enum moss_status heap_gather(struct heap *h,
-                                             struct history *out);
+MOSS_MUST_CHECK enum moss_status
+heap_gather(struct heap *h, struct history *out);
 
 #endif

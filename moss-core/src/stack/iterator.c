@@ -136,15 +136,14 @@ many_last(struct moss_iterator *base)
 static enum moss_status
 many_seek(struct moss_iterator *base, struct moss_slice key)
 {
-    return place(container_of(base, struct stack_iterator, base), AT_SEEK,
-                 key);
+    return place(container_of(base, struct stack_iterator, base), AT_SEEK, key);
 }
 
 static enum moss_status
 many_seek_for_prev(struct moss_iterator *base, struct moss_slice key)
 {
-    return place(container_of(base, struct stack_iterator, base),
-                 AT_SEEK_BACK, key);
+    return place(container_of(base, struct stack_iterator, base), AT_SEEK_BACK,
+                 key);
 }
 
 /* Step off the current entry against the direction of the last move. */
@@ -214,7 +213,7 @@ iterator_free(struct moss_iterator *base)
 }
 
 static const struct moss_iterator_ops many_ops = {
-    many_first, many_last, many_seek, many_seek_for_prev,
+    many_first, many_last, many_seek,    many_seek_for_prev,
     many_next,  many_prev, iterator_free
 };
 

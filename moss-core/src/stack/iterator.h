@@ -14,13 +14,13 @@ enum iterator_state {
 
 struct stack_iterator {
     struct moss_iterator base;
-    struct moss_snapshot *owner; /* one reference, or NULL */
+    struct moss_snapshot *owner;      /* one reference, or NULL */
     struct moss_merge_operator merge; /* full NULL: none */
     enum iterator_state state;
     enum moss_status error;
     struct history history;
-    struct moss_output output; /* the value, where an operator made it */
-    struct buf turn_key;       /* a copy of the key, while it turns round */
+    struct moss_output output;   /* the value, where an operator made it */
+    struct buf turn_key;         /* a copy of the key, while it turns round */
     struct moss_iterator *lower; /* owned; NULL: none */
     struct heap heap;
     size_t n;

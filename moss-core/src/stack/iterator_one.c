@@ -112,6 +112,6 @@ one_prev(struct moss_iterator *base)
 }
 
 const struct moss_iterator_ops iterator_one_ops = {
-    one_first, one_last, one_seek, one_seek_for_prev,
+    one_first, one_last, one_seek,     one_seek_for_prev,
     one_next,  one_prev, iterator_free
 };

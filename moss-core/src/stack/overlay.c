@@ -32,8 +32,7 @@ child(void *owner, struct moss_slice name, struct moss_snapshot **out)
 
 static enum moss_status
 children(void *owner,
-         enum moss_status (*each)(void *arg, struct moss_slice name),
-         void *arg)
+         enum moss_status (*each)(void *arg, struct moss_slice name), void *arg)
 {
     struct overlay *o = owner;
 

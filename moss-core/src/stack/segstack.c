@@ -13,8 +13,8 @@
 #include "segment/merge_op.h"
 
 enum moss_status
-segstack_new(struct moss_snapshot *lower, struct segment *const *segs,
-             size_t n, struct segstack **out)
+segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
+             struct segstack **out)
 {
     struct segstack *stack;
 
@@ -149,8 +149,8 @@ static uint64_t
 range_bytes(const struct segment *seg, size_t from, size_t to)
 {
     if (!segment_is_packed(seg))
-        return share(seg->totals.key_bytes + seg->totals.value_bytes,
-                     to - from, seg->n);
+        return share(seg->totals.key_bytes + seg->totals.value_bytes, to - from,
+                     seg->n);
     return (to < seg->n ? seg->kvs[2 * to + 1] : seg->buf_bytes) -
            seg->kvs[2 * from + 1];
 }

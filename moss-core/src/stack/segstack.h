@@ -68,8 +68,8 @@ segmerge_new(struct segment *const *segs, size_t n,
              const struct segstack *below,
              const struct moss_merge_operator *merge, struct segmerge **out);
 /* MOSS_OK, MOSS_DONE or a failure.  out's slices last until the next call. */
-MOSS_MUST_CHECK enum moss_status segmerge_next(struct segmerge *m,
-                                               struct entry *out);
+MOSS_MUST_CHECK enum moss_status
+segmerge_next(struct segmerge *m, struct entry *out);
 void segmerge_free(struct segmerge *m);
 
 /* The same, into one segment in memory.  *out may have no entries. */

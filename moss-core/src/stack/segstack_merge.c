@@ -73,8 +73,7 @@ start(struct segmerge *m)
 
 static enum moss_status
 make(struct segment *const *segs, size_t n, const struct segstack *below,
-     const struct moss_merge_operator *merge, bool split,
-     struct segmerge **out)
+     const struct moss_merge_operator *merge, bool split, struct segmerge **out)
 {
     size_t bytes = sizeof(struct segmerge) +
                    n * (sizeof(struct cursor) + sizeof(struct heap_item));
@@ -185,8 +184,8 @@ static enum moss_status
 give_without_operator(struct segmerge *m, struct entry *out)
 {
     const struct history *h = &m->history;
-    bool over_nothing = !h->has_base ||
-                        (h->base.op == MOSS_OP_DEL && m->below == NULL);
+    bool over_nothing =
+        !h->has_base || (h->base.op == MOSS_OP_DEL && m->below == NULL);
 
     if (m->split)
         return give_split(m, out);

@@ -16,7 +16,7 @@
 struct snapshot {
     struct moss_snapshot base;
     struct refs refs;
-    struct segstack *stack; /* one reference */
+    struct segstack *stack;           /* one reference */
     struct moss_merge_operator merge; /* full NULL: none */
     struct moss_tag tag;
     const struct snapshot_family *family; /* NULL: no children */
@@ -30,8 +30,7 @@ ours(struct moss_snapshot *base)
 }
 
 static enum moss_status
-get(struct moss_snapshot *base, struct moss_slice key,
-    struct moss_value *value)
+get(struct moss_snapshot *base, struct moss_slice key, struct moss_value *value)
 {
     struct snapshot *s = ours(base);
 
@@ -60,8 +59,7 @@ child(struct moss_snapshot *base, struct moss_slice name,
 
 static enum moss_status
 children(struct moss_snapshot *base,
-         enum moss_status (*each)(void *arg, struct moss_slice name),
-         void *arg)
+         enum moss_status (*each)(void *arg, struct moss_slice name), void *arg)
 {
     struct snapshot *s = ours(base);
 
@@ -136,8 +134,7 @@ snapshot_new(struct segstack *stack, const struct moss_merge_operator *merge,
 }
 
 void *
-snapshot_owner(struct moss_snapshot *snap,
-               const struct snapshot_family *family)
+snapshot_owner(struct moss_snapshot *snap, const struct snapshot_family *family)
 {
     if (snap->ops != &snapshot_ops || ours(snap)->family != family)
         return NULL;

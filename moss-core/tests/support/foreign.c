@@ -181,8 +181,7 @@ snapshot_of(struct moss_snapshot *base)
 }
 
 static enum moss_status
-get(struct moss_snapshot *base, struct moss_slice key,
-    struct moss_value *value)
+get(struct moss_snapshot *base, struct moss_slice key, struct moss_value *value)
 {
     if (fails_now())
         return MOSS_IO;
@@ -220,8 +219,7 @@ child(struct moss_snapshot *base, struct moss_slice name,
 
 static enum moss_status
 children(struct moss_snapshot *base,
-         enum moss_status (*each)(void *arg, struct moss_slice name),
-         void *arg)
+         enum moss_status (*each)(void *arg, struct moss_slice name), void *arg)
 {
     (void)base;
     return each(arg, moss_str("kid"));

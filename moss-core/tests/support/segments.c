@@ -21,8 +21,8 @@ only_segment(const struct moss_batch *batch,
     struct segment **segs, *seg;
     size_t n;
 
-    assert_ok(batch_segments(batch, 0, moss_batch_count(batch), merge, &segs,
-                             &n));
+    assert_ok(
+        batch_segments(batch, 0, moss_batch_count(batch), merge, &segs, &n));
     ck_assert_uint_eq(n, 1);
     seg = segs[0];
     mem_free(segs);

@@ -8,8 +8,8 @@
 #include "support/model.h"
 
 /* One segment of the words of batch_of().  Each key once or combinable. */
-struct segment *segment_of(const char *text,
-                           const struct moss_merge_operator *merge);
+struct segment *
+segment_of(const char *text, const struct moss_merge_operator *merge);
 /* "a=1 -b c+2", all entries with their operations; to be freed. */
 char *segment_text(const struct segment *seg);
 
@@ -19,8 +19,8 @@ char *segment_text(const struct segment *seg);
  */
 struct segment *mapped_of(const struct segment *seg, struct rng *rng);
 /* A mapped segment of any n entry words and bytes, which are copied. */
-struct segment *mapped_new(const uint64_t *kvs, size_t n, const void *buf,
-                           size_t buf_bytes);
+struct segment *
+mapped_new(const uint64_t *kvs, size_t n, const void *buf, size_t buf_bytes);
 /* Let verify() of the n-th call (n >= 1) from now fail; 0: none. */
 void mapped_fail_nth(int n);
 /* Mapped segments that are not released yet. */
