@@ -40,8 +40,7 @@ leftovers_release(struct leftovers *left)
 {
     if (left->newest != NULL)
         moss_snapshot_unref(left->newest);
-    for (size_t i = 0; i < sizeof(left->states) / sizeof(left->states[0]); i++)
-        state_unref(left->states[i]);
+    state_unref(left->state);
     memset(left, 0, sizeof(*left));
 }
 
@@ -50,8 +49,8 @@ collection_swap_locked(struct moss_collection *c, struct state *next,
                        struct leftovers *left)
 {
     mutex_assert_held(&c->mu);
-    assert(left->states[0] == NULL && next->seq == c->state->seq);
-    left->states[0] = c->state;
+    assert(left->state == NULL && next->seq == c->state->seq);
+    left->state = c->state;
     c->state = next;
 }
 

@@ -70,8 +70,7 @@ struct moss_collection {
 
     /* Admission. */
     struct size reserved GUARDED_BY(mu);   /* prepared, not published */
-    unsigned waiting GUARDED_BY(mu);       /* writers that wait for room */
-    unsigned waiting_alone GUARDED_BY(mu); /* with a batch above the bound */
+    unsigned waiting_alone GUARDED_BY(mu); /* writers above a bound */
 
     /* What merger and persister are asked to reach, by state.seq. */
     uint64_t merge_up_to GUARDED_BY(mu);
@@ -101,7 +100,7 @@ bool collection_is_clean_locked(struct moss_collection *c) REQUIRES(c->mu);
 
 /* What a swap leaves to be released once mu is not held any more. */
 struct leftovers {
-    struct state *states[2];
+    struct state *state; /* NULL: none */
     struct moss_snapshot *newest;
 };
 void leftovers_release(struct leftovers *left);

@@ -106,11 +106,11 @@ group_pick_level(const struct fold *f, struct group *g)
         above += (double)segment_bytes(g->segs[i]);
     g->keep = g->n_mid;
     while (g->keep > 0) {
-        double below = (double)segment_bytes(g->segs[g->keep - 1]);
+        uint64_t below = segment_bytes(g->segs[g->keep - 1]);
 
-        if (above < f->ratio * below)
+        if (above < f->ratio * (double)below || below > f->max_merge)
             break;
-        above += below;
+        above += (double)below;
         g->keep--;
     }
 }

@@ -30,6 +30,7 @@ struct fold {
      */
     bool has_mid;
     double ratio;
+    uint64_t max_merge; /* so does one of more bytes */
     /* Only pile the segments up, merge nothing. */
     bool no_merge;
 

@@ -14,14 +14,23 @@
  * If merging fails because of an operator, the segments are piled onto mid
  * unmerged, so that a bad operand stops neither readers nor the persister.
  */
+#include "collection/collection.h"
+
+#include <assert.h>
+
 #include "base/error.h"
 #include "base/mem.h"
-#include "collection/collection.h"
 #include "collection/fold.h"
 
 /* Top is large from here on. */
 #define MERGE_BYTES ((uint64_t)1 << 20)
 #define MERGE_NODES 24
+/*
+ * Over a lower level, segments above this part of the bound on dirty bytes are
+ * not merged any more: they are on their way down, where they are merged
+ * again, and a copy of them would take memory beyond the bound.
+ */
+#define MERGE_PART 8
 
 bool
 merger_has_work_locked(struct moss_collection *c)
@@ -82,7 +91,7 @@ rest(struct moss_collection *c)
 static enum moss_status
 take(struct moss_collection *c, struct state **out)
 {
-    struct leftovers left = { { NULL, NULL }, NULL };
+    struct leftovers left = { NULL, NULL };
     struct state *next = NULL;
     enum moss_status st = state_new(&next);
 
@@ -143,6 +152,8 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
     f->opaque = c->opaque;
     f->into_mid = true;
     f->ratio = c->opts.min_merge_ratio;
+    f->max_merge =
+        c->lower == NULL ? UINT64_MAX : c->opts.max_dirty_bytes / MERGE_PART;
     st = state_resolve(s);
     if (st == MOSS_OK)
         st = init_sources(f, s);
@@ -164,6 +175,8 @@ publish_locked(struct moss_collection *c, struct state *next,
     struct layer mid = { section_ref(section), 0, { 0, 0 }, 0 };
 
     mutex_assert_held(&c->mu);
+    assert(!f->has_mid == (c->state->mid.section == NULL));
+    assert(!f->has_mid || c->state->mid.section == f->sources[0].section);
     state_inherit(next, c->state);
     mid.seq = next->taken->seq;
     mid.tag = next->taken->tag;
@@ -184,7 +197,7 @@ publish_locked(struct moss_collection *c, struct state *next,
 static enum moss_status
 merge_once(struct moss_collection *c)
 {
-    struct leftovers left = { { NULL, NULL }, NULL };
+    struct leftovers left = { NULL, NULL };
     struct state *s = NULL, *next = NULL;
     struct section *section = NULL;
     struct fold f = { .sources = NULL };

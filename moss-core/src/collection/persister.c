@@ -15,10 +15,11 @@
  * operands would be applied twice.  For the same reason a persisted segment
  * with operands is never kept in clean, over a lower level that has them.
  */
+#include "collection/collection.h"
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "collection/changes.h"
-#include "collection/collection.h"
 
 void
 persister_ask_locked(struct moss_collection *c, uint64_t seq)
@@ -115,7 +116,7 @@ static enum moss_status
 take(struct moss_collection *c, struct state **out)
 {
     const struct layer empty = { NULL, 0, { 0, 0 }, 0 };
-    struct leftovers left = { { NULL, NULL }, NULL };
+    struct leftovers left = { NULL, NULL };
     struct state *next = NULL;
     enum moss_status st = state_new(&next);
 
@@ -249,7 +250,7 @@ static void
 publish(struct moss_collection *c, struct attempt *a)
 {
     const struct layer empty = { NULL, 0, { 0, 0 }, 0 };
-    struct leftovers left = { { NULL, NULL }, NULL };
+    struct leftovers left = { NULL, NULL };
     struct state *next = a->next;
     struct layer clean = empty;
 

@@ -15,10 +15,11 @@
  * on its way to the lower level, so that a caller's own prepared batches can
  * never be what it waits for.
  */
+#include "collection/collection.h"
+
 #include <assert.h>
 
 #include "base/mem.h"
-#include "collection/collection.h"
 
 struct moss_prepared {
     struct moss_collection *c;
@@ -73,7 +74,6 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
         return c->closing ? MOSS_CLOSED : MOSS_OK;
     collection_enter_locked(c);
     c->counters.writer_waits++;
-    c->waiting++;
     c->waiting_alone += alone;
     while (in_time && !c->closing &&
            c->persist_trouble.error.status == MOSS_OK &&
@@ -81,7 +81,6 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
         persister_ask_locked(c, c->state->seq);
         in_time = condvar_wait_until(&c->room, &c->mu, deadline);
     }
-    c->waiting--;
     c->waiting_alone -= alone;
     if (alone)
         condvar_broadcast(&c->room); /* those that gave way to this one */
@@ -245,9 +244,9 @@ retire_locked(struct moss_collection *c, struct state *old,
 {
     mutex_assert_held(&c->mu);
     if (has_tag(old->tag) && old->tag_seq == old->seq)
-        left->states[0] = recents_push(&c->recents, old);
+        left->state = recents_push(&c->recents, old);
     else
-        left->states[0] = old;
+        left->state = old;
 }
 
 static void
@@ -263,7 +262,7 @@ wake_background_locked(struct moss_collection *c) REQUIRES(c->mu)
 void
 moss_prepared_publish(struct moss_prepared *p)
 {
-    struct leftovers left = { { NULL, NULL }, NULL };
+    struct leftovers left = { NULL, NULL };
     struct moss_collection *c = p->c;
     struct section *wrong = NULL;
     struct state *old, *s = p->state;

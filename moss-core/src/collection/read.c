@@ -9,8 +9,9 @@
  * with a lock and a reference count of its own: threads that read at the same
  * time share only the generation, which they load.
  */
-#include "base/mem.h"
 #include "collection/collection.h"
+
+#include "base/mem.h"
 #include "collection/view.h"
 
 /* A snapshot of the newest state; fresh: not the shared one. */

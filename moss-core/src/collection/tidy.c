@@ -9,8 +9,9 @@
  * Best effort: if memory runs out, or if another writer or the merger has
  * changed top meanwhile, the result is dropped.
  */
-#include "base/mem.h"
 #include "collection/collection.h"
+
+#include "base/mem.h"
 #include "collection/fold.h"
 
 #define TIDY_MAX ((uint64_t)1 << 20)
@@ -48,6 +49,7 @@ merge_nodes(struct moss_collection *c, struct state *s, size_t k,
     f->state = s;
     f->merge = c->merge;
     f->opaque = c->opaque;
+    f->max_merge = UINT64_MAX;
     f->sources = mem_zalloc(k, sizeof(f->sources[0]));
     if (f->sources == NULL)
         return MOSS_NOMEM;
@@ -91,7 +93,7 @@ replace_locked(struct moss_collection *c, struct state *next,
 void
 tidy_top(struct moss_collection *c)
 {
-    struct leftovers left = { { NULL, NULL }, NULL };
+    struct leftovers left = { NULL, NULL };
     struct state *s = collection_state(c), *next = NULL;
     struct top_node *node = NULL;
     struct fold f = { .sources = NULL };

@@ -3,8 +3,9 @@
  * doubles from failure to failure, so that neither a full disk nor a bug in a
  * lower level makes a thread spin.
  */
-#include "base/error.h"
 #include "collection/collection.h"
+
+#include "base/error.h"
 
 #define FIRST_PAUSE_MS 10
 #define LONGEST_PAUSE_MS 5000

@@ -5,8 +5,9 @@
  * pause after a failure.  A failure ends the wait if the attempt that failed
  * began after the call: one of before may be over by now.
  */
-#include "base/error.h"
 #include "collection/collection.h"
+
+#include "base/error.h"
 
 /* How far failures had got when the call began. */
 struct since {
