@@ -6,9 +6,12 @@
  * be an error that says so, acknowledged transactions stay, reads go on, and
  * once the disk is well everything works.
  *
- *   diskfull [--every] [--mode wal|delete|both] [--only CASE --nth N]
+ *   diskfull [--every] [--closing] [--mode wal|delete|both]
+ *            [--only CASE [--nth N]]
  *
- * --every tries each n; otherwise they become sparser.
+ * --every tries each n; otherwise they become sparser.  While moss's disk
+ * stays bad a close waits for it, within bounds; --closing does so, otherwise
+ * it is well while the database is closed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +23,8 @@
 #include "support/harness.h"
 #include "support/workload.h"
 
+enum { CLOSE_LIMIT_MS = 90000 };
+
 static const struct fault {
     const char *name;
     enum disk_layer layer;
@@ -27,18 +32,18 @@ static const struct fault {
     int sys_errno;
     bool sticky;
 } faults[] = {
-    {"sqlite-full", DISK_SQLITE, DISK_WRITE, ENOSPC, true},
-    {"sqlite-write-once", DISK_SQLITE, DISK_WRITE, EIO, false},
-    {"sqlite-sync-once", DISK_SQLITE, DISK_SYNC, EIO, false},
-    {"sqlite-name-once", DISK_SQLITE, DISK_NAME, EIO, false},
-    {"moss-full", DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC, true},
-    {"moss-full-once", DISK_MOSS, DISK_WRITE, ENOSPC, false},
-    {"moss-write-once", DISK_MOSS, DISK_WRITE, EIO, false},
-    {"moss-sync-once", DISK_MOSS, DISK_SYNC, EIO, false},
-    {"moss-sync", DISK_MOSS, DISK_SYNC, EIO, true},
-    {"moss-name-once", DISK_MOSS, DISK_NAME, EIO, false},
-    {"both-full", DISK_SQLITE | DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC,
-     true},
+    { "sqlite-full", DISK_SQLITE, DISK_WRITE, ENOSPC, true },
+    { "sqlite-write-once", DISK_SQLITE, DISK_WRITE, EIO, false },
+    { "sqlite-sync-once", DISK_SQLITE, DISK_SYNC, EIO, false },
+    { "sqlite-name-once", DISK_SQLITE, DISK_NAME, EIO, false },
+    { "moss-full", DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC, true },
+    { "moss-full-once", DISK_MOSS, DISK_WRITE, ENOSPC, false },
+    { "moss-write-once", DISK_MOSS, DISK_WRITE, EIO, false },
+    { "moss-sync-once", DISK_MOSS, DISK_SYNC, EIO, false },
+    { "moss-sync", DISK_MOSS, DISK_SYNC, EIO, true },
+    { "moss-name-once", DISK_MOSS, DISK_NAME, EIO, false },
+    { "both-full", DISK_SQLITE | DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC,
+      true },
 };
 
 struct run {
@@ -152,12 +157,37 @@ check_healed(struct run *r)
     db_close(r->db);
 }
 
+/* Until the persister has met the fault or written what there is. */
+static void
+await_persister(struct run *r)
+{
+    long syncs = disk_count(DISK_MOSS, DISK_SYNC);
+    uint64_t end = now_ms() + 1000;
+
+    if (!(r->fault->layer & DISK_MOSS) || harness_plain)
+        return;
+    while (now_ms() < end && !disk_has_failed() &&
+           disk_count(DISK_MOSS, DISK_SYNC) < syncs + 2)
+        sqlite3_sleep(1);
+}
+
+static void
+close_run(struct run *r)
+{
+    uint64_t start = now_ms();
+
+    db_close(r->db);
+    if (now_ms() - start > CLOSE_LIMIT_MS)
+        fail("%s: a close took %llu ms", r->what,
+             (unsigned long long)(now_ms() - start));
+}
+
 /* Did the fault happen at all? */
 static bool
 run_once(const struct fault *fault, const char *journal, long nth,
          struct workload_model *model, long *errors)
 {
-    struct run r = {.fault = fault, .journal = journal, .model = model};
+    struct run r = { .fault = fault, .journal = journal, .model = model };
 
     snprintf(r.what, sizeof r.what, "--mode %s --only %s --nth %ld", journal,
              fault->name, nth);
@@ -171,12 +201,22 @@ run_once(const struct fault *fault, const char *journal, long nth,
     disk_fail(fault->layer, fault->ops, nth, fault->sys_errno, fault->sticky);
     for (int i = 0; i < 5; i++)
         try_commit(&r);
+    await_persister(&r);
+    for (int i = 0; i < 2; i++)
+        try_commit(&r);
     check_reads(&r);
-    db_close(r.db);
+    bool pause = fault->sticky && (fault->layer & DISK_MOSS) &&
+                 !option_given("--closing");
+    bool tripped = pause && disk_heal();
+    close_run(&r);
+    if (pause)
+        disk_fail(fault->layer, fault->ops, 1, fault->sys_errno, true);
     open_run(&r);
     for (int i = 0; i < 3; i++)
         try_commit(&r);
-    bool tripped = disk_heal();
+    bool tripped_later = disk_heal();
+    if (!pause)
+        tripped = tripped_later;
     check_healed(&r);
     *errors += r.errors;
     return tripped;
@@ -210,7 +250,7 @@ run_fault(const struct fault *fault, const char *journal)
 int
 main(int argc, char **argv)
 {
-    harness_start(argc, argv, "--every --mode --only --nth");
+    harness_start(argc, argv, "--every --closing --mode --only --nth");
     const char *mode = option_text("--mode", "both");
     const char *only = option_text("--only", NULL);
     size_t runs = 0;

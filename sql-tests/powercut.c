@@ -9,8 +9,8 @@
  *   powercut [--cuts N] [--variants N] [--scenario NAME] [--mode NAME]
  *            [--at EVENT --choice N]
  *
- * --cuts bounds the cuts of a scenario (0: all events), --variants the ways
- * in which each leaves unsynced bytes.  --at and --choice repeat one.
+ * --cuts bounds the cuts of a scenario (a fifth of it for slow ones; 0: all
+ * events), --variants the ways in which each leaves unsynced bytes.  --at and --choice repeat one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,8 @@
 #include "support/disk.h"
 #include "support/harness.h"
 #include "support/workload.h"
+
+enum { SHORT_CUTS = 15 };
 
 struct mode {
     const char *name, *journal, *synchronous;
@@ -32,11 +34,11 @@ struct mode {
  * before COMMIT returns.
  */
 static const struct mode modes[] = {
-    {"wal-full", "wal", "full", true},
-    {"wal-normal", "wal", "normal", false},
-    {"delete-extra", "delete", "extra", true},
-    {"delete-full", "delete", "full", false},
-    {"delete-normal", "delete", "normal", false},
+    { "wal-full", "wal", "full", true },
+    { "wal-normal", "wal", "normal", false },
+    { "delete-extra", "delete", "extra", true },
+    { "delete-full", "delete", "full", false },
+    { "delete-normal", "delete", "normal", false },
 };
 
 struct run {
@@ -47,7 +49,8 @@ struct run {
     int64_t base;  /* durable before the recording */
     int64_t done;  /* the newest transaction committed */
     bool is_first; /* the database itself is made in the recording */
-    long cuts, opens;
+    void (*check)(sqlite3 *db, const char *what); /* besides; or NULL */
+    long cuts;
 };
 
 static sqlite3 *
@@ -120,6 +123,85 @@ run_checkpoint(struct run *r)
     db_close(db);
 }
 
+/* Wait until the background persister has synced again. */
+static void
+await_persister(struct run *r, long syncs)
+{
+    uint64_t end = now_ms() + 20000;
+
+    while (!harness_plain && disk_count(DISK_MOSS, DISK_SYNC) < syncs + 2) {
+        if (now_ms() > end)
+            fail("%s: nothing was persisted in the background", r->scenario);
+        sqlite3_sleep(1);
+    }
+}
+
+/* Commits while the store persists behind them. */
+static void
+run_background(struct run *r)
+{
+    sqlite3 *db = open_run(r);
+
+    for (int i = 0; i < 4; i++) {
+        long syncs = disk_count(DISK_MOSS, DISK_SYNC);
+        commit_to(r, db, r->done + 3);
+        await_persister(r, syncs);
+    }
+    commit_to(r, db, r->done + 1);
+    db_close(db);
+}
+
+/*
+ * Rows of 8 MB in table z, until the store is about to be compacted: more
+ * than the 64 MiB that it leaves unused at most.  What z must hold is in the
+ * ordinary table zrows.
+ */
+static void
+prepare_compaction(struct run *r)
+{
+    sqlite3 *db = open_run(r);
+
+    make_table(db, "z");
+    db_must(db, "CREATE TABLE zrows(n); INSERT INTO zrows VALUES(0)");
+    for (int i = 0; i < 9; i++) {
+        db_must(db,
+                "BEGIN; REPLACE INTO z VALUES(%d, zeroblob(8500000));"
+                "UPDATE zrows SET n = n + 1; COMMIT",
+                i);
+        db_close(db);
+        db = open_run(r);
+    }
+    db_close(db);
+}
+
+static void
+run_compaction(struct run *r)
+{
+    long names = disk_count(DISK_MOSS, DISK_NAME);
+    sqlite3 *db = open_run(r);
+
+    commit_to(r, db, r->done + 1);
+    db_must(db, "BEGIN; DELETE FROM z; UPDATE zrows SET n = 0;"
+                "COMMIT");
+    commit_to(r, db, r->done + 2);
+    db_close(db);
+    if (!harness_plain && disk_count(DISK_MOSS, DISK_NAME) < names + 2)
+        fail("nothing was compacted");
+    db = open_run(r);
+    commit_to(r, db, r->done + 2);
+    db_close(db);
+}
+
+static void
+check_compaction(sqlite3 *db, const char *what)
+{
+    if (db_int(db, "SELECT count(*) FROM z WHERE length(value) = 8500000") !=
+        db_int(db, "SELECT n FROM zrows"))
+        fail("%s: table z has %lld rows instead of %lld", what,
+             (long long)db_int(db, "SELECT count(*) FROM z"),
+             (long long)db_int(db, "SELECT n FROM zrows"));
+}
+
 static void
 run_ddl(struct run *r)
 {
@@ -158,7 +240,7 @@ check_cut(struct run *r, const struct disk_cut *cut, uint64_t choice)
              "%s, %s, cut --at %zu --choice %llu before %s (acknowledged"
              " %lld, started %lld)",
              r->scenario, r->mode->name, cut->at, (unsigned long long)choice,
-             cut->event, (long long)cut->acked, (long long)cut->started);
+             disk_next_event(), (long long)cut->acked, (long long)cut->started);
     if (low < r->base)
         low = r->base;
     if (high < r->base)
@@ -170,11 +252,12 @@ check_cut(struct run *r, const struct disk_cut *cut, uint64_t choice)
 
     sqlite3 *db = open_run(r);
     int64_t n = workload_check(db, &r->model, low, high, what);
-    r->opens++;
-    struct run after = {.mode = r->mode,
-                        .scenario = what,
-                        .flags = r->flags,
-                        .done = n < 0 ? 0 : n};
+    if (r->check != NULL)
+        r->check(db, what);
+    struct run after = { .mode = r->mode,
+                         .scenario = what,
+                         .flags = r->flags,
+                         .done = n < 0 ? 0 : n };
     if (n < 0 && workload_setup(db, r->flags) != SQLITE_OK)
         fail("%s: cannot begin anew: %s", what, sqlite3_errmsg(db));
     commit_to(&after, db, after.done + 2);
@@ -182,58 +265,64 @@ check_cut(struct run *r, const struct disk_cut *cut, uint64_t choice)
     db_close(db);
     db = open_run(r);
     workload_check(db, &r->model, after.done, after.done, what);
-    r->opens++;
+    if (r->check != NULL)
+        r->check(db, what);
     db_close(db);
 }
 
+/* Choose up to `wanted` of the n events in list, at random. */
+static void
+choose_some(bool *chosen, size_t *list, size_t n, long wanted, struct rng *r)
+{
+    for (; wanted > 0 && n > 0; wanted--) {
+        size_t k = rng_below(r, (unsigned)n);
+        chosen[list[k]] = true;
+        list[k] = list[--n];
+    }
+}
+
 /*
- * Events to cut at: the syncs first (and what changes names), then others
- * evenly, so many that there are `cuts` in all; 0: every one.
+ * Events to cut at, so many of them (0: every one): two thirds syncs and what
+ * changes names, as far as there are so many, the rest others.
  */
 static bool *
 choose_cuts(long cuts)
 {
     size_t n = disk_events() + 1;
     bool *chosen = calloc(n, sizeof *chosen);
-    size_t *rest = malloc(n * sizeof *rest);
-    size_t n_rest = 0, syncs = 0;
+    size_t *syncs = malloc(n * sizeof *syncs);
+    size_t *others = malloc(n * sizeof *others);
+    size_t n_syncs = 0, n_others = 0;
     struct rng r = rng_of(harness_seed, 77);
 
-    if (chosen == NULL || rest == NULL)
+    if (chosen == NULL || syncs == NULL || others == NULL)
         fail("out of memory");
     for (size_t i = 0; i < n; i++) {
         struct disk_cut cut;
         disk_replay_to(i, &cut);
         chosen[i] = cuts == 0;
         if (cut.at_sync)
-            syncs++;
-    }
-    disk_rewind();
-    for (size_t i = 0; i < n && cuts > 0; i++) {
-        struct disk_cut cut;
-        disk_replay_to(i, &cut);
-        /* More syncs than wanted: an even share of them. */
-        if (cut.at_sync && rng_below(&r, (unsigned)syncs) < (unsigned)cuts)
-            chosen[i] = true;
+            syncs[n_syncs++] = i;
         else
-            rest[n_rest++] = i;
-    }
-    for (long left = cuts - (long)syncs; left > 0 && n_rest > 0; left--) {
-        size_t k = rng_below(&r, (unsigned)n_rest);
-        chosen[rest[k]] = true;
-        rest[k] = rest[--n_rest];
+            others[n_others++] = i;
     }
     disk_rewind();
-    free(rest);
+    long at_syncs = cuts - cuts / 3;
+    if (at_syncs > (long)n_syncs)
+        at_syncs = (long)n_syncs;
+    choose_some(chosen, syncs, n_syncs, at_syncs, &r);
+    choose_some(chosen, others, n_others, cuts - at_syncs, &r);
+    free(syncs);
+    free(others);
     return chosen;
 }
 
 static void
-check_all(struct run *r)
+check_all(struct run *r, long cuts)
 {
     long at = option_number("--at", -1);
     long variants = option_number("--variants", 2);
-    bool *chosen = choose_cuts(option_number("--cuts", 40));
+    bool *chosen = choose_cuts(cuts);
     struct rng random = rng_of(harness_seed, 78);
 
     for (size_t i = 0; i <= disk_events(); i++) {
@@ -259,18 +348,33 @@ struct scenario {
     const char *name;
     void (*run)(struct run *r);
     unsigned flags;
-    bool is_first;
-    bool is_recovery; /* begins with what a power cut left */
+    bool is_first;                  /* the database is made in the recording */
+    bool is_recovery;               /* begins with what a power cut left */
+    bool is_slow;                   /* a fifth of the cuts */
+    void (*prepare)(struct run *r); /* before the recording */
+    void (*check)(sqlite3 *db, const char *what);
 };
 
 static const struct scenario scenarios[] = {
-    {"first", run_first, 0, true, false},
-    {"commits", run_commits, 0, false, false},
-    {"persist", run_persist, 0, false, false},
-    {"checkpoint", run_checkpoint, 0, false, false},
-    {"ddl", run_ddl, WORKLOAD_DDL, false, false},
-    {"big", run_commits, WORKLOAD_BIG, false, false},
-    {"recovery", run_persist, WORKLOAD_DDL, false, true},
+    { .name = "first", .run = run_first, .is_first = true },
+    { .name = "commits", .run = run_commits },
+    { .name = "persist", .run = run_persist },
+    { .name = "background", .run = run_background },
+    { .name = "checkpoint", .run = run_checkpoint },
+    { .name = "ddl", .run = run_ddl, .flags = WORKLOAD_DDL },
+    { .name = "big",
+      .run = run_commits,
+      .flags = WORKLOAD_BIG,
+      .is_slow = true },
+    { .name = "recovery",
+      .run = run_background,
+      .flags = WORKLOAD_DDL,
+      .is_recovery = true },
+    { .name = "compaction",
+      .run = run_compaction,
+      .is_slow = true,
+      .prepare = prepare_compaction,
+      .check = check_compaction },
 };
 
 /* Leave root as a power cut in the middle of commits does. */
@@ -296,10 +400,12 @@ cut_once(struct run *r, const char *root)
 static void
 run_scenario(const struct scenario *s, const struct mode *mode)
 {
-    struct run r = {.mode = mode,
-                    .scenario = s->name,
-                    .flags = s->flags,
-                    .is_first = s->is_first};
+    struct run r = { .mode = mode,
+                     .scenario = s->name,
+                     .flags = s->flags,
+                     .is_first = s->is_first,
+                     .check = s->check };
+    long cuts = option_number("--cuts", SHORT_CUTS);
     char root[600];
     uint64_t start = now_ms();
 
@@ -314,13 +420,15 @@ run_scenario(const struct scenario *s, const struct mode *mode)
         db_close(db);
         r.base = r.done;
     }
+    if (s->prepare != NULL)
+        s->prepare(&r);
     if (s->is_recovery)
         cut_once(&r, root);
     disk_record(root);
     s->run(&r);
     disk_stop();
     size_t events = disk_events();
-    check_all(&r);
+    check_all(&r, s->is_slow && cuts > 0 ? (cuts + 4) / 5 : cuts);
     disk_forget();
     printf("%-10s %-13s %5lld transactions, %5zu events, %5ld cuts, %.1f s\n",
            s->name, mode->name, (long long)(r.done - r.base), events, r.cuts,
@@ -345,6 +453,10 @@ main(int argc, char **argv)
             if (scenario != NULL && strcmp(scenario, scenarios[i].name) != 0)
                 continue;
             if (mode != NULL && strcmp(mode, modes[k].name) != 0)
+                continue;
+            /* Slow ones in two modes, unless cuts or a mode are given. */
+            if (scenarios[i].is_slow && mode == NULL && k % 3 != 0 &&
+                !option_given("--cuts"))
                 continue;
             run_scenario(&scenarios[i], &modes[k]);
             runs++;

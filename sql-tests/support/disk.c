@@ -30,6 +30,9 @@ static struct {
     bool sticky, tripped;
 } fault;
 
+/* Calls let through, by layer and op. */
+static long counts[DISK_MOSS + 1][DISK_NAME + 1];
+
 /* ----------------------------------------------------------------- log */
 
 static void *
@@ -284,20 +287,38 @@ disk_heal(void)
     return tripped;
 }
 
+bool
+disk_has_failed(void)
+{
+    pthread_mutex_lock(&mu);
+    bool tripped = fault.tripped;
+    pthread_mutex_unlock(&mu);
+    return tripped;
+}
+
+long
+disk_count(enum disk_layer layer, enum disk_op op)
+{
+    pthread_mutex_lock(&mu);
+    long n = counts[layer][op];
+    pthread_mutex_unlock(&mu);
+    return n;
+}
+
 int
 disk_enter(enum disk_layer layer, enum disk_op op)
 {
     pthread_mutex_lock(&mu);
-    if (!(fault.layers & layer) || !(fault.ops & op) || fault.countdown == 0)
-        return 0;
-    if (fault.countdown > 1) {
+    if ((fault.layers & layer) && (fault.ops & op) && fault.countdown > 0) {
+        if (fault.countdown == 1) {
+            fault.tripped = true;
+            fault.countdown = fault.sticky;
+            return fault.sys_errno;
+        }
         fault.countdown--;
-        return 0;
     }
-    fault.tripped = true;
-    if (!fault.sticky)
-        fault.countdown = 0;
-    return fault.sys_errno;
+    counts[layer][op]++;
+    return 0;
 }
 
 void

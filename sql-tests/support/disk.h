@@ -46,8 +46,7 @@ struct disk_cut {
     int64_t started; /* highest transaction noted before */
     int64_t acked;
     int64_t step;
-    bool at_sync;    /* the next event is a sync, rename or removal */
-    char event[160]; /* the next event in words */
+    bool at_sync; /* the next event is a sync or changes names or sizes */
 };
 
 size_t disk_events(void);
@@ -57,6 +56,9 @@ void disk_rewind(void);
 
 /* Replay the log up to event at, not before the last position; fills *cut. */
 void disk_replay_to(size_t at, struct disk_cut *cut);
+
+/* The event before which the replay stands, in words: a static buffer. */
+const char *disk_next_event(void);
 
 /*
  * Make root what a power cut at the replayed position leaves there.  choice
@@ -78,9 +80,13 @@ enum disk_op {
  * From the nth call on (1 is the next) of one of the layers and ops fail with
  * sys_errno: that one only, or all until disk_heal() if sticky.
  */
-void disk_fail(unsigned layers, unsigned ops, long nth, int sys_errno,
-               bool sticky);
+void
+disk_fail(unsigned layers, unsigned ops, long nth, int sys_errno, bool sticky);
 bool disk_heal(void); /* did it ever fail? */
+bool disk_has_failed(void);
+
+/* Calls of a layer that have succeeded since the program's start. */
+long disk_count(enum disk_layer layer, enum disk_op op);
 
 /* -------------------------------------------------- for the two wrappers */
 

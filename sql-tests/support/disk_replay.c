@@ -207,19 +207,24 @@ name_of(unsigned file)
     return "?";
 }
 
-static void
-describe(const struct disk_event *e, char *out, size_t n)
+const char *
+disk_next_event(void)
 {
     static const char *const words[] = {
         "create", "write",          "truncate",       "sync", "rename",
         "remove", "make directory", "sync directory", "note",
     };
-    const char *path = e->path != NULL ? e->path : "";
+    static char text[300];
 
+    if (image.at >= disk_log.n)
+        return "the end";
+    const struct disk_event *e = &disk_log.events[image.at];
+    const char *path = e->path != NULL ? e->path : "";
     if (e->file != 0 && e->path == NULL)
         path = name_of(e->file);
-    snprintf(out, n, "%s %s off %llu len %zu", words[e->kind], path,
+    snprintf(text, sizeof text, "%s %s off %llu len %zu", words[e->kind], path,
              (unsigned long long)e->off, e->n);
+    return text;
 }
 
 void
@@ -229,11 +234,9 @@ disk_replay_to(size_t at, struct disk_cut *cut)
         replay(image.at++);
     image.cut.at = image.at;
     image.cut.at_sync = true;
-    snprintf(image.cut.event, sizeof image.cut.event, "the end");
     if (image.at < disk_log.n) {
-        const struct disk_event *e = &disk_log.events[image.at];
-        describe(e, image.cut.event, sizeof image.cut.event);
-        image.cut.at_sync = e->kind != EVENT_WRITE && e->kind != EVENT_NOTE;
+        enum disk_event_kind kind = disk_log.events[image.at].kind;
+        image.cut.at_sync = kind != EVENT_WRITE && kind != EVENT_NOTE;
     }
     *cut = image.cut;
 }
@@ -258,7 +261,7 @@ static struct survival
 choose_survival(const struct disk_file *f, uint64_t choice)
 {
     struct rng r = rng_of(choice, 1);
-    struct survival v = {.n = f->n_pending, .choice = choice};
+    struct survival v = { .n = f->n_pending, .choice = choice };
     unsigned kind = rng_below(&r, 10);
 
     v.torn = v.n;
@@ -473,7 +476,7 @@ by_path(const void *a, const void *b)
 void
 disk_rebuild(uint64_t choice)
 {
-    struct disk_names names = {0};
+    struct disk_names names = { 0 };
 
     make_empty_dir(disk_log.root);
     choose_names(&names, choice);
