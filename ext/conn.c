@@ -53,11 +53,12 @@ conn_free(void *arg)
 }
 
 int
-report_text(struct table *t, int rc, char *err)
+report_text(struct table *t, int rc, char **err)
 {
-    if (rc != SQLITE_OK && err != NULL)
-        rc = error_report(t, rc, "%s", err);
-    sqlite3_free(err);
+    if (rc != SQLITE_OK && *err != NULL)
+        rc = error_report(t, rc, "%s", *err);
+    sqlite3_free(*err);
+    *err = NULL;
     return rc;
 }
 
@@ -378,7 +379,7 @@ resolve_row(struct table *t, const struct table_row *row)
                             "moss: the catalog of %s lists no store %d",
                             t->schema, row->store);
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     rc = conn_store_open(t, &store, false, &t->store);
     store_row_release(&store);
     return rc;
@@ -407,7 +408,7 @@ table_resolve(struct table *t)
                             "moss: table %s is not in %s._moss_catalog",
                             t->name, t->schema);
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     rc = resolve_row(t, &row);
     if (rc == SQLITE_OK) {
         t->collection = row.collection;

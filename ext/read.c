@@ -426,7 +426,7 @@ resolve_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
         rc = replay(cs->shared, &w, &err);
         walk_release(&w);
         if (rc != SQLITE_OK)
-            return report_text(t, rc, err);
+            return report_text(t, rc, &err);
         st = state_in_memory(cs->shared, m->tag, true, &snap);
         if (st == MOSS_OK)
             hold(cs, snap);
@@ -437,7 +437,7 @@ resolve_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
         return SQLITE_OK;
     }
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     if (w.met == MET_OLDER) {
         hold(cs, w.snap);
         cs->chain = w.chain;
@@ -519,7 +519,7 @@ see_marker(struct table *t, struct conn_store *cs)
     int rc = log_read_marker(&log, &m, &err);
 
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     rc = check_marker(t, cs, &m);
     if (rc != SQLITE_OK)
         return rc;
@@ -574,7 +574,7 @@ align_to_history(struct table *t, struct conn_store *cs, struct walk *w)
     if (st != MOSS_OK)
         return error_status(t, st, &why, "go back to the database's state");
     rc = replay(cs->shared, w, &err);
-    return rc == SQLITE_OK ? rc : report_text(t, rc, err);
+    return rc == SQLITE_OK ? rc : report_text(t, rc, &err);
 }
 
 static int
@@ -586,9 +586,9 @@ align_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
     int rc = walk_back(&w, &log, cs->shared, m, false, &err);
 
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     if (w.met == MET_NEWEST)
-        rc = report_text(t, replay(cs->shared, &w, &err), err);
+        rc = report_text(t, replay(cs->shared, &w, &err), &err);
     else if (w.met == MET_OLDER)
         rc = align_to_history(t, cs, &w);
     else
@@ -613,7 +613,7 @@ read_align(struct table *t, struct marker *marker)
     int rc = log_read_marker(&log, marker, &err);
 
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     rc = check_marker(t, cs, marker);
     if (rc != SQLITE_OK)
         return rc;

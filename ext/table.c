@@ -133,7 +133,7 @@ add_store(struct table *t, struct store_row *row)
     rc = report_text(t,
                      catalog_add_store(t->conn->db, t->schema, row,
                                        moss_snapshot_tag(newest), &err),
-                     err);
+                     &err);
     moss_snapshot_unref(newest);
     if (rc != SQLITE_OK)
         return rc;
@@ -168,7 +168,7 @@ create_store(struct table *t)
         rc = path != NULL && row.path == NULL ? SQLITE_NOMEM
                                               : add_store(t, &row);
     } else {
-        rc = report_text(t, rc, err);
+        rc = report_text(t, rc, &err);
     }
     store_row_release(&row);
     return rc;
@@ -207,7 +207,7 @@ create_collection(struct table *t)
         rc = report_text(t,
                          catalog_add_table(t->conn->db, t->schema, t->name,
                                            &row, &err),
-                         err);
+                         &err);
     if (rc != SQLITE_OK || attach)
         return rc;
     rc = txn_join(t);
@@ -226,12 +226,12 @@ table_create(struct table *t)
     bool exists;
     char *err = NULL;
     int rc = report_text(
-        t, catalog_exists(t->conn->db, t->schema, &exists, &err), err);
+        t, catalog_exists(t->conn->db, t->schema, &exists, &err), &err);
 
     err = NULL;
     if (rc == SQLITE_OK && !exists)
         rc = report_text(t, catalog_create(t->conn->db, t->schema, &err),
-                         err);
+                         &err);
     if (rc == SQLITE_OK)
         rc = create_store(t);
     if (rc == SQLITE_OK)
@@ -255,7 +255,7 @@ table_destroy(struct table *t)
                             " bring back: release it, then drop the table",
                             t->name);
     rc = report_text(t, catalog_exists(t->conn->db, t->schema, &exists, &err),
-                     err);
+                     &err);
     err = NULL;
     if (rc == SQLITE_OK && exists)
         rc = catalog_drop_table(t->conn->db, t->schema, t->name, &err);
@@ -263,7 +263,7 @@ table_destroy(struct table *t)
     if (rc == SQLITE_CORRUPT)
         rc = SQLITE_OK;
     if (rc != SQLITE_OK)
-        return report_text(t, rc, err);
+        return report_text(t, rc, &err);
     sqlite3_free(err);
     if (cs != NULL) {
         cs->ddl = true;
@@ -281,7 +281,7 @@ table_rename(struct table *t, const char *name)
     return report_text(t,
                        catalog_rename_table(t->conn->db, t->schema, t->name,
                                             name, &err),
-                       err);
+                       &err);
 }
 
 void
@@ -408,7 +408,7 @@ sweep(struct table *t, struct conn_store *cs)
     rc = catalog_sweep(t->conn->db, t->schema, cs->row.no, note_dropped, cs,
                        &err);
     cs->swept = rc == SQLITE_OK;
-    return report_text(t, rc, err);
+    return report_text(t, rc, &err);
 }
 
 /* Make the ring large enough while changes() is not ours to set. */
@@ -423,7 +423,7 @@ reserve(struct table *t, struct conn_store *cs)
         return SQLITE_OK;
     return report_text(
         t, ring_reserve(&log, pending_bytes(cs->pending), &cs->capacity, &err),
-        err);
+        &err);
 }
 
 /* The pending changes of t, for one more. */

@@ -72,7 +72,7 @@ begin_home(struct table *t, struct conn_store *cs)
         rc = conn_store_take_home(t, cs);
     if (rc == SQLITE_OK && !cs->shared->memory)
         rc = report_text(t, ring_learn(&log, cs->shared, &cs->base, &err),
-                         err);
+                         &err);
     return rc;
 }
 
@@ -202,7 +202,7 @@ still_used(struct table *t, struct conn_store *cs, struct pending_table *p,
     return report_text(t,
                        catalog_uses(cs->conn->db, cs->schema, cs->row.no,
                                     pending_collection(p), out, &err),
-                       err);
+                       &err);
 }
 
 static int
@@ -296,7 +296,7 @@ filter_sweep(struct table *t, struct conn_store *cs)
         rc = report_text(t,
                          catalog_uses(cs->conn->db, cs->schema, cs->row.no,
                                       name, &used, &err),
-                         err);
+                         &err);
         if (rc == SQLITE_OK && !used)
             rc = bytes_append(&kept, name, strlen(name) + 1);
     }
@@ -401,7 +401,7 @@ write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
     int rc;
 
     if (cs->shared->memory)
-        return report_text(t, log_write_marker(&log, m, &err), err);
+        return report_text(t, log_write_marker(&log, m, &err), &err);
     rc = record_encode(&r, payload->p, payload->n);
     if (rc == SQLITE_OK)
         rc = ring_place(&log, cs->shared, &cs->base, r.bytes.n, &cs->capacity,
@@ -412,7 +412,7 @@ write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
     if (rc == SQLITE_OK)
         rc = log_write(&log, &r, m, &err);
     record_release(&r);
-    return report_text(t, rc, err);
+    return report_text(t, rc, &err);
 }
 
 /* Hand p to whoever sees its marker first. */

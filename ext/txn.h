@@ -404,8 +404,11 @@ void home_identity(sqlite3 *db, const char *schema,
                    struct moss_store_identity *out);
 /* Record this database as the store's home unless it is.  Reports on t. */
 int conn_store_take_home(struct table *t, struct conn_store *cs);
-/* Report rc with the message *err, which is freed. */
-int report_text(struct table *t, int rc, char *err);
+/*
+ * Report rc with the message *err, if there is one, and free it.  By address:
+ * rc is often the result of a call, in the same argument list, that sets it.
+ */
+int report_text(struct table *t, int rc, char **err);
 
 /* ---------------------------------------------------------------- txn.c */
 

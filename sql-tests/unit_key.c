@@ -259,11 +259,11 @@ main(int argc, char **argv)
     sqlite3 *db;
     long n;
 
-    harness_start(argc, argv, "values");
+    harness_start(argc, argv, "--values");
     r = rng_of(harness_seed, 0);
     if (sqlite3_open(":memory:", &db) != SQLITE_OK)
         fail("open");
-    fill(db, &r, option_number("values", 50000));
+    fill(db, &r, option_number("--values", 50000));
     n = check_all(db, &r);
     sqlite3_close(db);
     printf("%ld values keep SQLite's order\n", n);
