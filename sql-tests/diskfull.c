@@ -71,7 +71,7 @@ expect_disk_error(struct run *r, int rc, const char *doing)
     int code = rc & 0xff;
 
     if (code != SQLITE_IOERR && code != SQLITE_FULL && code != SQLITE_CANTOPEN)
-        fail("%s: %s gave %d: %s", r->what, doing, rc, sqlite3_errmsg(r->db));
+        fail("%s gave %d: %s", doing, rc, sqlite3_errmsg(r->db));
     r->errors++;
 }
 
@@ -85,8 +85,8 @@ look(struct run *r)
     if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         int64_t n = sqlite3_column_int64(st, 0);
         if (n < r->acked || n > r->started)
-            fail("%s: newest transaction %lld, acknowledged %lld", r->what,
-                 (long long)n, (long long)r->acked);
+            fail("newest transaction %lld, acknowledged %lld", (long long)n,
+                 (long long)r->acked);
         r->acked = n;
         r->is_unsure = false;
     }
@@ -131,7 +131,7 @@ check_reads(struct run *r)
         return;
     char *moss = workload_dump(r->db, 'm');
     char *ordinary = workload_dump(r->db, 'o');
-    workload_compare(r->model, r->acked, ordinary, moss, r->what);
+    workload_compare(r->model, r->acked, ordinary, moss, "reads");
     free(moss);
     free(ordinary);
 }
@@ -139,21 +139,21 @@ check_reads(struct run *r)
 static void
 check_healed(struct run *r)
 {
-    r->acked = workload_check(r->db, r->model, r->acked, r->started, r->what);
+    r->acked = workload_check(r->db, r->model, r->acked, r->started, "healed");
     for (int i = 0; i < 3; i++) {
         int64_t n = r->acked + 1;
         int rc = workload_begin(r->db, harness_seed, n, WORKLOAD_DDL);
         if (rc == SQLITE_OK)
             rc = db_run(r->db, "COMMIT");
         if (rc != SQLITE_OK)
-            fail("%s: the disk is well, but a transaction gave %d: %s", r->what,
-                 rc, sqlite3_errmsg(r->db));
+            fail("the disk is well, but a transaction gave %d: %s", rc,
+                 sqlite3_errmsg(r->db));
         r->acked = r->started = n;
     }
-    workload_check(r->db, r->model, r->acked, r->acked, r->what);
+    workload_check(r->db, r->model, r->acked, r->acked, "later");
     db_close(r->db);
     open_run(r);
-    workload_check(r->db, r->model, r->acked, r->acked, r->what);
+    workload_check(r->db, r->model, r->acked, r->acked, "later");
     db_close(r->db);
 }
 
@@ -178,8 +178,7 @@ close_run(struct run *r)
 
     db_close(r->db);
     if (now_ms() - start > CLOSE_LIMIT_MS)
-        fail("%s: a close took %llu ms", r->what,
-             (unsigned long long)(now_ms() - start));
+        fail("a close took %llu ms", (unsigned long long)(now_ms() - start));
 }
 
 /* Did the fault happen at all? */
@@ -191,6 +190,7 @@ run_once(const struct fault *fault, const char *journal, long nth,
 
     snprintf(r.what, sizeof r.what, "--mode %s --only %s --nth %ld", journal,
              fault->name, nth);
+    fail_while(r.what);
     make_empty_dir(path_of("%s/run", scratch_dir()));
     open_run(&r);
     db_must(r.db, "PRAGMA journal_mode=%s", journal);
@@ -219,6 +219,7 @@ run_once(const struct fault *fault, const char *journal, long nth,
         tripped = tripped_later;
     check_healed(&r);
     *errors += r.errors;
+    fail_while(NULL);
     return tripped;
 }
 

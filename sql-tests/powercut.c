@@ -49,7 +49,7 @@ struct run {
     int64_t base;  /* durable before the recording */
     int64_t done;  /* the newest transaction committed */
     bool is_first; /* the database itself is made in the recording */
-    void (*check)(sqlite3 *db, const char *what); /* besides; or NULL */
+    void (*check)(sqlite3 *db); /* besides; or NULL */
     long cuts;
 };
 
@@ -193,11 +193,11 @@ run_compaction(struct run *r)
 }
 
 static void
-check_compaction(sqlite3 *db, const char *what)
+check_compaction(sqlite3 *db)
 {
     if (db_int(db, "SELECT count(*) FROM z WHERE length(value) = 8500000") !=
         db_int(db, "SELECT n FROM zrows"))
-        fail("%s: table z has %lld rows instead of %lld", what,
+        fail("table z has %lld rows instead of %lld",
              (long long)db_int(db, "SELECT count(*) FROM z"),
              (long long)db_int(db, "SELECT n FROM zrows"));
 }
@@ -247,27 +247,29 @@ check_cut(struct run *r, const struct disk_cut *cut, uint64_t choice)
         high = r->base;
     if (r->is_first && (cut->step < 2 || !r->mode->keeps_acked))
         low = -1;
+    fail_while(what);
     disk_rebuild(choice);
     r->cuts++;
 
     sqlite3 *db = open_run(r);
-    int64_t n = workload_check(db, &r->model, low, high, what);
+    int64_t n = workload_check(db, &r->model, low, high, "after the cut");
     if (r->check != NULL)
-        r->check(db, what);
+        r->check(db);
     struct run after = { .mode = r->mode,
                          .scenario = what,
                          .flags = r->flags,
                          .done = n < 0 ? 0 : n };
     if (n < 0 && workload_setup(db, r->flags) != SQLITE_OK)
-        fail("%s: cannot begin anew: %s", what, sqlite3_errmsg(db));
+        fail("cannot begin anew: %s", sqlite3_errmsg(db));
     commit_to(&after, db, after.done + 2);
-    workload_check(db, &r->model, after.done, after.done, what);
+    workload_check(db, &r->model, after.done, after.done, "later");
     db_close(db);
     db = open_run(r);
-    workload_check(db, &r->model, after.done, after.done, what);
+    workload_check(db, &r->model, after.done, after.done, "later");
     if (r->check != NULL)
-        r->check(db, what);
+        r->check(db);
     db_close(db);
+    fail_while(NULL);
 }
 
 /* Choose up to `wanted` of the n events in list, at random. */
@@ -352,7 +354,7 @@ struct scenario {
     bool is_recovery;               /* begins with what a power cut left */
     bool is_slow;                   /* a fifth of the cuts */
     void (*prepare)(struct run *r); /* before the recording */
-    void (*check)(sqlite3 *db, const char *what);
+    void (*check)(sqlite3 *db);
 };
 
 static const struct scenario scenarios[] = {

@@ -21,6 +21,7 @@ bool harness_plain;
 
 static int arg_count;
 static char **args;
+static const char *doing_now;
 static char scratch[512];
 static pid_t scratch_owner;
 
@@ -95,12 +96,20 @@ option_given(const char *name)
 }
 
 void
+fail_while(const char *doing)
+{
+    doing_now = doing;
+}
+
+void
 fail(const char *format, ...)
 {
     va_list ap;
 
     fflush(stdout);
     fprintf(stderr, "FAILED (seed %llu): ", (unsigned long long)harness_seed);
+    if (doing_now != NULL)
+        fprintf(stderr, "%s:\n  ", doing_now);
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
@@ -128,7 +137,7 @@ rng_next(struct rng *r)
 struct rng
 rng_of(uint64_t seed, uint64_t n)
 {
-    struct rng r = {seed};
+    struct rng r = { seed };
 
     r.state = rng_next(&r) ^ (n * UINT64_C(0xd1342543de82ef95));
     rng_next(&r);

@@ -41,6 +41,9 @@ bool option_given(const char *name);
 extern uint64_t harness_seed;
 extern bool harness_plain; /* ordinary tables instead of moss tables */
 
+/* What fail() says first, until another text or NULL replaces it; borrowed. */
+void fail_while(const char *doing);
+
 /* Print what failed, keep the scratch directory, exit(1). */
 _Noreturn void fail(const char *format, ...) PRINTF_LIKE(1, 2);
 
