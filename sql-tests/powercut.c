@@ -10,7 +10,7 @@
  *            [--at EVENT --choice N]
  *
  * --cuts bounds the cuts of a scenario (a fifth of it for slow ones; 0: all
- * events), --variants the ways in which each leaves unsynced bytes.  --at and --choice repeat one.
+ * events, of slow ones all syncs), --variants the ways in which each leaves unsynced bytes.  --at and --choice repeat one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,11 +284,12 @@ choose_some(bool *chosen, size_t *list, size_t n, long wanted, struct rng *r)
 }
 
 /*
- * Events to cut at, so many of them (0: every one): two thirds syncs and what
- * changes names, as far as there are so many, the rest others.
+ * Events to cut at, so many of them: two thirds syncs and what changes names,
+ * as far as there are so many, the rest others.  0: every one, or, if slow,
+ * every sync.
  */
 static bool *
-choose_cuts(long cuts)
+choose_cuts(long cuts, bool is_slow)
 {
     size_t n = disk_events() + 1;
     bool *chosen = calloc(n, sizeof *chosen);
@@ -302,7 +303,7 @@ choose_cuts(long cuts)
     for (size_t i = 0; i < n; i++) {
         struct disk_cut cut;
         disk_replay_to(i, &cut);
-        chosen[i] = cuts == 0;
+        chosen[i] = cuts == 0 && (cut.at_sync || !is_slow);
         if (cut.at_sync)
             syncs[n_syncs++] = i;
         else
@@ -320,11 +321,11 @@ choose_cuts(long cuts)
 }
 
 static void
-check_all(struct run *r, long cuts)
+check_all(struct run *r, long cuts, bool is_slow)
 {
     long at = option_number("--at", -1);
     long variants = option_number("--variants", 2);
-    bool *chosen = choose_cuts(cuts);
+    bool *chosen = choose_cuts(cuts, is_slow);
     struct rng random = rng_of(harness_seed, 78);
 
     for (size_t i = 0; i <= disk_events(); i++) {
@@ -430,7 +431,7 @@ run_scenario(const struct scenario *s, const struct mode *mode)
     s->run(&r);
     disk_stop();
     size_t events = disk_events();
-    check_all(&r, s->is_slow && cuts > 0 ? (cuts + 4) / 5 : cuts);
+    check_all(&r, s->is_slow && cuts > 0 ? (cuts + 4) / 5 : cuts, s->is_slow);
     disk_forget();
     printf("%-10s %-13s %5lld transactions, %5zu events, %5ld cuts, %.1f s\n",
            s->name, mode->name, (long long)(r.done - r.base), events, r.cuts,
