@@ -151,22 +151,6 @@ live(struct life *l)
     assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
 }
 
-static void
-nothing(struct reap *r)
-{
-    (void)r;
-}
-
-/* The reaper's thread uses the allocator: let it have begun, and be idle. */
-static void
-settle_reaper(void)
-{
-    static struct reap job;
-
-    reaper_defer(&job, nothing);
-    reaper_drain();
-}
-
 START_TEST(one_failed_allocation_loses_nothing)
 {
     struct life l = { .tripped = true };

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/reaper.h"
 #include "support/coll.h"
 #include "support/fail_alloc.h"
 #include "support/operators.h"
@@ -136,7 +135,7 @@ START_TEST(publish_needs_no_memory)
     struct moss_collection *c;
     struct moss_prepared *p;
 
-    reaper_drain(); /* its thread uses the allocator */
+    settle_reaper();
     fail_alloc_install();
     c = open_in_memory();
     run(c, "a=0 kid{b=0}");
@@ -354,6 +353,7 @@ START_TEST(close_ends_the_wait_for_room)
     over_toy_open(&o, &options);
     toy_hold(o.toy);
     run(o.c, "a=1");
+    toy_wait_held(o.toy);
     waiter.c = closer.c = o.c;
     assert_ok(thread_start(&waiting, "waiter", wait_for_room, &waiter));
     while (stats.writer_waits == 0)
@@ -361,7 +361,6 @@ START_TEST(close_ends_the_wait_for_room)
     assert_ok(thread_start(&closing, "closer", close_it, &closer));
     thread_join(&waiting);
     assert_status(waiter.st, MOSS_CLOSED);
-    toy_wait_held(o.toy);
     toy_let_go(o.toy);
     thread_join(&closing);
     assert_ok(closer.st);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reaper.h"
+
 struct moss_tag
 tag_of(uint64_t n)
 {
@@ -200,4 +202,19 @@ assert_toy(struct over_toy *o, const char *text)
 
     assert_tree(snap, text);
     moss_snapshot_unref(snap);
+}
+
+static void
+nothing(struct reap *r)
+{
+    (void)r;
+}
+
+void
+settle_reaper(void)
+{
+    static struct reap job;
+
+    reaper_defer(&job, nothing);
+    reaper_drain();
 }

@@ -58,4 +58,10 @@ void over_toy_close(struct over_toy *o);
 /* What the toy holds, as assert_tree() wants it. */
 void assert_toy(struct over_toy *o, const char *text);
 
+/*
+ * Return when the reaper's thread runs and is idle.  It uses the allocator:
+ * before one is put in its place.
+ */
+void settle_reaper(void);
+
 #endif
