@@ -25,7 +25,8 @@ TESTS ?= $(patsubst moss-core/tests/test_%.c,%,$(wildcard moss-core/tests/test_*
 VERBOSE ?= 0
 say_0 = @printf '  %-8s%s\n' $(1) $@;
 say_1 =
-say = $(say_$(VERBOSE))
+say_s = @
+say = $(say_$(if $(findstring s,$(firstword -$(MAKEFLAGS))),s,$(VERBOSE)))
 
 OBJCOPY ?= objcopy
 CLANG ?= clang
@@ -89,8 +90,8 @@ EXT_STATIC_OBJ := $(call objects,static,$(EXT_SRC))
 SUPPORT_OBJ := $(call objects,test,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,test,$(TEST_SRC) moss-core/tests/main.c)
 SQL_SUPPORT_OBJ := $(call objects,test,$(SQL_SUPPORT_SRC))
-BENCH_OBJ := $(call objects,bench,$(BENCH_SRC))
-BENCH_SQL_OBJ := $(call objects,bench,$(BENCH_SQL_SRC))
+BENCH_OBJ := $(call objects,bench-objects,$(BENCH_SRC))
+BENCH_SQL_OBJ := $(call objects,bench-objects,$(BENCH_SQL_SRC))
 
 PROGRAMS := $(patsubst moss-core/tests/%.c,$(V)/tests/%,$(PROG_SRC))
 SQL_PROGRAMS := $(patsubst sql-tests/%.c,$(V)/sql-tests/%,$(SQL_SRC))
@@ -284,10 +285,10 @@ BENCH_DEFS := $(call have,lmdb.h,HAVE_LMDB) \
 BENCH_LIBS := $(if $(findstring LMDB,$(BENCH_DEFS)),-llmdb) \
 	$(if $(findstring ROCKSDB,$(BENCH_DEFS)),-lrocksdb) \
 	$(if $(findstring LEVELDB,$(BENCH_DEFS)),-lleveldb)
-$(V)/bench/%.o: %.c | $(BUILD)/deps-build.ok
+$(V)/bench-objects/%.o: %.c | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS_ALL) $(BENCH_DEFS) -c -o $@ $<
-$(V)/bench/%.o: %.cc | $(BUILD)/deps-build.ok
+$(V)/bench-objects/%.o: %.cc | $(BUILD)/deps-build.ok
 	@mkdir -p $(@D)
 	$(call say,CXX)$(CXX) -std=c++17 $(OPT) $(WARN_CXX) -MMD -MP -Imoss-core/include \
 		$(BENCH_DEFS) -c -o $@ $<

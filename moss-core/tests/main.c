@@ -52,5 +52,6 @@ main(int argc, char **argv)
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     printf("%d passed, %d failed\n", run - failed, failed);
+    fflush(stdout); /* a leak found at exit ends the process without it */
     return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -211,8 +211,11 @@ uint64_t
 test_seed(uint64_t fallback)
 {
     const char *text = getenv("SEED");
-    uint64_t seed = text == NULL ? fallback : strtoull(text, NULL, 0);
+    uint64_t seed;
 
+    if (text == NULL)
+        return fallback;
+    seed = strtoull(text, NULL, 0);
     printf("SEED=%llu\n", (unsigned long long)seed);
     fflush(stdout);
     return seed;

@@ -55,7 +55,7 @@ void dir_copy(struct moss_os *from_os, const char *from, struct moss_os *to_os,
 /* The names in a directory, sorted, with spaces between, to be freed. */
 char *dir_names(struct moss_os *os, const char *dir);
 
-/* The environment's SEED, or the fallback; written to stdout. */
+/* The environment's SEED, which is told on stdout then, or the fallback. */
 uint64_t test_seed(uint64_t fallback);
 
 /* Pseudo-random numbers, the same everywhere for a seed. */
