@@ -265,6 +265,9 @@ table_destroy(struct table *t)
     if (rc != SQLITE_OK)
         return report_text(t, rc, &err);
     sqlite3_free(err);
+    rc = txn_take_back(t);
+    if (rc != SQLITE_OK)
+        return rc;
     if (cs != NULL) {
         cs->ddl = true;
         atomic_store(&cs->shared->maybe_dropped, true);

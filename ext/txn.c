@@ -168,6 +168,19 @@ txn_end(struct conn_store *cs)
     read_drop(cs);
 }
 
+int
+txn_take_back(struct table *t)
+{
+    struct conn_store *cs = t->store;
+    char *err = NULL;
+
+    if (!t->joined || cs->participants > 1 || !cs->synced || cs->row.async)
+        return SQLITE_OK;
+    struct log_ref log = conn_store_log(cs);
+
+    return report_text(t, log_write_marker(&log, &cs->base, &err), &err);
+}
+
 void
 txn_leave(struct table *t)
 {

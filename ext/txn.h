@@ -417,6 +417,11 @@ int report_text(struct table *t, int rc, char **err);
  * participant.
  */
 int txn_join(struct table *t);
+/*
+ * t is about to leave for good.  If it is the last participant, put back the
+ * marker that an xSync before a refused COMMIT has written.
+ */
+int txn_take_back(struct table *t);
 /* t gets no further callback: the last participant ends the transaction. */
 void txn_leave(struct table *t);
 /* Forget it, whatever became of it. */

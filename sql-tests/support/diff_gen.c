@@ -109,9 +109,8 @@ choose_conn(struct diff_gen *g)
 }
 
 /*
- * Reopening all would end the open statement.  A connection cannot be
- * reopened alone where ATTACH might meet a lock of the other one, nor in
- * memory: a store there lives as long as the connections that have used it.
+ * Reopening all would end the open statement, and a connection cannot be
+ * reopened alone where ATTACH might meet a lock of the other one.
  */
 static void
 fit_reopen(struct diff_gen *g)
@@ -120,9 +119,7 @@ fit_reopen(struct diff_gen *g)
 
     if (g->reader >= 0 && g->step->action == DIFF_REOPEN)
         g->step->action = DIFF_RECONNECT;
-    if (g->step->action != DIFF_RECONNECT)
-        return;
-    if (g->mode->memdb || (g->mode->attached && !alone)) {
+    if (g->step->action == DIFF_RECONNECT && g->mode->attached && !alone) {
         g->step->action = DIFF_SQL;
         gen_emit(g, "SELECT 1");
     }
