@@ -182,17 +182,20 @@ conn_store_take_home(struct table *t, struct conn_store *cs)
 {
     struct moss_error why = { .status = MOSS_OK };
     struct moss_store_identity home, us;
+    unsigned version = atomic_load(&cs->shared->home_version);
     enum moss_status st;
 
-    if (cs->shared->memory)
+    if (cs->shared->memory || cs->taken_version == version)
         return SQLITE_OK;
     st = shared_store_set_home_files(cs->shared, cs->file);
     if (st != MOSS_OK)
         return SQLITE_NOMEM;
     moss_store_identity(cs->shared->store, &home);
     home_identity(cs->conn->db, cs->schema, &us);
-    if (same_file(&home, &us) && strcmp(home.home_path, us.home_path) == 0)
+    if (same_file(&home, &us) && strcmp(home.home_path, us.home_path) == 0) {
+        cs->taken_version = version;
         return SQLITE_OK;
+    }
     st = moss_store_set_home(cs->shared->store, us.home_path, us.home_dev,
                              us.home_ino, &why);
     if (st != MOSS_OK)

@@ -30,7 +30,7 @@ SQLITE_EXTENSION_INIT3
 /* What a page keeps for itself and a row's header, generously. */
 #define PAGE_OVERHEAD 96
 
-#define MARKER_BYTES 88
+#define MARKER_BYTES 96
 #define RECORD_HEADER 88
 
 static const char marker_magic[8] = { 'm', 'o', 's', 's', 'm', 'a', 'r', 'k' };
@@ -219,7 +219,8 @@ marker_encode(const struct marker *m, uint8_t out[MARKER_BYTES])
     put_u64(out + 40, m->tag.id);
     put_u64(out + 48, m->prev_id);
     put_place(out + 56, m->last);
-    put_u64(out + 80, XXH3_64bits(out, 80));
+    put_u64(out + 80, m->ring_bytes);
+    put_u64(out + 88, XXH3_64bits(out, 88));
 }
 
 static bool
@@ -227,13 +228,14 @@ marker_decode(const uint8_t in[MARKER_BYTES], struct marker *m)
 {
     if (memcmp(in, marker_magic, sizeof marker_magic) != 0 ||
         get_u32(in + 8) != MARKER_VERSION ||
-        get_u64(in + 80) != XXH3_64bits(in, 80))
+        get_u64(in + 88) != XXH3_64bits(in, 88))
         return false;
     memcpy(m->store_id, in + 16, STORE_ID_BYTES);
     m->tag.n = get_u64(in + 32);
     m->tag.id = get_u64(in + 40);
     m->prev_id = get_u64(in + 48);
     m->last = get_place(in + 56);
+    m->ring_bytes = get_u64(in + 80);
     return true;
 }
 
@@ -370,16 +372,10 @@ log_read_record(const struct log_ref *log, struct log_place place,
                 struct moss_tag tag, struct record *out, char **err)
 {
     struct rows r;
-    uint64_t capacity;
     int rc;
 
     memset(out, 0, sizeof *out);
-    if (place.len == 0)
-        return SQLITE_NOTFOUND;
-    rc = log_capacity(log, &capacity, err);
-    if (rc != SQLITE_OK)
-        return rc;
-    if (!place_is_sane(place) || place.mod > capacity)
+    if (!place_is_sane(place))
         return SQLITE_NOTFOUND;
     out->bytes.p = sqlite3_malloc64(place.len);
     if (out->bytes.p == NULL)
@@ -433,6 +429,7 @@ log_create(const struct log_ref *log, const uint8_t *store_id,
 
     if (rc != SQLITE_OK)
         return rc;
+    m.ring_bytes = (uint64_t)(page - PAGE_OVERHEAD) * RING_ROWS;
     /* CREATE TABLE AS numbers its rows 1..N and leaves changes() alone. */
     sql = sqlite3_mprintf("CREATE TABLE \"%w\"." LOG_TABLE " AS"
                           " WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL"
@@ -462,16 +459,6 @@ log_shape(const struct log_ref *log, sqlite3_int64 *row, sqlite3_int64 *rows,
                    err);
     if (rc == SQLITE_OK)
         rc = log_query(log, "SELECT max(rowid) FROM \"%w\".%s", rows, err);
-    return rc;
-}
-
-int
-log_capacity(const struct log_ref *log, uint64_t *out, char **err)
-{
-    sqlite3_int64 row, rows;
-    int rc = log_shape(log, &row, &rows, err);
-
-    *out = rows > 1 ? (uint64_t)(rows - 1) * (uint64_t)row : 0;
     return rc;
 }
 

@@ -234,8 +234,6 @@ ring_place(const struct log_ref *log, struct shared_store *shared,
     bool flushed = false, may_grow, half_full = false;
     int rc = SQLITE_OK;
 
-    if (*capacity == 0)
-        rc = log_capacity(log, capacity, err);
     while (rc == SQLITE_OK && !ring_try(shared, base, len, *capacity, out,
                                         &may_grow, &half_full)) {
         if (may_grow) {
@@ -266,11 +264,7 @@ int
 ring_reserve(const struct log_ref *log, uint64_t len, uint64_t *capacity,
              char **err)
 {
-    int rc = SQLITE_OK;
-
-    if (*capacity == 0)
-        rc = log_capacity(log, capacity, err);
-    if (rc == SQLITE_OK && len > *capacity)
-        rc = log_grow(log, len + len / 2, capacity, err);
-    return rc;
+    if (len <= *capacity)
+        return SQLITE_OK;
+    return log_grow(log, len + len / 2, capacity, err);
 }

@@ -110,7 +110,7 @@ txn_start(struct table *t, struct conn_store *cs)
     cs->active = true;
     cs->participants = 0;
     cs->ddl = cs->swept = cs->synced = false;
-    cs->capacity = 0;
+    cs->capacity = cs->base.ring_bytes;
     cs->sweep.n = 0;
     memset(&cs->written, 0, sizeof cs->written);
     return SQLITE_OK;
@@ -422,6 +422,7 @@ write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
     if (rc == SQLITE_OK)
         rc = ring_prepare_add(cs->shared);
     m->last = r.place;
+    m->ring_bytes = cs->capacity;
     if (rc == SQLITE_OK)
         rc = log_write(&log, &r, m, &err);
     record_release(&r);
@@ -587,7 +588,9 @@ txn_rollback_to(sqlite3_vtab *vtab, int n)
 {
     struct conn_store *cs = active_store(table_of(vtab));
 
-    if (cs != NULL)
+    if (cs != NULL) {
         pending_rollback_to(cs->pending, n);
+        cs->capacity = cs->base.ring_bytes; /* rows may have gone again */
+    }
     return SQLITE_OK;
 }

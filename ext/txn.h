@@ -89,6 +89,7 @@ struct marker {
     struct moss_tag tag;
     uint64_t prev_id;      /* id of transaction n-1 */
     struct log_place last; /* its record; len 0: it has none */
+    uint64_t ring_bytes;   /* what the ring holds; 0 in memory */
 };
 
 /* One transaction in the ring. */
@@ -116,9 +117,10 @@ int log_read_marker(const struct log_ref *log, struct marker *out, char **err);
 /* SQLITE_NOTFOUND: there is no longer such a record at that place. */
 int log_read_record(const struct log_ref *log, struct log_place place,
                     struct moss_tag tag, struct record *out, char **err);
-/* Bytes that the ring holds now. */
-int log_capacity(const struct log_ref *log, uint64_t *out, char **err);
-/* Append rows until it holds at least want bytes. */
+/*
+ * Append rows until the ring holds at least want bytes.  *capacity becomes
+ * what it holds then, for the next marker.
+ */
 int log_grow(const struct log_ref *log, uint64_t want, uint64_t *capacity,
              char **err);
 /* Lay the record's bytes at place, then the marker.  Any code unchanged. */
@@ -309,7 +311,7 @@ int ring_learn(const struct log_ref *log, struct shared_store *shared,
 /*
  * Where a record of len bytes goes after the marker base.  Waits for the
  * persister or grows the ring if there is no room; SQLITE_BUSY if waiting was
- * in vain.  *capacity is the ring's size, 0 if unknown yet.
+ * in vain.  *capacity is the ring's size.
  */
 int ring_place(const struct log_ref *log, struct shared_store *shared,
                const struct marker *base, uint64_t len, uint64_t *capacity,
@@ -366,6 +368,7 @@ struct conn_store {
     /* What conn_store_role() found when the store's home was home_version. */
     enum role role;
     unsigned home_version;
+    unsigned taken_version; /* when it was last sure to be the home */
 
     /* The transaction; valid while active.  snap is its base then. */
     bool active;
@@ -375,7 +378,7 @@ struct conn_store {
     struct marker base;
     struct pending *pending;
     struct bytes sweep; /* names of dropped collections, NUL-terminated */
-    uint64_t capacity;  /* of the ring, once known; 0 */
+    uint64_t capacity;  /* of the ring */
 
     /* What the last xSync wrote. */
     bool synced;

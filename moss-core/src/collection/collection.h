@@ -75,6 +75,8 @@ struct moss_collection {
     /* What merger and persister are asked to reach, by state.seq. */
     uint64_t merge_up_to GUARDED_BY(mu);
     uint64_t persist_up_to GUARDED_BY(mu);  /* without a delay */
+    /* When the waiting persister looks again by itself; 0: it works. */
+    uint64_t persister_looks_ns GUARDED_BY(mu);
     bool wake_persister GUARDED_BY(mu);     /* cuts the pause after a failure */
     uint64_t dirty_since_ns GUARDED_BY(mu); /* where a persist delay begins */
 
@@ -160,5 +162,7 @@ void merger_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
 /* Ask the persister to persist the batches up to seq without a delay. */
 void
 persister_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
+/* Wake the persister if it has to act before it would look by itself. */
+void persister_remind_locked(struct moss_collection *c) REQUIRES(c->mu);
 
 #endif

@@ -64,6 +64,14 @@ due_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
     return c->dirty_since_ns + delay_ms * 1000000;
 }
 
+void
+persister_remind_locked(struct moss_collection *c)
+{
+    mutex_assert_held(&c->mu);
+    if (due_ns_locked(c) < c->persister_looks_ns)
+        condvar_signal(&c->persister_work);
+}
+
 /* False: the thread is to end. */
 static bool
 wait_for_work(struct moss_collection *c)
@@ -76,7 +84,9 @@ wait_for_work(struct moss_collection *c)
 
         if (due == 0 || (due != MOSS_FOREVER && sync_now_ns() >= due))
             break;
+        c->persister_looks_ns = due;
         condvar_wait_until(&c->persister_work, &c->mu, due);
+        c->persister_looks_ns = 0;
     }
     stop = c->stop;
     c->at_work += !stop;

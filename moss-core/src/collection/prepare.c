@@ -256,7 +256,7 @@ wake_background_locked(struct moss_collection *c) REQUIRES(c->mu)
     if (merger_has_work_locked(c))
         condvar_signal(&c->merger_work);
     if (c->lower != NULL)
-        condvar_signal(&c->persister_work);
+        persister_remind_locked(c);
 }
 
 void
