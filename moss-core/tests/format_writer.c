@@ -251,8 +251,9 @@ write_large(struct target *t)
 
         memset(value, 'a' + (int)(i % 26), 100000);
         (void)snprintf(key, sizeof key, "large-%03u", i);
-        check(moss_batch_set(t->batch, moss_str(key),
-                             moss_slice(value, 100000)), "set");
+        check(
+            moss_batch_set(t->batch, moss_str(key), moss_slice(value, 100000)),
+            "set");
     }
     free(value);
     commit(t);

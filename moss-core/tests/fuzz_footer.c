@@ -297,9 +297,10 @@ seed_file(int which, size_t *n)
     char path[128];
 
     if (which < 5) {
-        (void)snprintf(path, sizeof path,
-                       "moss-core/tests/fixtures/%s/data-000000000000000%d.moss",
-                       fixtures[which], which == 2 ? 2 : 1);
+        (void)snprintf(
+            path, sizeof path,
+            "moss-core/tests/fixtures/%s/data-000000000000000%d.moss",
+            fixtures[which], which == 2 ? 2 : 1);
         return get_file(moss_os_posix(), path, n);
     }
     mem = mem_os_new();
@@ -335,8 +336,18 @@ static size_t
 mutate(struct rng *r, uint8_t *input, size_t n)
 {
     static const char *const words[] = {
-        "0m1o2s0m1o2s", "3s4p5s3s4p5s", "\"Ext\":{", "null", "[]", "{}", "0",
-        "18446744073709551615", "4096", "PrevFooterOffset", "\\ufffd", ",",
+        "0m1o2s0m1o2s",
+        "3s4p5s3s4p5s",
+        "\"Ext\":{",
+        "null",
+        "[]",
+        "{}",
+        "0",
+        "18446744073709551615",
+        "4096",
+        "PrevFooterOffset",
+        "\\ufffd",
+        ",",
     };
     uint64_t times = rng_below(r, 6);
 

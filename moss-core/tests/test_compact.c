@@ -243,8 +243,8 @@ START_TEST(old_file_that_cannot_be_removed_goes_at_the_next_opening)
     open_with((struct moss_store_options){ .force_compaction = true });
     fault_os_fail_nth(fault, FAULT_REMOVE, 1, MOSS_IO, 5);
     assert_ok(driver_apply(&d, "a=1"));
-    assert_files("data-0000000000000001.moss data-0000000000000002.moss "
-                 LOCKFILE_NAME);
+    assert_files(
+        "data-0000000000000001.moss data-0000000000000002.moss " LOCKFILE_NAME);
     reopen();
     assert_files("data-0000000000000002.moss " LOCKFILE_NAME);
     assert_tree(d.newest, "a=1");
@@ -282,7 +282,8 @@ suite_compact(void)
     tcase_add_test(tc, compacted_store_keeps_id_home_and_operator);
     tcase_add_loop_test(tc, failed_write_during_a_compaction_is_reported, 0, 4);
     tcase_add_test(tc, failure_after_the_rename_does_not_lose_the_next_update);
-    tcase_add_test(tc, old_file_that_cannot_be_removed_goes_at_the_next_opening);
+    tcase_add_test(tc,
+                   old_file_that_cannot_be_removed_goes_at_the_next_opening);
     tcase_add_test(tc, unfinished_files_are_cleared_away);
     suite_add_tcase(s, tc);
     return s;

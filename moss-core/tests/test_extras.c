@@ -216,7 +216,8 @@ START_TEST(damage_is_noticed_or_harmless)
     copy = malloc(n);
     rng_init(&r, test_seed(20240607) + (uint64_t)_i);
     for (int round = 0; round < N_ROUNDS; round++) {
-        struct moss_store_options o = { .os = os, .readonly = true,
+        struct moss_store_options o = { .os = os,
+                                        .readonly = true,
                                         .no_mmap = _i == 1 };
         size_t len = n;
         struct content c;
@@ -248,15 +249,15 @@ START_TEST(damaged_stores_of_go_do_not_crash_a_reader)
 {
     static const char *const names[] = { "children", "compacted", "merge",
                                          "partial" };
-    struct moss_store_options o = { .os = os, .merge = &merge_add,
+    struct moss_store_options o = { .os = os,
+                                    .merge = &merge_add,
                                     .readonly = true };
     char from[128], *path;
     uint8_t *bytes, *copy;
     size_t n;
     struct rng r;
 
-    (void)snprintf(from, sizeof from, "moss-core/tests/fixtures/%s",
-                   names[_i]);
+    (void)snprintf(from, sizeof from, "moss-core/tests/fixtures/%s", names[_i]);
     dir_copy(moss_os_posix(), from, os, DIR);
     bytes = read_data(&path, &n);
     copy = malloc(n);
@@ -320,9 +321,12 @@ END_TEST
 
 START_TEST(header_is_of_one_place_in_one_file)
 {
-    struct segment_loc loc = { .kvs_off = 4096, .kvs_bytes = 160,
-                               .buf_off = 8192, .buf_bytes = 77,
-                               .n_set = 10, .has_extras = true };
+    struct segment_loc loc = { .kvs_off = 4096,
+                               .kvs_bytes = 160,
+                               .buf_off = 8192,
+                               .buf_bytes = 77,
+                               .n_set = 10,
+                               .has_extras = true };
     uint8_t header[EXTRAS_HEADER];
 
     extras_encode(&loc, 5, header);
@@ -341,9 +345,12 @@ END_TEST
 
 START_TEST(extras_need_room)
 {
-    struct segment_loc loc = { .kvs_off = 4096, .kvs_bytes = 4096 - 80,
-                               .buf_off = 8192, .buf_bytes = 0,
-                               .n_set = 251, .has_extras = true };
+    struct segment_loc loc = { .kvs_off = 4096,
+                               .kvs_bytes = 4096 - 80,
+                               .buf_off = 8192,
+                               .buf_bytes = 0,
+                               .n_set = 251,
+                               .has_extras = true };
 
     ck_assert(!loc_is_sound(&loc, 12288));
     loc.has_extras = false;

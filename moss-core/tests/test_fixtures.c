@@ -13,9 +13,9 @@
 
 Suite *suite_fixtures(void);
 
-static const char *const names[] = { "basic",   "childonly", "children",
-                                     "compacted", "emptied", "history",
-                                     "merge",   "partial",   "twofiles" };
+static const char *const names[] = { "basic",     "childonly", "children",
+                                     "compacted", "emptied",   "history",
+                                     "merge",     "partial",   "twofiles" };
 #define N_NAMES ((int)(sizeof names / sizeof *names))
 
 #define FIXTURES "moss-core/tests/fixtures/"
@@ -48,8 +48,8 @@ put_hex(struct text *t, struct moss_slice s)
     }
 }
 
-static void put_tree(struct text *t, struct moss_snapshot *snap,
-                     const char *path);
+static void
+put_tree(struct text *t, struct moss_snapshot *snap, const char *path);
 
 struct child_arg {
     struct text *t;
@@ -282,11 +282,10 @@ suite_fixtures(void)
     TCase *tc = tcase_create("go");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc,
-                        fixture_reads_as_go_reads_it_at_every_commit_point, 0,
-                        N_NAMES);
-    tcase_add_loop_test(tc, fixture_keeps_its_history_below_what_is_appended,
+    tcase_add_loop_test(tc, fixture_reads_as_go_reads_it_at_every_commit_point,
                         0, N_NAMES);
+    tcase_add_loop_test(tc, fixture_keeps_its_history_below_what_is_appended, 0,
+                        N_NAMES);
     tcase_add_loop_test(tc, fixture_reads_the_same_after_a_full_compaction, 0,
                         N_NAMES);
     tcase_add_loop_test(tc, fixture_can_be_reverted_to_its_oldest_commit_point,

@@ -35,10 +35,14 @@ teardown(void)
 static struct footer *
 make_footer(uint64_t off, uint64_t prev)
 {
-    static const struct segment_loc loc = {
-        .kvs_off = 4096, .kvs_bytes = 32, .buf_off = 8192, .buf_bytes = 10,
-        .n_set = 2, .key_bytes = 4, .value_bytes = 6, .has_extras = true
-    };
+    static const struct segment_loc loc = { .kvs_off = 4096,
+                                            .kvs_bytes = 32,
+                                            .buf_off = 8192,
+                                            .buf_bytes = 10,
+                                            .n_set = 2,
+                                            .key_bytes = 4,
+                                            .value_bytes = 6,
+                                            .has_extras = true };
     struct footer *f = footer_new();
 
     f->off = off;
@@ -194,7 +198,7 @@ START_TEST(footers_of_go_are_read)
         "{\"SegmentLocs\":[],\"PrevFooterOffset\":0}",
         FOOTER("[]", "0",
                "{\"a\":" FOOTER("[]", "0", "{\"b\":" PLAIN "}") ",\"b\":" PLAIN
-               "}"),
+                                                                "}"),
         /* An empty segment may lie anywhere. */
         FOOTER("[{\"Kind\":\"a\",\"KvsOffset\":999999,\"KvsBytes\":0,"
                "\"BufOffset\":1,\"BufBytes\":0,\"TotOpsSet\":0,\"TotOpsDel\":0,"
@@ -259,7 +263,8 @@ END_TEST
 START_TEST(deep_nesting_is_bounded)
 {
     enum { LEVELS = 5000 };
-    static const char open[] = "{\"PrevFooterOffset\":0,\"ChildFooters\":{\"a\":";
+    static const char open[] =
+        "{\"PrevFooterOffset\":0,\"ChildFooters\":{\"a\":";
     static const char last[] = "{\"PrevFooterOffset\":0}";
     size_t n = sizeof open - 1;
     char *text = malloc(LEVELS * (n + 2) + sizeof last);

@@ -40,8 +40,7 @@ START_TEST(string_is_written_and_read_as_go_does)
     ck_assert_ptr_eq(r.p, r.end);
     ck_assert(!replaced);
     ck_assert_uint_eq(out.len, strlen(strings[_i].raw));
-    ck_assert(out.len == 0 ||
-              memcmp(out.bytes, strings[_i].raw, out.len) == 0);
+    ck_assert(out.len == 0 || memcmp(out.bytes, strings[_i].raw, out.len) == 0);
     buf_release(&out);
 }
 END_TEST
@@ -75,12 +74,22 @@ END_TEST
 
 START_TEST(what_go_does_not_write_is_corrupt)
 {
-    static const char *const texts[] = {
-        "",        "\"",         "x",          "\"a",        "\"\\x\"",
-        "\"<\"",   "\"\n\"",     "\"\\/\"",    "\"\\u0041\"", "\"\\u003C\"",
-        "\"\\u\"", "\"\\u000a\"", "\"\\ud800\"", "\"\xff\"",  "\"\\",
-        "\"\xe2\x80\xa8\""
-    };
+    static const char *const texts[] = { "",
+                                         "\"",
+                                         "x",
+                                         "\"a",
+                                         "\"\\x\"",
+                                         "\"<\"",
+                                         "\"\n\"",
+                                         "\"\\/\"",
+                                         "\"\\u0041\"",
+                                         "\"\\u003C\"",
+                                         "\"\\u\"",
+                                         "\"\\u000a\"",
+                                         "\"\\ud800\"",
+                                         "\"\xff\"",
+                                         "\"\\",
+                                         "\"\xe2\x80\xa8\"" };
     struct buf out;
     bool replaced;
 

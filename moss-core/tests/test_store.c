@@ -174,8 +174,8 @@ START_TEST(newest_file_without_a_footer_is_passed_over)
     open_default();
     assert_tree(d.newest, "a=1");
     /* It is out of Go moss's way, and nothing is lost. */
-    assert_files("data-0000000000000001.moss moss-damaged-0000000000000002 "
-                 LOCKFILE_NAME);
+    assert_files("data-0000000000000001.moss "
+                 "moss-damaged-0000000000000002 " LOCKFILE_NAME);
     assert_ok(driver_apply(&d, "b=2"));
     reopen();
     assert_tree(d.newest, "a=1 b=2");
@@ -265,10 +265,9 @@ small_length(uint8_t *bytes, size_t *n)
 
 START_TEST(damaged_end_of_the_file_leaves_the_older_commit_point)
 {
-    static void (*const edits[])(uint8_t *, size_t *) = {
-        cut_in_last_footer, cut_in_last_footers_head, wrong_version,
-        huge_length, small_length
-    };
+    static void (*const edits[])(
+        uint8_t *, size_t *) = { cut_in_last_footer, cut_in_last_footers_head,
+                                 wrong_version, huge_length, small_length };
 
     assert_after_edit(edits[_i], "a=1");
 }
@@ -353,7 +352,8 @@ END_TEST
 START_TEST(children_nest_and_die)
 {
     open_default();
-    assert_ok(driver_apply(&d, "a=1 kid{b=2 deep{c=3 deeper{d=4}}} other{x=1}"));
+    assert_ok(
+        driver_apply(&d, "a=1 kid{b=2 deep{c=3 deeper{d=4}}} other{x=1}"));
     assert_ok(driver_apply(&d, "kid{deep{e=5}} !other"));
     reopen();
     assert_tree(d.newest, "a=1 kid{b=2 deep{c=3 e=5 deeper{d=4}}}");
@@ -407,8 +407,9 @@ START_TEST(merge_operands_add_up_in_parents_and_children)
     for (int i = 0; i < 20; i++)
         assert_ok(driver_apply(&d, "k+1 kid{k+b m+y}"));
     reopen();
-    assert_tree(d.newest, "k=011111111111111111111 "
-                          "kid{k=abbbbbbbbbbbbbbbbbbbb m=xyyyyyyyyyyyyyyyyyyyy}");
+    assert_tree(d.newest,
+                "k=011111111111111111111 "
+                "kid{k=abbbbbbbbbbbbbbbbbbbb m=xyyyyyyyyyyyyyyyyyyyy}");
 }
 END_TEST
 
@@ -602,9 +603,11 @@ END_TEST
 START_TEST(changes_that_refer_to_nothing_are_refused)
 {
     struct moss_slice path = moss_str("nobody");
-    struct moss_change child = { .name = moss_str("kid"), .has_from = true,
-                                 .from = &path, .n_from = 1 };
-    struct moss_change top = { .has_from = true, .children = &child,
+    struct moss_change child = {
+        .name = moss_str("kid"), .has_from = true, .from = &path, .n_from = 1
+    };
+    struct moss_change top = { .has_from = true,
+                               .children = &child,
                                .n_children = 1 };
     struct moss_changes changes = { { 9, 9 }, &top };
     struct moss_snapshot *snap = NULL;
@@ -628,8 +631,8 @@ START_TEST(identity_is_recorded_when_the_store_is_created)
                                       .home_ino = UINT64_MAX };
     struct moss_store_identity got;
 
-    open_with((struct moss_store_options){ .identity = &id,
-                                           .merge = &merge_append });
+    open_with(
+        (struct moss_store_options){ .identity = &id, .merge = &merge_append });
     driver_close(&d);
     open_default();
     moss_store_identity(d.store, &got);

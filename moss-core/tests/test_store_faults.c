@@ -25,9 +25,9 @@ struct step {
     bool compact;
 };
 static const struct step steps[] = {
-    { "a=1 kid{x=1}", false }, { "b=2 k+1", false },
+    { "a=1 kid{x=1}", false },     { "b=2 k+1", false },
     { "-a kid{deep{y=2}}", true }, { "k+2 c=3", false },
-    { "k+3 !kid", true },      { "d=4 new{z=5}", false },
+    { "k+3 !kid", true },          { "d=4 new{z=5}", false },
 };
 #define N_STEPS (sizeof steps / sizeof *steps)
 static const char *const states[] = {
@@ -377,8 +377,8 @@ suite_store_faults(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, power_cut_at_any_change_keeps_a_whole_state, 0, 3);
     tcase_add_test(tc, torn_writes_keep_a_whole_state);
-    tcase_add_test(
-        tc, state_left_by_a_killed_process_is_made_durable_when_opened);
+    tcase_add_test(tc,
+                   state_left_by_a_killed_process_is_made_durable_when_opened);
     suite_add_tcase(s, tc);
     tcase_set_timeout(calls, 120);
     tcase_add_loop_test(calls, any_failed_call_is_reported_and_overcome, 0, 2);

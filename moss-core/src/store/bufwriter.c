@@ -28,9 +28,8 @@ bufwriter_init(struct bufwriter *w, struct file *file, uint64_t off,
     w->nonce = nonce;
     w->sums = sums;
     w->err = err;
-    w->cap = hint >= BUFWRITER_MAX
-                 ? BUFWRITER_MAX
-                 : (size_t)align_up(hint + 1, EXTRAS_BLOCK);
+    w->cap = hint >= BUFWRITER_MAX ? BUFWRITER_MAX
+                                   : (size_t)align_up(hint + 1, EXTRAS_BLOCK);
     w->bytes = arena_alloc(w->cap);
     if (w->bytes == NULL)
         return error_set(err, MOSS_NOMEM, "write", file->path, off);

@@ -6,13 +6,13 @@
 #include "store/file.h"
 
 struct bufwriter {
-    struct file *file;  /* borrowed */
-    uint64_t off;       /* of bytes[0] in the file: on a block */
+    struct file *file; /* borrowed */
+    uint64_t off;      /* of bytes[0] in the file: on a block */
     uint8_t *bytes;
-    size_t len, cap;    /* cap is a multiple of the block */
+    size_t len, cap; /* cap is a multiple of the block */
     uint64_t nonce;
-    struct buf *sums;   /* borrowed: a checksum for each block; NULL: none */
-    size_t summed;      /* of len */
+    struct buf *sums; /* borrowed: a checksum for each block; NULL: none */
+    size_t summed;    /* of len */
     struct moss_error *err; /* borrowed; may be NULL */
 };
 

@@ -237,9 +237,9 @@ struct view {
     const struct footer_coll *coll;
 };
 
-static enum moss_status view_new(struct commit *c,
-                                 const struct footer_coll *coll,
-                                 struct moss_snapshot **out);
+static enum moss_status
+view_new(struct commit *c, const struct footer_coll *coll,
+         struct moss_snapshot **out);
 
 static enum moss_status
 view_child(void *owner, struct moss_slice name, struct moss_snapshot **out)

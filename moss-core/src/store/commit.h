@@ -48,10 +48,9 @@ commit_load(const struct commit_env *env, const struct commit_place *place,
  * A commit point without segments yet: the caller gives each collection its
  * stack.  Takes over footer on success.
  */
-MOSS_MUST_CHECK enum moss_status commit_new(const struct commit_env *env,
-                                            const struct commit_place *place,
-                                            struct footer *footer,
-                                            struct commit **out);
+MOSS_MUST_CHECK enum moss_status
+commit_new(const struct commit_env *env, const struct commit_place *place,
+           struct footer *footer, struct commit **out);
 
 struct commit *commit_ref(struct commit *c);
 void commit_unref(struct commit *c); /* NULL is fine */
@@ -60,8 +59,8 @@ void commit_unref(struct commit *c); /* NULL is fine */
 const uint64_t *commit_nonce(const struct commit *c);
 
 /* A snapshot of its top level; its children are found from there. */
-MOSS_MUST_CHECK enum moss_status commit_snapshot(struct commit *c,
-                                                 struct moss_snapshot **out);
+MOSS_MUST_CHECK enum moss_status
+commit_snapshot(struct commit *c, struct moss_snapshot **out);
 /* The commit point that snap is the top level of, or NULL.  Borrowed. */
 struct commit *commit_of(struct moss_snapshot *snap);
 

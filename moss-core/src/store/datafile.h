@@ -25,10 +25,9 @@ struct datafile_list {
     uint64_t highest; /* number of any of them, damaged ones included */
 };
 
-MOSS_MUST_CHECK enum moss_status datafile_scan(struct moss_os *os,
-                                               const char *dir,
-                                               struct datafile_list *out,
-                                               struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+datafile_scan(struct moss_os *os, const char *dir, struct datafile_list *out,
+              struct moss_error *err);
 void datafile_list_release(struct datafile_list *list);
 
 #endif

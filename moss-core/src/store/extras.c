@@ -44,7 +44,8 @@ loc_is_sound(const struct segment_loc *loc, uint64_t end)
     if (!region_is_sound(loc->kvs_off, loc->kvs_bytes, end) ||
         !region_is_sound(loc->buf_off, loc->buf_bytes, end))
         return false;
-    if (loc->kvs_bytes % 16 != 0 || loc->kvs_off + loc->kvs_bytes > loc->buf_off)
+    if (loc->kvs_bytes % 16 != 0 ||
+        loc->kvs_off + loc->kvs_bytes > loc->buf_off)
         return false;
     if (loc->n_set > n || loc->n_del > n - loc->n_set)
         return false;

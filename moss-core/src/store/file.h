@@ -26,16 +26,16 @@ struct file *file_ref(struct file *file);
 void file_unref(struct file *file);
 
 /* Like the methods in moss_os.h, with the failure described in err. */
-MOSS_MUST_CHECK enum moss_status file_read(struct file *file, uint64_t off,
-                                           void *buf, size_t n,
-                                           struct moss_error *err);
-MOSS_MUST_CHECK enum moss_status file_write(struct file *file, uint64_t off,
-                                            const void *buf, size_t n,
-                                            struct moss_error *err);
-MOSS_MUST_CHECK enum moss_status file_sync(struct file *file,
-                                           struct moss_error *err);
-MOSS_MUST_CHECK enum moss_status file_size(struct file *file, uint64_t *size,
-                                           struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+file_read(struct file *file, uint64_t off, void *buf, size_t n,
+          struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+file_write(struct file *file, uint64_t off, const void *buf, size_t n,
+           struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+file_sync(struct file *file, struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+file_size(struct file *file, uint64_t *size, struct moss_error *err);
 
 /* "dir/name", to be freed with mem_free(), or NULL. */
 char *file_path(const char *dir, const char *name);

@@ -323,8 +323,7 @@ footer_scan(struct file *file, uint64_t size, const uint64_t *nonce,
     (void)error_set(err, MOSS_CORRUPT, "no footer", file->path, 0);
     while (st == MOSS_CORRUPT && hi > FILE_PAGE) {
         uint64_t want = hi == size ? SCAN_FIRST : SCAN_CHUNK;
-        uint64_t lo =
-            hi <= want ? FILE_PAGE : align_up(hi - want, FILE_PAGE);
+        uint64_t lo = hi <= want ? FILE_PAGE : align_up(hi - want, FILE_PAGE);
 
         st = scan_chunk(file, size, lo, hi, nonce, bytes, out, err);
         hi = lo;

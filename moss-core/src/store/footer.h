@@ -42,14 +42,14 @@ void footer_free(struct footer *f); /* NULL is fine */
 /* Give coll n children, without names yet. */
 MOSS_MUST_CHECK enum moss_status
 footer_make_children(struct footer_coll *coll, size_t n);
-MOSS_MUST_CHECK enum moss_status footer_set_name(struct footer_coll *coll,
-                                                 struct moss_slice name);
+MOSS_MUST_CHECK enum moss_status
+footer_set_name(struct footer_coll *coll, struct moss_slice name);
 /* Number the collections, once all of them are there. */
 MOSS_MUST_CHECK enum moss_status footer_index(struct footer *f);
 
 /* The child of that name, or NULL. */
-const struct footer_coll *footer_child(const struct footer_coll *coll,
-                                       struct moss_slice name);
+const struct footer_coll *
+footer_child(const struct footer_coll *coll, struct moss_slice name);
 
 /*
  * Append f, which begins at f->off, as bytes to out, our fields and checksum
@@ -75,8 +75,8 @@ footer_scan(struct file *file, uint64_t size, const uint64_t *nonce,
 /* The text inside (footer_json.c)                                    */
 /* ------------------------------------------------------------------ */
 
-MOSS_MUST_CHECK enum moss_status footer_put_json(const struct footer *f,
-                                                 struct buf *out);
+MOSS_MUST_CHECK enum moss_status
+footer_put_json(const struct footer *f, struct buf *out);
 /*
  * Fill in the empty f from the n bytes of text, which end before f->off.
  * MOSS_CORRUPT unless they are what Go moss or this library writes.

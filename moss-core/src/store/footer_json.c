@@ -133,8 +133,8 @@ bytes_of(const struct footer *f)
 
     for (size_t c = 0; c < f->n_colls; c++) {
         for (size_t i = 0; i < f->colls[c]->n_locs; i++)
-            sum += f->colls[c]->locs[i].kvs_bytes +
-                   f->colls[c]->locs[i].buf_bytes;
+            sum +=
+                f->colls[c]->locs[i].kvs_bytes + f->colls[c]->locs[i].buf_bytes;
     }
     return sum;
 }
@@ -236,8 +236,8 @@ get_locs(struct json_reader *r, struct footer_coll *coll)
     return st;
 }
 
-static enum moss_status get_coll(struct parser *p, struct footer_coll *coll,
-                                 uint64_t *prev, int depth);
+static enum moss_status
+get_coll(struct parser *p, struct footer_coll *coll, uint64_t *prev, int depth);
 
 static enum moss_status
 add_child(struct parser *p, struct footer_coll *coll, int depth)

@@ -84,9 +84,9 @@ moss_store_revert(struct moss_store *s, struct moss_snapshot *snap,
     mutex_lock(&s->mu);
     has_lower = s->has_lower;
     mutex_unlock(&s->mu);
-    st = has_lower ? error_set(err, MOSS_BUSY, "revert under a collection",
-                               s->dir, 0)
-                   : revert(s, c, err);
+    st = has_lower
+             ? error_set(err, MOSS_BUSY, "revert under a collection", s->dir, 0)
+             : revert(s, c, err);
     store_end_write(s);
     return st;
 }

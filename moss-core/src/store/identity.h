@@ -22,9 +22,9 @@ struct identity {
  * Read the first page.  MOSS_CORRUPT: not a data file; MOSS_UNSUPPORTED:
  * another format version or byte order, or a feature that is not known.
  */
-MOSS_MUST_CHECK enum moss_status identity_read(struct file *file, bool readonly,
-                                               struct identity *out,
-                                               struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+identity_read(struct file *file, bool readonly, struct identity *out,
+              struct moss_error *err);
 
 /*
  * Make the first page of a new file.  MOSS_INVALID if the home's path is too
@@ -38,8 +38,8 @@ identity_first_page(const struct identity *id, uint64_t unix_seconds,
  * Write id into the slot that its seq names, which is not that of seq - 1.
  * The caller syncs.  MOSS_INVALID as above.
  */
-MOSS_MUST_CHECK enum moss_status identity_write(struct file *file,
-                                                const struct identity *id,
-                                                struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+identity_write(struct file *file, const struct identity *id,
+               struct moss_error *err);
 
 #endif

@@ -18,8 +18,8 @@ MOSS_MUST_CHECK enum moss_status json_put_uint(struct buf *b, uint64_t v);
 /* A string of 16 hexadecimal digits, quotes included. */
 MOSS_MUST_CHECK enum moss_status json_put_hex(struct buf *b, uint64_t v);
 /* Quotes included, with Go's escapes. */
-MOSS_MUST_CHECK enum moss_status json_put_string(struct buf *b,
-                                                 struct moss_slice s);
+MOSS_MUST_CHECK enum moss_status
+json_put_string(struct buf *b, struct moss_slice s);
 
 /* ------------------------------------------------------------------ */
 /* Reading                                                            */

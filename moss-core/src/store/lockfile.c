@@ -86,8 +86,7 @@ lockfile_release(struct lockfile *lock)
 
 enum moss_status
 lockfile_note(struct lockfile *lock, const uint8_t store_id[16],
-              uint64_t file_number, uint64_t footer_off,
-              struct moss_error *err)
+              uint64_t file_number, uint64_t footer_off, struct moss_error *err)
 {
     uint8_t page[PAGE_BYTES];
     enum moss_status st;

@@ -14,10 +14,9 @@
 struct lockfile;
 
 /* MOSS_BUSY if somebody else has it. */
-MOSS_MUST_CHECK enum moss_status lockfile_take(struct moss_os *os,
-                                               const char *dir,
-                                               struct lockfile **out,
-                                               struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+lockfile_take(struct moss_os *os, const char *dir, struct lockfile **out,
+              struct moss_error *err);
 void lockfile_release(struct lockfile *lock); /* NULL is fine */
 
 /* Say in the page which footer of which data file is the newest. */

@@ -152,9 +152,9 @@ mapped_segment_new(struct file *file, struct mapping *whole,
     if (whole != NULL)
         map = mapping_ref(whole);
     else
-        st = mapping_new(file, loc->kvs_off,
-                         (size_t)(loc_end(loc) - loc->kvs_off), true, &map,
-                         err);
+        st =
+            mapping_new(file, loc->kvs_off,
+                        (size_t)(loc_end(loc) - loc->kvs_off), true, &map, err);
     if (st < 0)
         return st;
     st = make_segment(map, loc, nonce, out);

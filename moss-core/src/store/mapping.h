@@ -21,10 +21,9 @@ struct mapping {
  * file; off is a multiple of the page.  copy reads it into memory instead of
  * mapping it.
  */
-MOSS_MUST_CHECK enum moss_status mapping_new(struct file *file, uint64_t off,
-                                             size_t n, bool copy,
-                                             struct mapping **out,
-                                             struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+mapping_new(struct file *file, uint64_t off, size_t n, bool copy,
+            struct mapping **out, struct moss_error *err);
 struct mapping *mapping_ref(struct mapping *map);
 /* NULL is fine.  The last one of a large mapping goes to the reaper. */
 void mapping_unref(struct mapping *map);

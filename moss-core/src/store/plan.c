@@ -154,9 +154,9 @@ plan_changes(const struct commit *older, const struct moss_changes *changes,
     if (p->footer->n_colls != older->footer->n_colls)
         p->is_change = true;
     /* Without a tag of its own it is still as far as the older one. */
-    p->footer->tag =
-        moss_tag_equal(changes->tag, (struct moss_tag){ 0, 0 }) ? older->tag
-                                                                : changes->tag;
+    p->footer->tag = moss_tag_equal(changes->tag, (struct moss_tag){ 0, 0 })
+                         ? older->tag
+                         : changes->tag;
     *out = p;
     return MOSS_OK;
 }

@@ -29,21 +29,21 @@ struct plan {
  * Plan what changes says over the commit point older, from which it borrows.
  * MOSS_INVALID if changes refers to what is not there.
  */
-MOSS_MUST_CHECK enum moss_status plan_changes(const struct commit *older,
-                                              const struct moss_changes *changes,
-                                              struct plan **out);
+MOSS_MUST_CHECK enum moss_status
+plan_changes(const struct commit *older, const struct moss_changes *changes,
+             struct plan **out);
 /* Plan older once more; NULL: an empty store. */
-MOSS_MUST_CHECK enum moss_status plan_copy(const struct commit *older,
-                                           struct plan **out);
+MOSS_MUST_CHECK enum moss_status
+plan_copy(const struct commit *older, struct plan **out);
 void plan_free(struct plan *p); /* NULL is fine */
 
 /*
  * Write the segments that the plan needs.  whole: all content, as into a new
  * file; else what lies over older, and of older what is small beside it.
  */
-MOSS_MUST_CHECK enum moss_status plan_write(struct plan *p, bool whole,
-                                            struct segwriter *w,
-                                            struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+plan_write(struct plan *p, bool whole, struct segwriter *w,
+           struct moss_error *err);
 
 /*
  * Make the commit point whose segments plan_write() wrote from start on; its

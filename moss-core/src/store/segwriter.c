@@ -110,8 +110,8 @@ static enum moss_status
 finish_buf(struct stream *s)
 {
     static const uint8_t zeros[8];
-    size_t gap = (size_t)(extras_sums_off(&s->loc) - s->loc.buf_off -
-                          s->loc.buf_bytes);
+    size_t gap =
+        (size_t)(extras_sums_off(&s->loc) - s->loc.buf_off - s->loc.buf_bytes);
     enum moss_status st = bufwriter_end_blocks(&s->buf);
 
     if (st == MOSS_OK)
@@ -138,8 +138,8 @@ stream_end(struct stream *s, struct segment_loc *loc)
         return st;
     s->w->pos = align_up(loc_end(loc), FILE_PAGE);
     s->w->n_segments++;
-    s->w->n_bytes += loc->kvs_bytes + EXTRAS_HEADER + loc_end(loc) -
-                     loc->buf_off;
+    s->w->n_bytes +=
+        loc->kvs_bytes + EXTRAS_HEADER + loc_end(loc) - loc->buf_off;
     return MOSS_OK;
 }
 
@@ -187,9 +187,8 @@ segwriter_copy(struct segwriter *w, const struct segment *seg,
                struct segment_loc *loc, struct moss_error *err)
 {
     struct stream s;
-    enum moss_status st =
-        stream_begin(&s, w, seg->n,
-                     seg->totals.key_bytes + seg->totals.value_bytes, err);
+    enum moss_status st = stream_begin(
+        &s, w, seg->n, seg->totals.key_bytes + seg->totals.value_bytes, err);
 
     for (size_t i = 0; i < seg->n && st == MOSS_OK; i++) {
         struct entry e;

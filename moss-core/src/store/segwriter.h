@@ -25,9 +25,8 @@ segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
                 struct moss_error *err);
 
 /* Write seg as it is, merge operands and deletions included. */
-MOSS_MUST_CHECK enum moss_status segwriter_copy(struct segwriter *w,
-                                                const struct segment *seg,
-                                                struct segment_loc *loc,
-                                                struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+segwriter_copy(struct segwriter *w, const struct segment *seg,
+               struct segment_loc *loc, struct moss_error *err);
 
 #endif

@@ -38,7 +38,7 @@ struct moss_store {
     struct commit *current GUARDED_BY(mu); /* one reference */
     struct identity identity GUARDED_BY(mu);
     struct moss_store_stats stats GUARDED_BY(mu); /* no names and sizes */
-    uint64_t file_end GUARDED_BY(mu); /* of the data file */
+    uint64_t file_end GUARDED_BY(mu);             /* of the data file */
 };
 
 /* A handle with nothing open yet. */
@@ -76,10 +76,9 @@ void store_end_write(struct moss_store *s) EXCLUDES(s->mu);
  * up.  *out, unless out is NULL, gets a snapshot of it.  On failure the store
  * stands as before.
  */
-MOSS_MUST_CHECK enum moss_status store_write(struct moss_store *s,
-                                             struct plan *plan,
-                                             struct moss_snapshot **out,
-                                             struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
+            struct moss_error *err);
 
 /* Write commit's footer at pos, and sync. */
 MOSS_MUST_CHECK enum moss_status
@@ -90,31 +89,28 @@ store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
  * Tell other processes, and make commit, whose footer is on disk, the newest
  * one.  *commit is taken over on success, and then NULL.
  */
-MOSS_MUST_CHECK enum moss_status store_publish(struct moss_store *s,
-                                               struct commit **commit,
-                                               const struct identity *id,
-                                               struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+store_publish(struct moss_store *s, struct commit **commit,
+              const struct identity *id, struct moss_error *err);
 
 /*
  * Complete *id with what the store's opener wants recorded; *changed says
  * whether there was anything.
  */
-MOSS_MUST_CHECK enum moss_status store_complete_identity(struct moss_store *s,
-                                                         struct identity *id,
-                                                         bool *changed);
+MOSS_MUST_CHECK enum moss_status
+store_complete_identity(struct moss_store *s, struct identity *id,
+                        bool *changed);
 /* Write *id into the data file, durably, and hold on to it. */
-MOSS_MUST_CHECK enum moss_status store_record_identity(struct moss_store *s,
-                                                       struct file *file,
-                                                       const struct identity *id,
-                                                       struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+store_record_identity(struct moss_store *s, struct file *file,
+                      const struct identity *id, struct moss_error *err);
 
 /* Sync file; after a failure only a new file will do. */
-MOSS_MUST_CHECK enum moss_status store_sync(struct moss_store *s,
-                                            struct file *file,
-                                            struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+store_sync(struct moss_store *s, struct file *file, struct moss_error *err);
 /* Count what w has written. */
-void store_count(struct moss_store *s, const struct segwriter *w)
-    EXCLUDES(s->mu);
+void
+store_count(struct moss_store *s, const struct segwriter *w) EXCLUDES(s->mu);
 
 /* ------------------------------------------------------------------ */
 /* Compaction (compact.c)                                             */
@@ -127,10 +123,8 @@ bool compact_is_due(struct moss_store *s, const struct commit *newest);
  * Like store_write(), but always all of it in a new file, which gets id (NULL:
  * as it is).  History begins anew.
  */
-MOSS_MUST_CHECK enum moss_status compact(struct moss_store *s,
-                                         struct plan *plan,
-                                         const struct identity *id,
-                                         struct moss_snapshot **out,
-                                         struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+compact(struct moss_store *s, struct plan *plan, const struct identity *id,
+        struct moss_snapshot **out, struct moss_error *err);
 
 #endif

@@ -272,8 +272,8 @@ append(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
 }
 
 enum moss_status
-store_write(struct moss_store *s, struct plan *plan,
-            struct moss_snapshot **out, struct moss_error *err)
+store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
+            struct moss_error *err)
 {
     struct commit *newest = store_current(s);
     bool in_new_file = s->must_rewrite || compact_is_due(s, newest);

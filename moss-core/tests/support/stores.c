@@ -48,8 +48,8 @@ segments_of(struct builder *b, const struct moss_batch *batch)
 
     if (b->st < 0)
         return NULL;
-    b->st = batch_segments(batch, 0, moss_batch_count(batch), b->merge, &segs,
-                           &n);
+    b->st =
+        batch_segments(batch, 0, moss_batch_count(batch), b->merge, &segs, &n);
     if (b->st == MOSS_OK && n > 0)
         b->st = segstack_new(NULL, segs, n, &stack);
     for (size_t i = 0; i < n; i++)

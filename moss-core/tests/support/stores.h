@@ -32,12 +32,12 @@ void driver_close(struct driver *d);
  */
 enum moss_status driver_apply(struct driver *d, const char *text);
 /* The same with a batch, and with a tag as given. */
-enum moss_status driver_apply_batch(struct driver *d,
-                                    const struct moss_batch *batch,
-                                    struct moss_tag tag);
+enum moss_status
+driver_apply_batch(struct driver *d, const struct moss_batch *batch,
+                   struct moss_tag tag);
 /* Rename a child of the top level. */
-enum moss_status driver_rename(struct driver *d, const char *from,
-                               const char *to);
+enum moss_status
+driver_rename(struct driver *d, const char *from, const char *to);
 
 /* Open, apply one text, close; aborts unless all of it succeeds. */
 void store_make(struct moss_os *os, const char *dir, const char *text);

@@ -1,0 +1,242 @@
+/* Writing segments: the buffer, the layout, the checksums. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/coding.h"
+#include "base/reaper.h"
+#include "store/bufwriter.h"
+#include "store/mapped.h"
+#include "store/segwriter.h"
+#include "support/fault_os.h"
+#include "support/mem_os.h"
+#include "support/operators.h"
+#include "support/segments.h"
+
+Suite *suite_segwriter(void);
+
+static struct mem_os *mem;
+static struct fault_os *fault;
+static struct moss_os *os;
+static struct file *file;
+static struct moss_error err;
+
+static void
+setup(void)
+{
+    mem = mem_os_new();
+    fault = fault_os_new(mem_os_base(mem));
+    os = fault_os_base(fault);
+    assert_ok(
+        file_open(os, "/f", MOSS_OPEN_WRITE | MOSS_OPEN_CREATE, &file, &err));
+}
+
+static void
+teardown(void)
+{
+    file_unref(file);
+    reaper_drain();
+    fault_os_free(fault);
+    ck_assert_uint_eq(mem_os_open_files(mem), 0);
+    mem_os_free(mem);
+}
+
+START_TEST(buffered_bytes_arrive_in_order_with_a_sum_a_block)
+{
+    static const size_t totals[] = { 0, 1, 4096, 4097, 100000, 5000000 };
+    static const uint64_t hints[] = { 0, 10000, (uint64_t)8 << 20 };
+    size_t n = totals[_i / 3], done = 0;
+    uint8_t *bytes = malloc(n + 1), *got = malloc(n + 4);
+    struct bufwriter w;
+    struct buf sums;
+    struct rng r;
+
+    rng_init(&r, (uint64_t)_i);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)rng_next(&r);
+    buf_init(&sums);
+    assert_ok(bufwriter_init(&w, file, 8192, hints[_i % 3], 9, &sums, &err));
+    while (done < n) {
+        size_t part = (size_t)rng_below(&r, 20000);
+
+        part = part < n - done ? part : n - done;
+        assert_ok(bufwriter_append(&w, bytes + done, part));
+        done += part;
+    }
+    assert_ok(bufwriter_end_blocks(&w));
+    assert_ok(bufwriter_append(&w, "tail", 4));
+    assert_ok(bufwriter_finish(&w));
+    bufwriter_release(&w);
+    bufwriter_release(&w);
+    assert_ok(file_read(file, 8192, got, n, &err));
+    ck_assert(memcmp(bytes, got, n) == 0);
+    assert_ok(file_read(file, 8192 + n, got, 4, &err));
+    ck_assert_mem_eq(got, "tail", 4);
+    ck_assert_uint_eq(sums.len, 4 * extras_blocks(n));
+    for (size_t b = 0; b < sums.len / 4; b++) {
+        size_t at = b * 4096, len = n - at < 4096 ? n - at : 4096;
+
+        ck_assert_uint_eq(load_le32(sums.bytes + 4 * b),
+                          extras_sum(bytes + at, len, 9, 8192 + at));
+    }
+    buf_release(&sums);
+    free(bytes);
+    free(got);
+}
+END_TEST
+
+START_TEST(large_regions_are_written_in_large_pieces)
+{
+    uint8_t *bytes = calloc(1, 10 << 20);
+    struct bufwriter w;
+
+    assert_ok(bufwriter_init(&w, file, 0, 10 << 20, 9, NULL, &err));
+    fault_os_reset_counts(fault);
+    assert_ok(bufwriter_append(&w, bytes, 10 << 20));
+    assert_ok(bufwriter_finish(&w));
+    ck_assert_uint_eq(fault_os_count(fault, FAULT_WRITE), 5);
+    bufwriter_release(&w);
+    free(bytes);
+}
+END_TEST
+
+/* The segment at loc, as text; to be freed. */
+static char *
+read_back(const struct segment_loc *loc)
+{
+    struct segment *seg = NULL;
+    char *text;
+
+    assert_ok(mapped_segment_new(file, NULL, loc, 9, &seg, &err));
+    text = segment_text(seg);
+    segment_unref(seg);
+    return text;
+}
+
+static struct segwriter
+writer(const struct moss_merge_operator *merge)
+{
+    struct segwriter w = {
+        .file = file, .nonce = 9, .merge = merge, .pos = 4096
+    };
+
+    return w;
+}
+
+START_TEST(segment_is_written_as_it_is)
+{
+    struct segment *seg = segment_of("a=1 -b c+2 d=", &merge_append);
+    struct segwriter w = writer(NULL);
+    struct segment_loc loc;
+    char *text;
+
+    assert_ok(segwriter_copy(&w, seg, &loc, &err));
+    ck_assert_uint_eq(loc.kvs_off, 4096);
+    ck_assert_uint_eq(loc.kvs_bytes, 64);
+    ck_assert_uint_eq(loc.buf_off, 8192);
+    ck_assert_uint_eq(loc.buf_bytes, 6);
+    ck_assert_uint_eq(loc.n_set, 2);
+    ck_assert_uint_eq(loc.n_del, 1);
+    ck_assert_uint_eq(loc.key_bytes, 4);
+    ck_assert_uint_eq(loc.value_bytes, 2);
+    ck_assert(loc.has_extras);
+    ck_assert_uint_eq(w.pos, 12288);
+    ck_assert(loc_is_sound(&loc, 12288));
+    text = read_back(&loc);
+    ck_assert_str_eq(text, "a=1 -b c+2 d=");
+    free(text);
+    segment_unref(seg);
+}
+END_TEST
+
+START_TEST(segments_are_merged_on_the_way)
+{
+    struct segment *segs[] = { segment_of("a=1 b=1 c=1", &merge_append),
+                               segment_of("-a b+2 d=2", &merge_append) };
+    struct segwriter w = writer(&merge_append);
+    struct segment_loc loc;
+    char *text;
+
+    assert_ok(segwriter_merge(&w, segs, 2, NULL, &loc, &err));
+    text = read_back(&loc);
+    ck_assert_str_eq(text, "b=12 c=1 d=2");
+    free(text);
+    segment_unref(segs[0]);
+    segment_unref(segs[1]);
+}
+END_TEST
+
+START_TEST(nothing_left_writes_nothing)
+{
+    struct segment *segs[] = { segment_of("a=1", NULL),
+                               segment_of("-a", NULL) };
+    struct segwriter w = writer(NULL);
+    struct segment_loc loc;
+
+    fault_os_reset_counts(fault);
+    assert_ok(segwriter_merge(&w, segs, 2, NULL, &loc, &err));
+    ck_assert_uint_eq(loc.kvs_bytes, 0);
+    ck_assert_uint_eq(w.pos, 4096);
+    ck_assert_uint_eq(fault_os_count(fault, FAULT_WRITE), 0);
+    segment_unref(segs[0]);
+    segment_unref(segs[1]);
+}
+END_TEST
+
+START_TEST(refusing_operator_is_reported_and_the_place_is_free)
+{
+    struct segment *segs[] = { segment_of("k=1", NULL),
+                               segment_of("k+2", &merge_fail) };
+    struct segwriter w = writer(&merge_fail);
+    struct segment_loc loc;
+
+    assert_status(segwriter_merge(&w, segs, 2, NULL, &loc, &err),
+                  MOSS_MERGE_FAILED);
+    ck_assert_uint_eq(w.pos, 4096);
+    segment_unref(segs[0]);
+    segment_unref(segs[1]);
+}
+END_TEST
+
+START_TEST(changed_block_is_noticed_when_it_is_used)
+{
+    struct segment *seg = segment_of("a=1 b=2", NULL), *mapped = NULL;
+    struct segwriter w = writer(NULL);
+    struct segment_loc loc;
+    struct entry e;
+
+    assert_ok(segwriter_copy(&w, seg, &loc, &err));
+    segment_unref(seg);
+    assert_ok(file_write(file, loc.buf_off + 1, "X", 1, &err));
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &mapped, &err));
+    assert_status(segment_entry(mapped, 0, &e), MOSS_CORRUPT);
+    segment_unref(mapped);
+    /* The value put back, the header of another file. */
+    assert_ok(file_write(file, loc.buf_off + 1, "1", 1, &err));
+    assert_ok(mapped_segment_new(file, NULL, &loc, 8, &mapped, &err));
+    assert_status(segment_entry(mapped, 0, &e), MOSS_CORRUPT);
+    segment_unref(mapped);
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &mapped, &err));
+    assert_ok(segment_entry(mapped, 0, &e));
+    assert_slice(e.value, "1");
+    segment_unref(mapped);
+}
+END_TEST
+
+Suite *
+suite_segwriter(void)
+{
+    Suite *s = suite_create("segwriter");
+    TCase *tc = tcase_create("segwriter");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, buffered_bytes_arrive_in_order_with_a_sum_a_block,
+                        0, 18);
+    tcase_add_test(tc, large_regions_are_written_in_large_pieces);
+    tcase_add_test(tc, segment_is_written_as_it_is);
+    tcase_add_test(tc, segments_are_merged_on_the_way);
+    tcase_add_test(tc, nothing_left_writes_nothing);
+    tcase_add_test(tc, refusing_operator_is_reported_and_the_place_is_free);
+    tcase_add_test(tc, changed_block_is_noticed_when_it_is_used);
+    suite_add_tcase(s, tc);
+    return s;
+}
