@@ -409,7 +409,11 @@ struct moss_collection_options {
     /* A background failure; on a background thread, no lock held. */
     void (*on_error)(void *ctx, const struct moss_error *err);
     void (*on_event)(void *ctx, enum moss_event event);
-    void *ctx; /* handed to the three callbacks */
+    /*
+     * Handed to the three callbacks.  They may read the collection, but not
+     * call what waits: prepare, execute, flush, wait_idle, close.
+     */
+    void *ctx;
 };
 
 /*

@@ -214,6 +214,23 @@ START_TEST(operands_apply_to_persisted_value)
 }
 END_TEST
 
+/* Neither what get keeps nor the lower level's first snapshot pins it. */
+START_TEST(old_lower_snapshots_are_let_go)
+{
+    struct over_toy o;
+
+    over_toy_open(&o, NULL);
+    run(o.c, "a=1");
+    over_toy_reopen(&o);
+    assert_get(o.c, "a", "1");
+    assert_collection(o.c, "a=1");
+    run(o.c, "b=2");
+    assert_ok(moss_collection_wait_idle(o.c, MOSS_FOREVER));
+    ck_assert_uint_eq(toy_nodes(o.toy), 1);
+    over_toy_close(&o);
+}
+END_TEST
+
 START_TEST(operand_without_operator_is_refused)
 {
     struct moss_batch *batch = batch_of("a+1");
@@ -462,6 +479,7 @@ suite_collection(void)
     tcase_add_test(tc, snapshot_carries_newest_tag);
     tcase_add_loop_test(tc, delete_hides_set_and_operands, 0, 8);
     tcase_add_test(tc, operands_apply_to_persisted_value);
+    tcase_add_test(tc, old_lower_snapshots_are_let_go);
     tcase_add_test(tc, operand_without_operator_is_refused);
     tcase_add_test(tc, stats_count_children);
     suite_add_tcase(s, tc);

@@ -167,6 +167,51 @@ START_TEST(big_segment_is_left_alone)
 }
 END_TEST
 
+/* Have all of top merged while the persister is held up. */
+static void
+merge_all(struct moss_collection *c)
+{
+    struct moss_collection_stats stats;
+
+    do {
+        assert_status(moss_collection_wait_idle(c, 1), MOSS_TIMEOUT);
+        moss_collection_stats(c, &stats);
+    } while (stats.top_segments > 0);
+}
+
+static void
+run_large(struct moss_collection *c, const char *key)
+{
+    static const char value[12000];
+    struct moss_batch *batch = batch_of("");
+
+    assert_ok(
+        moss_batch_set(batch, moss_str(key), moss_slice(value, sizeof(value))));
+    assert_ok(moss_collection_execute(c, batch));
+    moss_batch_free(batch);
+}
+
+/* A copy would take memory beyond the bound. */
+START_TEST(large_segment_on_its_way_down_is_not_merged)
+{
+    struct moss_collection_options options = { .max_dirty_bytes = 80000 };
+    struct over_toy o;
+
+    over_toy_open(&o, &options);
+    toy_hold(o.toy);
+    run(o.c, "x=1");
+    toy_wait_held(o.toy);
+    run_large(o.c, "a");
+    merge_all(o.c);
+    ck_assert_uint_eq(mid_segments(o.c), 1);
+    run_large(o.c, "b");
+    merge_all(o.c);
+    ck_assert_uint_eq(mid_segments(o.c), 2);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
 START_TEST(merge_ratio_is_heeded)
 {
     struct moss_collection_options options = { .min_merge_ratio = 0.001 };
@@ -245,6 +290,7 @@ suite_merger(void)
     tcase_add_test(tc, operands_become_values_at_the_bottom);
     tcase_add_test(tc, top_has_at_most_log_n_segments);
     tcase_add_test(tc, big_segment_is_left_alone);
+    tcase_add_test(tc, large_segment_on_its_way_down_is_not_merged);
     tcase_add_test(tc, merge_ratio_is_heeded);
     tcase_add_test(tc, refusing_operator_stops_nothing);
     tcase_add_test(tc, merger_follows_a_load);

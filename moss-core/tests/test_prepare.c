@@ -322,6 +322,7 @@ END_TEST
 
 struct waiter {
     struct moss_collection *c;
+    const char *words;
     enum moss_status st;
 };
 
@@ -331,8 +332,45 @@ wait_for_room(void *arg)
     struct waiter *w = arg;
     struct moss_prepared *p;
 
-    w->st = try_prepare(w->c, "b=2", MOSS_FOREVER, &p);
+    w->st = try_prepare(w->c, w->words, MOSS_FOREVER, &p);
+    moss_prepared_free(p);
 }
+
+/* Return when a writer has begun to wait in c. */
+static void
+await_waiter(struct moss_collection *c)
+{
+    struct moss_collection_stats stats = { 0 };
+
+    while (stats.writer_waits == 0)
+        moss_collection_stats(c, &stats);
+}
+
+/* There would be room for a small one, but then for how many? */
+START_TEST(small_batches_let_a_large_one_pass)
+{
+    struct moss_collection_options options = { .max_dirty_ops = 2 };
+    struct moss_prepared *p;
+    struct waiter large;
+    struct thread waiting;
+    struct over_toy o;
+
+    over_toy_open(&o, &options);
+    toy_hold(o.toy);
+    run(o.c, "a=1");
+    toy_wait_held(o.toy);
+    large = (struct waiter){ o.c, "a=2 b=2 c=2", MOSS_OK };
+    assert_ok(thread_start(&waiting, "waiter", wait_for_room, &large));
+    await_waiter(o.c);
+    assert_status(try_prepare(o.c, "b=1", 0, &p), MOSS_TIMEOUT);
+    toy_let_go(o.toy);
+    thread_join(&waiting);
+    assert_ok(large.st);
+    assert_ok(try_prepare(o.c, "b=1", 0, &p));
+    moss_prepared_free(p);
+    over_toy_close(&o);
+}
+END_TEST
 
 static void
 close_it(void *arg)
@@ -345,7 +383,6 @@ close_it(void *arg)
 START_TEST(close_ends_the_wait_for_room)
 {
     struct moss_collection_options options = { .max_dirty_ops = 1 };
-    struct moss_collection_stats stats = { 0 };
     struct waiter waiter, closer;
     struct thread waiting, closing;
     struct over_toy o;
@@ -354,10 +391,9 @@ START_TEST(close_ends_the_wait_for_room)
     toy_hold(o.toy);
     run(o.c, "a=1");
     toy_wait_held(o.toy);
-    waiter.c = closer.c = o.c;
+    waiter = closer = (struct waiter){ o.c, "b=2", MOSS_OK };
     assert_ok(thread_start(&waiting, "waiter", wait_for_room, &waiter));
-    while (stats.writer_waits == 0)
-        moss_collection_stats(o.c, &stats);
+    await_waiter(o.c);
     assert_ok(thread_start(&closing, "closer", close_it, &closer));
     thread_join(&waiting);
     assert_status(waiter.st, MOSS_CLOSED);
@@ -396,6 +432,7 @@ suite_prepare(void)
     tcase_add_test(tc, dropped_batch_gives_its_room_back);
     tcase_add_test(tc, waiting_ends_with_the_background_failure);
     tcase_add_test(tc, memory_collection_has_no_bounds);
+    tcase_add_test(tc, small_batches_let_a_large_one_pass);
     tcase_add_test(tc, close_ends_the_wait_for_room);
     suite_add_tcase(s, tc);
     return s;

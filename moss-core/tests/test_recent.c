@@ -43,10 +43,13 @@ START_TEST(id_must_match)
     struct over_toy o;
 
     over_toy_open(&o, NULL);
-    run_tagged(o.c, 1, "a=1");
     other.id++;
+    run_tagged(o.c, 1, "a=1");
     assert_status(moss_collection_snapshot_at(o.c, other, &snap),
-                  MOSS_NOT_FOUND);
+                  MOSS_NOT_FOUND); /* asked of the newest state */
+    run_tagged(o.c, 2, "a=1");
+    assert_status(moss_collection_snapshot_at(o.c, other, &snap),
+                  MOSS_NOT_FOUND); /* and of an older one */
     over_toy_close(&o);
 }
 END_TEST

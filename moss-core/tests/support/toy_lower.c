@@ -33,6 +33,7 @@ struct toy {
     unsigned fail, updates, closes;
     enum moss_status fail_status;
     uint64_t update_ns[64];
+    atomic_uint nodes;
     unsigned moves_left; /* 0: they do not fail */
 };
 
@@ -180,6 +181,7 @@ node_unref(struct moss_snapshot *base)
     for (size_t i = 0; i < node->n; i++)
         node_unref(&node->children[i]->base);
     free(node->children);
+    atomic_fetch_sub(&node->toy->nodes, 1);
     model_free(node->model);
     free(node->name);
     free(node);
@@ -296,6 +298,7 @@ node_new(struct toy *t, struct moss_slice name, struct model *model,
     node->base.ops = &node_ops;
     refs_init(&node->refs);
     node->toy = t;
+    atomic_fetch_add(&t->nodes, 1);
     node->tag = tag;
     node->name = must_alloc(calloc(1, name.len + 1));
     node->name_len = name.len;
@@ -544,6 +547,12 @@ toy_closes(struct toy *t)
     n = t->closes;
     mutex_unlock(&t->mu);
     return n;
+}
+
+unsigned
+toy_nodes(struct toy *t)
+{
+    return atomic_load(&t->nodes);
 }
 
 uint64_t

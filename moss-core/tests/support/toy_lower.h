@@ -32,6 +32,8 @@ void toy_wait_held(struct toy *t);
 /* Calls of update and of close so far. */
 unsigned toy_updates(struct toy *t);
 unsigned toy_closes(struct toy *t);
+/* Collections in memory, of what it holds and of older snapshots. */
+unsigned toy_nodes(struct toy *t);
 /* When the i-th update began, by sync_now_ns(); i < 64. */
 uint64_t toy_update_ns(struct toy *t, unsigned i);
 
