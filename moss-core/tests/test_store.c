@@ -5,6 +5,7 @@
 
 #include "base/reaper.h"
 #include "moss.h"
+#include "store/identity.h"
 #include "store/lockfile.h"
 #include "support/mem_os.h"
 #include "support/operators.h"
@@ -315,6 +316,58 @@ START_TEST(other_version_or_byte_order_is_unsupported)
     file_write_all(os, DATA1, bytes, n);
     free(bytes);
     assert_status(try_open(o), MOSS_UNSUPPORTED);
+}
+END_TEST
+
+START_TEST(unknown_feature_is_unsupported)
+{
+    static const struct {
+        uint64_t compatible, readonly, incompatible;
+        enum moss_status reading, writing;
+    } cases[] = {
+        { 1, 0, 0, MOSS_OK, MOSS_OK },
+        { 0, 1, 0, MOSS_OK, MOSS_UNSUPPORTED },
+        { 0, 0, 1, MOSS_UNSUPPORTED, MOSS_UNSUPPORTED },
+    };
+    struct moss_store_options writing = { 0 }, reading = { .readonly = true };
+    struct file *file = NULL;
+    struct identity id;
+
+    store_make(os, DIR, "a=1");
+    assert_ok(file_open(os, DATA1, MOSS_OPEN_WRITE, &file, NULL));
+    assert_ok(identity_read(file, false, &id, NULL));
+    id.seq++;
+    id.compatible = cases[_i].compatible;
+    id.readonly_compatible = cases[_i].readonly;
+    id.incompatible = cases[_i].incompatible;
+    assert_ok(identity_write(file, &id, NULL));
+    file_unref(file);
+    assert_status(try_open(reading), cases[_i].reading);
+    driver_close(&d);
+    assert_status(try_open(writing), cases[_i].writing);
+}
+END_TEST
+
+START_TEST(directory_may_be_written_in_several_ways)
+{
+    static const char *const dirs[] = { "name", "name/", "./name//", "/a//" };
+    struct moss_store_options o = { .os = os };
+
+    assert_ok(driver_open(&d, dirs[_i], &o));
+    assert_ok(driver_apply(&d, "a=1"));
+    driver_close(&d);
+    reaper_drain();
+    mem_os_cut(mem);
+    mem_os_restart(mem, MEM_CRASH_DROP, 1);
+    assert_ok(driver_open(&d, dirs[_i], &o));
+    assert_tree(d.newest, "a=1");
+}
+END_TEST
+
+START_TEST(file_in_the_place_of_the_directory_is_no_store)
+{
+    file_write_all(os, DIR, "x", 1);
+    assert_status(try_open((struct moss_store_options){ 0 }), MOSS_CANTOPEN);
 }
 END_TEST
 
@@ -742,6 +795,9 @@ opening_tcase(void)
     tcase_add_test(tc, short_tail_behind_the_last_footer_is_harmless);
     tcase_add_test(tc, file_without_any_good_footer_is_corrupt);
     tcase_add_loop_test(tc, other_version_or_byte_order_is_unsupported, 0, 2);
+    tcase_add_loop_test(tc, unknown_feature_is_unsupported, 0, 3);
+    tcase_add_loop_test(tc, directory_may_be_written_in_several_ways, 0, 4);
+    tcase_add_test(tc, file_in_the_place_of_the_directory_is_no_store);
     tcase_add_test(tc, read_error_is_not_taken_for_damage);
     tcase_add_test(tc, options_that_contradict_are_invalid);
     return tc;

@@ -100,6 +100,8 @@ store_new(const char *dir, const struct moss_store_options *o,
         mem_free(s);
         return MOSS_NOMEM;
     }
+    for (size_t n = strlen(dir); n > 1 && s->dir[n - 1] == '/'; n--)
+        s->dir[n - 1] = '\0';
     refs_init(&s->refs);
     s->os = o->os != NULL ? o->os : moss_os_posix();
     s->env.opening =

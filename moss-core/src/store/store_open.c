@@ -185,8 +185,6 @@ sync_parent(struct moss_store *s, struct moss_error *err)
     char *parent;
     enum moss_status st;
 
-    while (n > 1 && s->dir[n - 1] == '/')
-        n--;
     while (n > 0 && s->dir[n - 1] != '/')
         n--;
     while (n > 1 && s->dir[n - 1] == '/')
