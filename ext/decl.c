@@ -34,6 +34,35 @@ refuse(char **err, const char *format, const char *a, const char *b)
     return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
 }
 
+/* Copy a word to p; how much of text it is. */
+static size_t
+take_word(const char *text, size_t n, char *p)
+{
+    size_t i = 0;
+
+    for (; i < n && is_word(text[i]); i++)
+        *p++ = text[i];
+    *p = '\0';
+    return i;
+}
+
+/* The same of a string in quotes, which are doubled inside; 0: no end. */
+static size_t
+take_quoted(const char *text, size_t n, char *p)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (text[i] == text[0]) {
+            if (i + 1 == n || text[i + 1] != text[0]) {
+                *p = '\0';
+                return i + 1;
+            }
+            i++;
+        }
+        *p++ = text[i];
+    }
+    return 0;
+}
+
 /*
  * Copy the value in text[0..n): a quoted string as SQL writes it, or a word.
  * *out is NULL if it is neither.
@@ -41,30 +70,15 @@ refuse(char **err, const char *format, const char *a, const char *b)
 static int
 unquote(const char *text, size_t n, char **out)
 {
-    char quote = n > 0 ? text[0] : '\0';
-    size_t len = 0, i = 1;
+    bool quoted = n > 0 && (text[0] == '\'' || text[0] == '"');
     char *p = sqlite3_malloc64(n + 1);
+    size_t taken;
 
     *out = NULL;
     if (p == NULL)
         return SQLITE_NOMEM;
-    if (quote != '\'' && quote != '"') {
-        for (i = 0; i < n && is_word(text[i]); i++)
-            p[len++] = text[i];
-    } else {
-        for (; i < n; i++) {
-            if (text[i] == quote) {
-                i++;
-                if (i == n || text[i] != quote)
-                    break;
-            }
-            p[len++] = text[i];
-        }
-        if (text[i - 1] != quote || i < 2)
-            i = n + 1; /* the closing quote is missing */
-    }
-    p[len] = '\0';
-    if (i != n || n == 0) {
+    taken = quoted ? take_quoted(text, n, p) : take_word(text, n, p);
+    if (taken == 0 || taken != n) {
         sqlite3_free(p);
         return SQLITE_OK;
     }
@@ -117,8 +131,8 @@ find_option(struct given *g, const char *name, size_t n)
         const char *name;
         char **value;
     } options[] = {
-        { "store", &g->store },   { "collection", &g->collection },
-        { "codec", &g->codec },   { "merge", &g->merge },
+        { "store", &g->store },           { "collection", &g->collection },
+        { "codec", &g->codec },           { "merge", &g->merge },
         { "durability", &g->durability },
     };
 

@@ -21,9 +21,9 @@ sqlite3_moss_init(sqlite3 *db, char **err, const sqlite3_api_routines *api)
     SQLITE_EXTENSION_INIT2(api)
     if (sqlite3_libversion_number() < OLDEST_SQLITE) {
         if (err != NULL)
-            *err = sqlite3_mprintf(
-                "moss wants SQLite 3.38 or newer, this is %s",
-                sqlite3_libversion());
+            *err =
+                sqlite3_mprintf("moss wants SQLite 3.38 or newer, this is %s",
+                                sqlite3_libversion());
         return SQLITE_ERROR;
     }
     rc = conn_new(db, &conn);

@@ -125,8 +125,7 @@ merge_runs(const struct ranges *r, const struct range *v, size_t mid, size_t n,
     size_t a = 0, b = mid;
 
     while (a < mid || b < n) {
-        bool first = b == n ||
-                     (a < mid && compare(r, v[a].lo, v[b].lo) <= 0);
+        bool first = b == n || (a < mid && compare(r, v[a].lo, v[b].lo) <= 0);
 
         *out++ = first ? v[a++] : v[b++];
     }

@@ -206,7 +206,7 @@ append_column(struct bytes *out, const struct datum *d)
 
 int
 row_encode(struct bytes *out, unsigned note, const struct datum *columns,
-              size_t n)
+           size_t n)
 {
     uint8_t head = (uint8_t)note;
     int rc = bytes_append(out, &head, 1);

@@ -31,7 +31,7 @@ const char *datum_type_name(int type);
  * SQLITE_NOMEM.
  */
 int row_encode(struct bytes *out, unsigned note, const struct datum *columns,
-                  size_t n);
+               size_t n);
 /* The note of a record; false if the bytes are not a record. */
 bool row_note(struct moss_slice record, unsigned *note);
 /* Column i; false if the record does not have it or is damaged. */

@@ -85,9 +85,8 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
     if (rc == SQLITE_OK)
         rc = read_encoding(db, &v->utf16);
     if (rc == SQLITE_OK)
-        rc = sqlite3_declare_vtab(db, v->table.decl.codec == CODEC_RAW
-                                          ? raw_schema
-                                          : typed_schema);
+        rc = sqlite3_declare_vtab(
+            db, v->table.decl.codec == CODEC_RAW ? raw_schema : typed_schema);
     if (rc == SQLITE_OK)
         rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     /* A schema from somewhere else must not make a view open a path. */

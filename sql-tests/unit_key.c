@@ -34,8 +34,9 @@ random_integer(struct rng *r)
 static double
 random_real(struct rng *r)
 {
-    static const double edges[] = { 0.0,       -0.0,   HUGE_VAL,
-                                    -HUGE_VAL, 5e-324, 0.1 };
+    static const double edges[] = {
+        0.0, -0.0, HUGE_VAL, -HUGE_VAL, 5e-324, 0.1
+    };
     uint64_t bits = rng_next(r);
     double d;
 
@@ -218,8 +219,8 @@ check_order(const struct value *a, const struct value *b, bool equal,
     if (c == 0)
         c = (a->key.n > b->key.n) - (a->key.n < b->key.n);
     if (equal ? c != 0 : c >= 0)
-        fail("the key of %s compares %d with the one before, equal: %d",
-             quoted, c, equal);
+        fail("the key of %s compares %d with the one before, equal: %d", quoted,
+             c, equal);
 }
 
 static long

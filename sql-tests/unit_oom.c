@@ -83,8 +83,7 @@ static const struct step reading[] = {
     { "SELECT t.key FROM o JOIN t ON t.key = o.i", "1\n" },
     { "SELECT count(*) FROM t WHERE key LIKE 'A%'", "1\n" },
     { "SELECT count(*) FROM t WHERE key >= substr('15', 1)", "2\n" },
-    { "SELECT key, value FROM r ORDER BY key DESC",
-      "x'02'|x''\nx''|x'00'\n" },
+    { "SELECT key, value FROM r ORDER BY key DESC", "x'02'|x''\nx''|x'00'\n" },
     { "SELECT max(key) FROM r WHERE key < x'03'", "x'02'\n" },
 };
 
