@@ -83,9 +83,11 @@ be_writer(void)
     }
 }
 
+/* Report a text and free it. */
 static void
-put(const char *text)
+put(char *owned)
 {
+    const char *text = owned;
     size_t n = strlen(text) + 1;
 
     while (n > 0) {
@@ -95,6 +97,7 @@ put(const char *text)
         text += k;
         n -= (size_t)k;
     }
+    free(owned);
 }
 
 /* Print the newest transaction and both dumps, each ended by NUL. */
@@ -107,7 +110,10 @@ be_reader(void)
 
     if (strcmp(damage, "'ok'\n") != 0)
         fail("integrity_check says %s", damage);
-    put(path_of("%lld", (long long)n));
+    free(damage);
+    char *newest = NULL;
+    text_append(&newest, "%lld", (long long)n);
+    put(newest);
     if (n >= 0) {
         if (db_int(db, "SELECT count(*) FROM txn") != n)
             fail("transactions are missing before %lld", (long long)n);
@@ -157,8 +163,8 @@ start(const char *role, const char *journal, int *fd)
 static bool
 next_report(int fd, long wait_us, struct report *out)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    struct timespec ts = {wait_us / 1000000, wait_us % 1000000 * 1000};
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    struct timespec ts = { wait_us / 1000000, wait_us % 1000000 * 1000 };
     char *at = (char *)out;
     size_t got = 0;
 
@@ -283,7 +289,7 @@ run_mode(const char *journal, long rounds)
     workload_model_init(&model, harness_seed, FLAGS);
     model.window = 4;
     for (long i = 0; i < rounds; i++) {
-        struct outcome o = {newest, newest};
+        struct outcome o = { newest, newest };
         char what[128];
         kill_one(journal, &r, &o);
         snprintf(what, sizeof what, "%s, round %ld", journal, i);
