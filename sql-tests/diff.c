@@ -10,11 +10,10 @@
  * mode (WAL, rollback journal, memory, one or two connections, ...) and has a
  * random number generator of its own, so that --episode repeats one alone;
  * --mode leaves out those whose mode, as the report names it, has not TEXT in
- * its name.
- * The steps of the current episode are written to episode.sql in the scratch
- * directory before they run, for the case of a crash.  A difference is shrunk
- * and written to a script beside it; the run ends after --differences of
- * them (1), with exit code 1.
+ * its name.  The steps of the current episode are written to episode.sql in
+ * the scratch directory before they run, for the case of a crash, and what
+ * came of each.  A difference is shrunk and written to a script beside it;
+ * the run ends after --differences of them (1), with exit code 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,9 +34,10 @@ static void
 write_script(const char *path, const struct diff_steps *steps,
              const struct diff_mode *mode, const char *difference)
 {
-    const struct diff_dialect dialect = {
-        "VIRTUAL TABLE",
-        mode->async ? "USING moss(durability='async')" : "USING moss"};
+    const struct diff_dialect dialect = { "VIRTUAL TABLE",
+                                          mode->async
+                                              ? "USING moss(durability='async')"
+                                              : "USING moss" };
     FILE *to = fopen(path, "w");
 
     if (to == NULL)
@@ -110,7 +110,7 @@ static void
 run_steps(struct run *run, int episode, struct rng rng,
           const struct diff_mode *mode)
 {
-    struct diff_steps steps = {NULL, 0, 0};
+    struct diff_steps steps = { NULL, 0, 0 };
     struct diff_pair pair;
     struct diff_gen gen;
     char *dir = sqlite3_mprintf("%s/databases", run->dir);
@@ -129,7 +129,8 @@ run_steps(struct run *run, int episode, struct rng rng,
             (unsigned long long)harness_seed, episode, mode->name, mode->setup);
     diff_gen_init(&gen, rng, mode);
     diff_pair_open(&pair, mode, dir);
-    while (length-- > 0 && run->statements-- > 0 && difference == NULL) {
+    while (length-- > 0 && run->statements-- > 0 && difference == NULL &&
+           !pair.apart) {
         struct diff_step step;
         struct diff_outcome out;
 
@@ -137,6 +138,7 @@ run_steps(struct run *run, int episode, struct rng rng,
         diff_steps_append(&steps, &step);
         log_step(log, &step, &pair);
         difference = diff_pair_run(&pair, &step, &run->report, &out);
+        fprintf(log, "-- %d %s, %zu rows\n", out.rc, out.message, out.n_rows);
         diff_gen_note(&gen, &step, &out);
         diff_outcome_release(&out);
     }

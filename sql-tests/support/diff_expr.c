@@ -100,6 +100,16 @@ gen_moss_table(struct diff_gen *g)
 }
 
 const char *
+gen_read_table(struct diff_gen *g)
+{
+    const char *table = gen_moss_table(g);
+
+    while (g->target != NULL && strcmp(table, g->target) == 0)
+        table = gen_moss_table(g);
+    return table;
+}
+
+const char *
 gen_plain_table(struct diff_gen *g)
 {
     return PICK(g, "o", "o", "p");
@@ -146,7 +156,7 @@ emit_in(struct diff_gen *g, const struct diff_scope *s)
     gen_emit(g, "%s %s ", column(g, s), PICK(g, "IN", "IN", "IN", "NOT IN"));
     switch (gen_between(g, 0, 5)) {
     case 0:
-        gen_emit(g, "(SELECT key FROM %s WHERE value < ", gen_moss_table(g));
+        gen_emit(g, "(SELECT key FROM %s WHERE value < ", gen_read_table(g));
         gen_value(g);
         gen_emit(g, ")");
         break;
@@ -156,7 +166,7 @@ emit_in(struct diff_gen *g, const struct diff_scope *s)
                  gen_plain_table(g));
         break;
     case 2:
-        gen_emit(g, "(SELECT value FROM %s)", gen_moss_table(g));
+        gen_emit(g, "(SELECT value FROM %s)", gen_read_table(g));
         break;
     default:
         emit_list(g);
@@ -190,13 +200,8 @@ emit_row_value(struct diff_gen *g, const struct diff_scope *s)
         gen_emit(g, ", ");
         gen_value(g);
         gen_emit(g, ")");
-    } else if (!g->step->is_change && gen_chance(g, 50)) {
-        /*
-         * Not in a statement that changes rows: SQLite 3.40 reads the IN list
-         * from the ordinary table itself while it updates it, and counts
-         * some rows twice.
-         */
-        gen_emit(g, "IN (SELECT key, value FROM %s)", gen_moss_table(g));
+    } else if (gen_chance(g, 50)) {
+        gen_emit(g, "IN (SELECT key, value FROM %s)", gen_read_table(g));
     } else {
         gen_emit(g, "IN (VALUES (");
         gen_key(g);
@@ -272,7 +277,7 @@ emit_subquery(struct diff_gen *g, const struct diff_scope *s)
     switch (gen_between(g, 0, 3)) {
     case 0:
         gen_emit(g, "EXISTS (SELECT 1 FROM %s AS e WHERE e.key %s %s)",
-                 gen_moss_table(g), PICK(g, "=", "<", ">", "IS"), column(g, s));
+                 gen_read_table(g), PICK(g, "=", "<", ">", "IS"), column(g, s));
         break;
     case 1:
         gen_emit(g, "NOT EXISTS (SELECT * FROM %s AS e WHERE e.%s = %s)",
@@ -280,11 +285,11 @@ emit_subquery(struct diff_gen *g, const struct diff_scope *s)
         break;
     case 2:
         gen_emit(g, "%s %s (SELECT %s(key) FROM %s)", column(g, s),
-                 comparison(g), PICK(g, "min", "max"), gen_moss_table(g));
+                 comparison(g), PICK(g, "min", "max"), gen_read_table(g));
         break;
     default:
         gen_emit(g, "%s %s (SELECT count(*) FROM %s AS e WHERE e.key < %s)",
-                 s->key, PICK(g, "<", ">="), gen_moss_table(g), s->key);
+                 s->key, PICK(g, "<", ">="), gen_read_table(g), s->key);
     }
 }
 

@@ -82,7 +82,9 @@ write_any(struct diff_gen *g)
 }
 
 /* An episode begins with tables that have some rows. */
-static const char *const first_tables[] = {"t", "u", "o", "p", "v1", "temp.w"};
+static const char *const first_tables[] = {
+    "t", "u", "o", "p", "v1", "temp.w"
+};
 enum { FIRST_TABLES = 6, FIRST_STEPS = 24 };
 
 static void
@@ -130,6 +132,7 @@ diff_gen_next(struct diff_gen *g, struct diff_step *out)
 {
     memset(out, 0, sizeof *out);
     g->step = out;
+    g->target = NULL;
     g->out = sqlite3_str_new(NULL);
     out->values = calloc(DIFF_MAX_VALUES, sizeof *out->values);
     if (out->values == NULL)
@@ -182,8 +185,8 @@ diff_gen_note(struct diff_gen *g, const struct diff_step *step,
               const struct diff_outcome *outcome)
 {
     static const char prefix[] = "no such table: ";
-    static const char *const tables[] = {"t", "u", "temp.w", "aux.v",
-                                         "o", "p", "v1"};
+    static const char *const tables[] = { "t", "u", "temp.w", "aux.v",
+                                          "o", "p", "v1" };
     const char *name = outcome->message;
 
     if (step->action == DIFF_REOPEN)
@@ -211,7 +214,7 @@ diff_gen_note(struct diff_gen *g, const struct diff_step *step,
 static void
 choose_journal(struct rng *r, struct diff_mode *mode, const char **journal)
 {
-    static const char *const rollback[] = {"delete", "truncate", "persist"};
+    static const char *const rollback[] = { "delete", "truncate", "persist" };
 
     *journal = rng_percent(r, 60) ? "wal" : rollback[rng_below(r, 3)];
     mode->n_conns = rng_percent(r, 60) ? 2 : 1;
@@ -227,7 +230,7 @@ choose_journal(struct rng *r, struct diff_mode *mode, const char **journal)
 void
 diff_mode_random(struct rng *r, struct diff_mode *mode)
 {
-    static const int pages[] = {512, 1024, 4096, 4096, 4096, 65536};
+    static const int pages[] = { 512, 1024, 4096, 4096, 4096, 65536 };
     const char *journal = "memory";
     int page = pages[rng_below(r, 6)];
     unsigned kind = rng_below(r, 100);

@@ -25,6 +25,7 @@ struct diff_gen {
     /* The step being written. */
     struct diff_step *step;
     sqlite3_str *out;
+    const char *target; /* the table that it changes, or NULL */
 
     int n_steps; /* steps so far */
     bool bulk;   /* an episode with tables of a thousand rows */
@@ -38,8 +39,8 @@ struct diff_gen {
     char missing[16]; /* a table that some statement did not find, or "" */
 };
 
-void diff_gen_init(struct diff_gen *g, struct rng rng,
-                   const struct diff_mode *mode);
+void
+diff_gen_init(struct diff_gen *g, struct rng rng, const struct diff_mode *mode);
 void diff_gen_release(struct diff_gen *g);
 
 /* Write the next step; the caller owns its memory. */
@@ -62,7 +63,7 @@ struct diff_scope {
 void gen_emit(struct diff_gen *g, const char *format, ...);
 /* One of the NULL-terminated list of texts. */
 const char *gen_pick(struct diff_gen *g, const char *const *texts);
-#define PICK(g, ...) gen_pick(g, (const char *const[]){__VA_ARGS__, NULL})
+#define PICK(g, ...) gen_pick(g, (const char *const[]){ __VA_ARGS__, NULL })
 bool gen_chance(struct diff_gen *g, unsigned percent);
 int gen_between(struct diff_gen *g, int lo, int hi);
 
@@ -74,7 +75,9 @@ void gen_predicate(struct diff_gen *g, const struct diff_scope *s, int depth);
 /* A range or list on the key alone: both sides visit its rows in key order. */
 void gen_key_range(struct diff_gen *g, const char *key);
 void gen_order_by_key(struct diff_gen *g, const char *key);
-const char *gen_moss_table(struct diff_gen *g);  /* the table under test */
+const char *gen_moss_table(struct diff_gen *g); /* a table under test */
+/* One that the step does not change: what a condition reads is stable. */
+const char *gen_read_table(struct diff_gen *g);
 const char *gen_plain_table(struct diff_gen *g); /* an ordinary one */
 
 void gen_write_query(struct diff_gen *g);

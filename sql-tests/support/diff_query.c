@@ -4,9 +4,9 @@
  */
 #include "diff_gen.h"
 
-static const struct diff_scope plain_scope = {"key", "value"};
-static const struct diff_scope a_scope = {"a.key", "a.value"};
-static const struct diff_scope b_scope = {"b.key", "b.value"};
+static const struct diff_scope plain_scope = { "key", "value" };
+static const struct diff_scope a_scope = { "a.key", "a.value" };
+static const struct diff_scope b_scope = { "b.key", "b.value" };
 
 static void
 ordered(struct diff_gen *g)

@@ -7,6 +7,7 @@
 struct diff_pair {
     struct diff_side ordinary;
     struct diff_side moss;
+    bool apart; /* after an allowed difference: their contents may differ */
 };
 
 /* Open new databases for both sides in dir, which is emptied. */
@@ -29,8 +30,8 @@ char *diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
  * only.  *difference is what the smallest part gives (sqlite3_free it), NULL
  * if not even the whole repeats.
  */
-struct diff_steps diff_shrink(const struct diff_steps *steps,
-                              const struct diff_mode *mode, const char *dir,
-                              const char *wanted, char **difference);
+struct diff_steps
+diff_shrink(const struct diff_steps *steps, const struct diff_mode *mode,
+            const char *dir, const char *wanted, char **difference);
 
 #endif

@@ -32,7 +32,7 @@ replay(const struct diff_steps *steps, const struct diff_mode *mode,
     char *difference = NULL;
 
     diff_pair_open(&pair, mode, dir);
-    for (size_t i = 0; i < steps->n && difference == NULL; i++) {
+    for (size_t i = 0; i < steps->n && difference == NULL && !pair.apart; i++) {
         struct diff_outcome out;
 
         difference = diff_pair_run(&pair, &steps->at[i], NULL, &out);
@@ -51,7 +51,7 @@ replay(const struct diff_steps *steps, const struct diff_mode *mode,
 static struct diff_steps
 without(const struct diff_steps *steps, size_t from, size_t to)
 {
-    struct diff_steps rest = {NULL, 0, 0};
+    struct diff_steps rest = { NULL, 0, 0 };
 
     for (size_t i = 0; i < steps->n; i++)
         if (i < from || i >= to)

@@ -247,7 +247,12 @@ run_once(sqlite3 *db, struct diff_side *side, const struct diff_step *step,
     sqlite3_finalize(stmt);
 }
 
-/* A statement that stays prepared until its connection is closed. */
+/*
+ * A statement that stays prepared until its connection is closed.  When its
+ * table is gone, SQLite finds that out with the transaction's read lock taken
+ * or, after a virtual table was renamed, without it.  From then on both have
+ * it, if it can be had.
+ */
 static void
 run_template(sqlite3 *db, struct diff_side *side, const struct diff_step *step,
              struct diff_outcome *out)
@@ -264,6 +269,8 @@ run_template(sqlite3 *db, struct diff_side *side, const struct diff_step *step,
     if (rc != SQLITE_DONE)
         note_error(db, out);
     sqlite3_reset(*stmt);
+    if (out->rc == SQLITE_ERROR && !sqlite3_get_autocommit(db))
+        (void)sqlite3_exec(db, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
 }
 
 static void
