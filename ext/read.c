@@ -18,120 +18,6 @@
 
 SQLITE_EXTENSION_INIT3
 
-/* How long publishing a replayed transaction waits for dirty memory. */
-#define REPLAY_WAIT_MS 30000
-
-/* ---------------------------------------------------------------- paths */
-
-/* Cut the first name off a path; names are separated by '/'. */
-static struct moss_slice
-path_next(struct moss_slice *path)
-{
-    struct moss_slice name = *path;
-    const uint8_t *slash =
-        path->len == 0 ? NULL : memchr(path->bytes, '/', path->len);
-
-    if (slash == NULL) {
-        path->len = 0;
-        return name;
-    }
-    name.len = (size_t)(slash - path->bytes);
-    path->bytes += name.len + 1;
-    path->len -= name.len + 1;
-    return name;
-}
-
-enum moss_status
-batch_at_path(struct moss_batch *batch, struct moss_slice path,
-              struct moss_batch **out)
-{
-    enum moss_status st = MOSS_OK;
-
-    while (path.len > 0 && st == MOSS_OK)
-        st = moss_batch_child(batch, path_next(&path), &batch);
-    *out = batch;
-    return st;
-}
-
-enum moss_status
-snapshot_at_path(struct moss_snapshot *snap, const char *path,
-                 struct moss_snapshot **out)
-{
-    struct moss_slice left = moss_str(path);
-    enum moss_status st = MOSS_OK;
-
-    *out = moss_snapshot_ref(snap);
-    while (left.len > 0 && st == MOSS_OK) {
-        struct moss_snapshot *child;
-
-        st = moss_snapshot_child(*out, path_next(&left), &child);
-        moss_snapshot_unref(*out);
-        *out = child;
-    }
-    return st;
-}
-
-/* ------------------------------------------------- a payload as a batch */
-
-struct batch_builder {
-    struct moss_batch *top;
-    struct moss_batch *at; /* the collection of the changes that follow */
-};
-
-static int
-build_collection(void *arg, struct moss_slice path)
-{
-    struct batch_builder *b = arg;
-
-    return error_code(batch_at_path(b->top, path, &b->at));
-}
-
-static int
-build_drop(void *arg, struct moss_slice path)
-{
-    struct batch_builder *b = arg;
-
-    return error_code(moss_batch_del_child(b->top, path));
-}
-
-static int
-build_op(void *arg, enum moss_op op, struct moss_slice key,
-         struct moss_slice value)
-{
-    struct batch_builder *b = arg;
-
-    switch (op) {
-    case MOSS_OP_SET:
-        return error_code(moss_batch_set(b->at, key, value));
-    case MOSS_OP_DEL:
-        return error_code(moss_batch_del(b->at, key));
-    case MOSS_OP_MERGE:
-        return error_code(moss_batch_merge(b->at, key, value));
-    }
-    return SQLITE_CORRUPT;
-}
-
-int
-batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
-                   struct moss_batch **out)
-{
-    struct batch_builder b = { NULL, NULL };
-    struct payload_visitor v = { build_collection, build_drop, build_op, &b };
-    int rc = error_code(moss_batch_new(0, n, &b.top));
-
-    *out = NULL;
-    if (rc != SQLITE_OK)
-        return rc;
-    b.at = b.top;
-    moss_batch_set_tag(b.top, tag);
-    rc = payload_visit(p, n, &v);
-    if (rc == SQLITE_OK)
-        *out = b.top;
-    else
-        moss_batch_free(b.top);
-    return rc;
-}
-
 /* --------------------------------------------------- the state that is held */
 
 static void
@@ -176,11 +62,7 @@ hold(struct conn_store *cs, struct moss_snapshot *snap)
 
 /* ------------------------------------------------- states without the log */
 
-/*
- * The state of tag if memory has it: the newest, a prepared one that is
- * committed (it is published), or a recent one.  MOSS_NOT_FOUND.
- */
-static enum moss_status
+enum moss_status
 state_in_memory(struct shared_store *ss, struct moss_tag tag, bool recent,
                 struct moss_snapshot **out)
 {
@@ -211,179 +93,6 @@ state_in_memory(struct shared_store *ss, struct moss_tag tag, bool recent,
     }
     sqlite3_mutex_leave(ss->mu);
     return st;
-}
-
-/* The footer with that tag; MOSS_NOT_FOUND. */
-static enum moss_status
-state_in_history(struct shared_store *ss, struct moss_tag tag,
-                 struct moss_snapshot **out)
-{
-    struct moss_snapshot *snap = NULL;
-    enum moss_status st = MOSS_NOT_FOUND;
-
-    *out = NULL;
-    if (ss->store != NULL)
-        st = moss_store_snapshot(ss->store, &snap);
-    while (st == MOSS_OK && !moss_tag_equal(moss_snapshot_tag(snap), tag)) {
-        struct moss_snapshot *older;
-
-        st = moss_store_previous(ss->store, snap, &older, NULL);
-        moss_snapshot_unref(snap);
-        snap = st == MOSS_OK ? older : NULL;
-    }
-    *out = snap;
-    return st;
-}
-
-/* -------------------------------------------------------- walking the log */
-
-/* Where a walk back from a marker ended. */
-enum meeting {
-    MET_NEWEST, /* the newest published state; snap is NULL */
-    MET_OLDER,  /* a recent state or a footer */
-    MET_NOTHING /* the log ends before any state that we have */
-};
-
-struct walk {
-    struct record *chain; /* newest first */
-    size_t n, cap;
-    enum meeting met;
-    struct moss_snapshot *snap;
-};
-
-static void
-walk_release(struct walk *w)
-{
-    for (size_t i = 0; i < w->n; i++)
-        record_release(&w->chain[i]);
-    sqlite3_free(w->chain);
-    moss_snapshot_unref(w->snap);
-    memset(w, 0, sizeof *w);
-}
-
-static int
-walk_push(struct walk *w, const struct record *r)
-{
-    if (w->n == w->cap) {
-        size_t cap = w->cap == 0 ? 16 : 2 * w->cap;
-        struct record *grown =
-            sqlite3_realloc64(w->chain, cap * sizeof *grown);
-
-        if (grown == NULL)
-            return SQLITE_NOMEM;
-        w->chain = grown;
-        w->cap = cap;
-    }
-    w->chain[w->n++] = *r;
-    return SQLITE_OK;
-}
-
-/* Is tag's state at hand?  Sets met and snap. */
-static enum moss_status
-walk_meets(struct walk *w, struct shared_store *ss, struct moss_tag tag,
-           bool recent)
-{
-    enum moss_status st;
-
-    sqlite3_mutex_enter(ss->mu);
-    if (ss->collection != NULL &&
-        moss_tag_equal(moss_collection_tag(ss->collection), tag)) {
-        w->met = MET_NEWEST;
-        sqlite3_mutex_leave(ss->mu);
-        return MOSS_OK;
-    }
-    sqlite3_mutex_leave(ss->mu);
-    st = recent ? state_in_memory(ss, tag, true, &w->snap) : MOSS_NOT_FOUND;
-    if (st == MOSS_NOT_FOUND)
-        st = state_in_history(ss, tag, &w->snap);
-    if (st == MOSS_OK)
-        w->met = MET_OLDER;
-    return st;
-}
-
-/* recent: states that only memory has count, too. */
-static int
-walk_back(struct walk *w, const struct log_ref *log, struct shared_store *ss,
-          const struct marker *m, bool recent, char **err)
-{
-    struct moss_tag tag = m->tag;
-    struct log_place place = m->last;
-    int rc = SQLITE_OK;
-
-    memset(w, 0, sizeof *w);
-    for (;;) {
-        enum moss_status st = walk_meets(w, ss, tag, recent);
-        struct record r;
-
-        if (st == MOSS_OK)
-            return SQLITE_OK;
-        if (st < 0) {
-            *err = error_text(st, NULL, "look for an older state");
-            rc = error_code(st);
-            break;
-        }
-        rc = log_read_record(log, place, tag, &r, err);
-        if (rc != SQLITE_OK)
-            break;
-        rc = walk_push(w, &r);
-        if (rc != SQLITE_OK) {
-            record_release(&r);
-            break;
-        }
-        tag = r.prev;
-        place = r.prev_place;
-    }
-    if (rc == SQLITE_NOTFOUND) {
-        w->met = MET_NOTHING;
-        return SQLITE_OK;
-    }
-    walk_release(w);
-    return rc;
-}
-
-/* Publish one replayed transaction unless somebody else has meanwhile. */
-static int
-replay_one(struct shared_store *ss, const struct record *r, char **err)
-{
-    struct moss_batch *batch;
-    struct moss_prepared *p = NULL;
-    enum moss_status st;
-    int rc = batch_from_payload(r->payload, r->n_payload, r->tag, &batch);
-
-    if (rc != SQLITE_OK) {
-        if (rc == SQLITE_CORRUPT)
-            *err = sqlite3_mprintf("moss: the log's record of transaction"
-                                   " %llu is damaged",
-                                   r->tag.n);
-        return rc;
-    }
-    /* With mu held throughout: a writer may be exchanging the collection. */
-    sqlite3_mutex_enter(ss->mu);
-    st = ss->collection == NULL
-             ? MOSS_CLOSED
-             : moss_collection_prepare(ss->collection, batch, REPLAY_WAIT_MS,
-                                       &p);
-    if (st == MOSS_OK &&
-        moss_tag_equal(moss_collection_tag(ss->collection), r->prev))
-        moss_prepared_publish(p);
-    else
-        moss_prepared_free(p);
-    sqlite3_mutex_leave(ss->mu);
-    moss_batch_free(batch);
-    if (st == MOSS_OK)
-        return SQLITE_OK;
-    *err = error_text(st, NULL, "replay the log");
-    return st == MOSS_TIMEOUT ? SQLITE_BUSY : error_code(st);
-}
-
-static int
-replay(struct shared_store *ss, const struct walk *w, char **err)
-{
-    int rc = SQLITE_OK;
-
-    for (size_t i = w->n; i > 0 && rc == SQLITE_OK; i--)
-        rc = replay_one(ss, &w->chain[i - 1], err);
-    return rc;
 }
 
 /* ---------------------------------------------------------------- readers */
@@ -423,7 +132,7 @@ resolve_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
     int rc = walk_back(&w, &log, cs->shared, m, true, &err);
 
     if (rc == SQLITE_OK && w.met == MET_NEWEST) {
-        rc = replay(cs->shared, &w, &err);
+        rc = walk_replay(cs->shared, &w, &err);
         walk_release(&w);
         if (rc != SQLITE_OK)
             return report_text(t, rc, &err);
@@ -573,7 +282,7 @@ align_to_history(struct table *t, struct conn_store *cs, struct walk *w)
 
     if (st != MOSS_OK)
         return error_status(t, st, &why, "go back to the database's state");
-    rc = replay(cs->shared, w, &err);
+    rc = walk_replay(cs->shared, w, &err);
     return rc == SQLITE_OK ? rc : report_text(t, rc, &err);
 }
 
@@ -588,7 +297,7 @@ align_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
     if (rc != SQLITE_OK)
         return report_text(t, rc, &err);
     if (w.met == MET_NEWEST)
-        rc = report_text(t, replay(cs->shared, &w, &err), &err);
+        rc = report_text(t, walk_replay(cs->shared, &w, &err), &err);
     else if (w.met == MET_OLDER)
         rc = align_to_history(t, cs, &w);
     else
@@ -640,8 +349,7 @@ read_align(struct table *t, struct marker *marker)
 /* Lay the changes that a record makes to one collection over *snap. */
 static int
 lay_record(const struct record *r, const char *path,
-           const struct moss_merge_operator *merge,
-           struct moss_snapshot **snap)
+           const struct moss_merge_operator *merge, struct moss_snapshot **snap)
 {
     struct moss_batch *batch, *at;
     struct moss_snapshot *next = NULL;
@@ -665,8 +373,7 @@ lay_record(const struct record *r, const char *path,
 }
 
 static int
-child_build(struct conn_store *cs, const char *path,
-            struct moss_snapshot **out)
+child_build(struct conn_store *cs, const char *path, struct moss_snapshot **out)
 {
     enum moss_status st = snapshot_at_path(cs->snap, path, out);
     int rc = st == MOSS_NOT_FOUND ? SQLITE_OK : error_code(st);

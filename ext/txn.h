@@ -126,8 +126,8 @@ int log_grow(const struct log_ref *log, uint64_t want, uint64_t *capacity,
 /* Lay the record's bytes at place, then the marker.  Any code unchanged. */
 int log_write(const struct log_ref *log, const struct record *r,
               const struct marker *m, char **err);
-int log_write_marker(const struct log_ref *log, const struct marker *m,
-                     char **err);
+int
+log_write_marker(const struct log_ref *log, const struct marker *m, char **err);
 /* Encode tag, prev and payload into r->bytes; sets place.len. */
 int record_encode(struct record *r, const uint8_t *payload, size_t n);
 
@@ -226,8 +226,8 @@ struct shared_store {
     bool memory, async;
     bool readonly; /* fixed is read, there is no collection */
     struct moss_snapshot *fixed;
-    uint64_t dev, ino; /* of the directory; memory: 0 */
-    char *dir;         /* for messages; memory: NULL */
+    uint64_t dev, ino;          /* of the directory; memory: 0 */
+    char *dir;                  /* for messages; memory: NULL */
     uint8_t id[STORE_ID_BYTES]; /* memory: the key */
     /*
      * Of a store in memory, the database that connections of this process
@@ -257,11 +257,11 @@ struct shared_store {
 };
 
 struct open_request {
-    const char *dir;   /* NULL: memory */
-    const uint8_t *id; /* memory: which; else NULL or what it must be */
-    bool create;       /* a store that is not there yet */
+    const char *dir;         /* NULL: memory */
+    const uint8_t *id;       /* memory: which; else NULL or what it must be */
+    bool create;             /* a store that is not there yet */
     const char *shared_name; /* memory: see shared_store; may be NULL */
-    bool readonly;     /* will never write: leave no trace */
+    bool readonly;           /* will never write: leave no trace */
     bool async;
     const struct moss_merge_operator *merge;
     const struct moss_store_identity *identity;
@@ -271,21 +271,21 @@ struct open_request {
  * Find or open a store; one reference in *out.  MOSS_BUSY: another process
  * has it.  *detail gives the library's error.
  */
-enum moss_status registry_open(const struct open_request *request,
-                               struct shared_store **out,
-                               struct moss_error *detail);
+enum moss_status
+registry_open(const struct open_request *request, struct shared_store **out,
+              struct moss_error *detail);
 /* The last one persists and closes the store. */
 void registry_unref(struct shared_store *ss);
 
 /* The newest published state.  Takes mu. */
-enum moss_status shared_store_newest(struct shared_store *ss,
-                                     struct moss_snapshot **out);
+enum moss_status
+shared_store_newest(struct shared_store *ss, struct moss_snapshot **out);
 /* For messages: its directory, or "in memory". */
 const char *shared_store_name(const struct shared_store *ss);
 
 /* All three are set by the home database before its first commit. */
-enum moss_status shared_store_set_home_files(struct shared_store *ss,
-                                             const char *database);
+enum moss_status
+shared_store_set_home_files(struct shared_store *ss, const char *database);
 
 /* The operating system that stores use; for tests of a static build. */
 struct moss_os *registry_os(void);
@@ -294,9 +294,9 @@ struct moss_os *registry_os(void);
  * Make snap, an older commit point, the newest: what the store had beyond it
  * is of a history that the database does not know.  Only the writer.
  */
-enum moss_status shared_store_rebase(struct shared_store *ss,
-                                     struct moss_snapshot *snap,
-                                     struct moss_error *detail);
+enum moss_status
+shared_store_rebase(struct shared_store *ss, struct moss_snapshot *snap,
+                    struct moss_error *detail);
 
 /* --------------------------------------------------------------- ring.c */
 
@@ -400,11 +400,11 @@ enum role conn_store_role(struct conn_store *cs);
 /* Does the schema live in memory (by its VFS, not by its name)? */
 bool schema_is_memory(sqlite3 *db, const char *schema);
 /* The directory of a store; sqlite3_malloc'd, NULL without memory. */
-char *store_directory(sqlite3 *db, const char *schema,
-                      const struct store_row *row);
+char *
+store_directory(sqlite3 *db, const char *schema, const struct store_row *row);
 /* Who this database is, to be recorded as the store's home. */
-void home_identity(sqlite3 *db, const char *schema,
-                   struct moss_store_identity *out);
+void
+home_identity(sqlite3 *db, const char *schema, struct moss_store_identity *out);
 /* Record this database as the store's home unless it is.  Reports on t. */
 int conn_store_take_home(struct table *t, struct conn_store *cs);
 /*
@@ -447,14 +447,50 @@ int read_align(struct table *t, struct marker *marker);
 /* A collection in the state held by cs.  NULL in *out: it does not exist. */
 int read_collection(struct conn_store *cs, const char *path,
                     struct moss_snapshot **out);
+/*
+ * The state of tag if memory has it: the newest, a prepared one that is
+ * committed (it is published), or, where recent ones will do, a recent one.
+ * MOSS_NOT_FOUND.
+ */
+enum moss_status state_in_memory(struct shared_store *ss, struct moss_tag tag,
+                                 bool recent, struct moss_snapshot **out);
+
+/* --------------------------------------------------------------- walk.c */
+
 /* The changes of a payload as a batch. */
 int batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
                        struct moss_batch **out);
 /* The child of batch or snap that a path names; "" is itself. */
-enum moss_status batch_at_path(struct moss_batch *batch,
-                               struct moss_slice path,
+enum moss_status batch_at_path(struct moss_batch *batch, struct moss_slice path,
                                struct moss_batch **out);
 enum moss_status snapshot_at_path(struct moss_snapshot *snap, const char *path,
                                   struct moss_snapshot **out);
+
+/* Where a walk back from a marker ended. */
+enum meeting {
+    MET_NEWEST, /* the newest published state; snap is NULL */
+    MET_OLDER,  /* a recent state or a footer */
+    MET_NOTHING /* the log ends before any state that we have */
+};
+
+struct walk {
+    struct record *chain; /* newest first */
+    size_t n, cap;
+    enum meeting met;
+    struct moss_snapshot *snap;
+    struct moss_tag *tags; /* of the store's history, newest first */
+    size_t n_tags, cap_tags;
+};
+
+/*
+ * Walk the chain of records back from m to a state that is at hand; recent:
+ * states that only memory has will do.  Release w after SQLITE_OK.
+ */
+int
+walk_back(struct walk *w, const struct log_ref *log, struct shared_store *ss,
+          const struct marker *m, bool recent, char **err);
+void walk_release(struct walk *w);
+/* Publish the transactions of a walk that met the newest state. */
+int walk_replay(struct shared_store *ss, const struct walk *w, char **err);
 
 #endif
