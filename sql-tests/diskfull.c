@@ -248,6 +248,58 @@ run_fault(const struct fault *fault, const char *journal)
            journal, tried, errors, (double)(now_ms() - start) / 1000);
 }
 
+/*
+ * While nothing can be persisted, commits gather in the log until that is
+ * full.  Then COMMIT fails, what is there stays, and with room on the disk
+ * the same commit goes through.
+ */
+static void
+run_full_log(const char *journal)
+{
+    static const char insert[] =
+        "BEGIN; INSERT INTO t SELECT count(*), zeroblob(60000) FROM o;"
+        "INSERT INTO o SELECT count(*) FROM o; COMMIT";
+    struct run r = { .journal = journal };
+    int64_t n = 0;
+    int rc = SQLITE_OK;
+
+    make_empty_dir(path_of("%s/run", scratch_dir()));
+    fail_while("the log fills up");
+    open_run(&r);
+    db_must(r.db, "PRAGMA journal_mode=%s; CREATE TABLE o(key)", journal);
+    make_table(r.db, "t");
+    disk_fail(DISK_MOSS, DISK_WRITE | DISK_NAME, 1, ENOSPC, true);
+    for (; rc == SQLITE_OK && n < 2000; n++)
+        rc = db_run(r.db, insert);
+    if (rc == SQLITE_OK)
+        fail("the log never filled up");
+    n--;
+    if ((rc & 0xff) != SQLITE_FULL && (rc & 0xff) != SQLITE_BUSY)
+        fail("COMMIT gave %d: %s", rc, sqlite3_errmsg(r.db));
+    if (strncmp(sqlite3_errmsg(r.db), "moss: ", 6) != 0)
+        fail("COMMIT does not say why: %s", sqlite3_errmsg(r.db));
+    if (!sqlite3_get_autocommit(r.db))
+        db_must(r.db, "ROLLBACK");
+    for (int healed = 0; healed < 2; healed++) {
+        if (db_int(r.db, "SELECT count(*) FROM t") != n ||
+            db_int(r.db, "SELECT count(*) FROM o") != n)
+            fail("%lld commits, but %lld and %lld rows", (long long)n,
+                 (long long)db_int(r.db, "SELECT count(*) FROM t"),
+                 (long long)db_int(r.db, "SELECT count(*) FROM o"));
+        if (healed == 0) {
+            disk_heal();
+            db_must(r.db, "%s", insert);
+            n++;
+            close_run(&r);
+            open_run(&r);
+        }
+    }
+    db_close(r.db);
+    fail_while(NULL);
+    printf("%-18s %-6s %4lld commits until the log was full\n", "full-log",
+           journal, (long long)n);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -270,6 +322,15 @@ main(int argc, char **argv)
         }
         if (strcmp(mode, "wal") != 0) {
             run_fault(&faults[i], "delete");
+            runs++;
+        }
+    }
+    bool log =
+        !harness_plain && (only == NULL || strcmp(only, "full-log") == 0);
+    for (int i = 0; log && i < 2; i++) {
+        const char *journal = i == 0 ? "wal" : "delete";
+        if (strcmp(mode, "both") == 0 || strcmp(mode, journal) == 0) {
+            run_full_log(journal);
             runs++;
         }
     }

@@ -3,11 +3,15 @@
  * transaction each; readers check that every SELECT sums to the constant.
  *
  *   transfer [--seconds N] [--mode wal|rollback|both] [--writers N]
- *            [--readers N]
+ *            [--readers N] [--visitors N]
  *
  * Besides the accounts a, b (moss) and c, the ordinary table ledger holds the
  * number of transfers and, in lg (moss), the same number, written by every
  * transfer: so a reader can tell of which moment each table's rows are.
+ * A visitor opens a connection for one transfer, one query or a table that it
+ * makes and drops again.  At the end visitors are alone for a while, so that
+ * the store is opened and closed again and again.
+ *
  * In rollback mode readers and writers meet SQLITE_BUSY and retry.
  */
 #include <pthread.h>
@@ -23,7 +27,7 @@ enum { KEYS = 60, START = 1000, TABLES = 3, MAX_THREADS = 16 };
 static const int64_t total = (int64_t)KEYS * START * TABLES;
 
 struct shared {
-    const char *path;
+    char path[600];
     bool wal;
     uint64_t end_ms;
     atomic_long commits;
@@ -36,7 +40,8 @@ struct worker {
     unsigned index;
     struct rng rng;
     sqlite3 *db;
-    long transfers, rollbacks, selects, pairs, old_snapshots, busy, gone;
+    long visits, transfers, rollbacks, selects, pairs, old_snapshots, busy,
+        gone;
 };
 
 static bool
@@ -143,25 +148,31 @@ commit(struct worker *w)
     return rc;
 }
 
+/* One transfer, now and then one that never happened. */
+static void
+try_transfer(struct worker *w)
+{
+    int rc = transfer(w);
+    bool wanted = rng_below(&w->rng, 10) != 0;
+
+    if (rc == SQLITE_OK && wanted)
+        rc = commit(w);
+    if (!is_busy(w, rc, "a transfer") && wanted) {
+        w->transfers++;
+        atomic_fetch_add(&w->shared->commits, 1);
+    } else {
+        rollback(w);
+        w->rollbacks++;
+    }
+}
+
 static void *
 run_writer(void *arg)
 {
     struct worker *w = arg;
 
-    while (!is_over(w)) {
-        int rc = transfer(w);
-        /* Now and then a transfer that never happened. */
-        bool wanted = rng_below(&w->rng, 10) != 0;
-        if (rc == SQLITE_OK && wanted)
-            rc = commit(w);
-        if (!is_busy(w, rc, "a transfer") && wanted) {
-            w->transfers++;
-            atomic_fetch_add(&w->shared->commits, 1);
-        } else {
-            rollback(w);
-            w->rollbacks++;
-        }
-    }
+    while (!is_over(w))
+        try_transfer(w);
     return NULL;
 }
 
@@ -172,41 +183,41 @@ static const struct query {
     const char *sql;
     bool is_zero; /* 0 instead of the total */
 } queries[] = {
-    {"SELECT (SELECT sum(value) FROM a) + (SELECT sum(value) FROM b)"
-     " + (SELECT sum(value) FROM c)",
-     false},
-    {"SELECT (SELECT sum(value) FROM c) + (SELECT sum(value) FROM b)"
-     " + (SELECT sum(value) FROM a)",
-     false},
-    {"SELECT sum(value) FROM (SELECT value FROM a UNION ALL"
-     " SELECT value FROM b UNION ALL SELECT value FROM c)",
-     false},
-    {"SELECT sum(value) FROM (SELECT * FROM (SELECT * FROM a ORDER BY key"
-     " DESC) UNION ALL SELECT * FROM b WHERE key >= 0 UNION ALL"
-     " SELECT * FROM c)",
-     false},
-    {"SELECT sum(a.value + b.value + c.value) FROM a JOIN b USING(key)"
-     " JOIN c USING(key)",
-     false},
-    {"SELECT sum(a.value + b.value + c.value) FROM c CROSS JOIN b"
-     " ON b.key = c.key CROSS JOIN a ON a.key = c.key",
-     false},
-    {"SELECT count(*) FROM a x JOIN a y ON x.key = y.key"
-     " WHERE x.value <> y.value",
-     true},
-    {"SELECT (SELECT sum(value) FROM b) - (SELECT sum(value) FROM"
-     " (SELECT value FROM b ORDER BY key DESC))",
-     true},
-    {"SELECT sum(x.value) - (SELECT sum(value) FROM a WHERE key >= 30)"
-     " - (SELECT sum(value) FROM a WHERE key < 30) FROM a x",
-     true},
-    {"SELECT count(*) - 180 FROM (SELECT key FROM a UNION ALL"
-     " SELECT key FROM b UNION ALL SELECT key FROM c)",
-     true},
-    {"SELECT (SELECT n FROM ledger) - (SELECT value FROM lg"
-     " WHERE key = 'n')",
-     true},
-    {"SELECT (SELECT value FROM lg) - (SELECT n FROM ledger)", true},
+    { "SELECT (SELECT sum(value) FROM a) + (SELECT sum(value) FROM b)"
+      " + (SELECT sum(value) FROM c)",
+      false },
+    { "SELECT (SELECT sum(value) FROM c) + (SELECT sum(value) FROM b)"
+      " + (SELECT sum(value) FROM a)",
+      false },
+    { "SELECT sum(value) FROM (SELECT value FROM a UNION ALL"
+      " SELECT value FROM b UNION ALL SELECT value FROM c)",
+      false },
+    { "SELECT sum(value) FROM (SELECT * FROM (SELECT * FROM a ORDER BY key"
+      " DESC) UNION ALL SELECT * FROM b WHERE key >= 0 UNION ALL"
+      " SELECT * FROM c)",
+      false },
+    { "SELECT sum(a.value + b.value + c.value) FROM a JOIN b USING(key)"
+      " JOIN c USING(key)",
+      false },
+    { "SELECT sum(a.value + b.value + c.value) FROM c CROSS JOIN b"
+      " ON b.key = c.key CROSS JOIN a ON a.key = c.key",
+      false },
+    { "SELECT count(*) FROM a x JOIN a y ON x.key = y.key"
+      " WHERE x.value <> y.value",
+      true },
+    { "SELECT (SELECT sum(value) FROM b) - (SELECT sum(value) FROM"
+      " (SELECT value FROM b ORDER BY key DESC))",
+      true },
+    { "SELECT sum(x.value) - (SELECT sum(value) FROM a WHERE key >= 30)"
+      " - (SELECT sum(value) FROM a WHERE key < 30) FROM a x",
+      true },
+    { "SELECT count(*) - 180 FROM (SELECT key FROM a UNION ALL"
+      " SELECT key FROM b UNION ALL SELECT key FROM c)",
+      true },
+    { "SELECT (SELECT n FROM ledger) - (SELECT value FROM lg"
+      " WHERE key = 'n')",
+      true },
+    { "SELECT (SELECT value FROM lg) - (SELECT n FROM ledger)", true },
 };
 
 enum { QUERIES = sizeof queries / sizeof *queries };
@@ -370,6 +381,64 @@ run_reader(void *arg)
     return NULL;
 }
 
+/* ------------------------------------------------------------- visitors */
+
+static void
+connect(struct worker *w)
+{
+    w->db = db_open(w->shared->path, NULL);
+    sqlite3_busy_timeout(w->db, w->shared->wal ? 10000 : 100);
+    /* For speed only; the database may be busy. */
+    (void)db_run(w->db, w->shared->wal ? "PRAGMA synchronous=normal"
+                                       : "PRAGMA synchronous=off");
+}
+
+/* A table of this visitor's own comes and goes. */
+static void
+make_and_drop(struct worker *w)
+{
+    char *name = sqlite3_mprintf("own%u", w->index);
+    char *make = sqlite3_mprintf(create_sql(harness_plain), name);
+    char *fill = sqlite3_mprintf("INSERT INTO %s SELECT * FROM a", name);
+    char *drop = sqlite3_mprintf("DROP TABLE %s", name);
+    int rc = db_run(w->db, make);
+
+    if (!is_busy(w, rc, make)) {
+        (void)is_busy(w, db_run(w->db, fill), fill);
+        /* What cannot be dropped now must not be in the next visit's way. */
+        for (rc = db_run(w->db, drop); is_busy(w, rc, drop);)
+            rc = db_run(w->db, drop);
+    }
+    sqlite3_free(name);
+    sqlite3_free(make);
+    sqlite3_free(fill);
+    sqlite3_free(drop);
+}
+
+static void *
+run_visitor(void *arg)
+{
+    struct worker *w = arg;
+
+    while (!is_over(w)) {
+        connect(w);
+        switch (rng_below(&w->rng, 4)) {
+        case 0:
+            make_and_drop(w);
+            break;
+        case 1:
+            check_query(w, &queries[rng_below(&w->rng, QUERIES)]);
+            break;
+        default:
+            try_transfer(w);
+        }
+        db_close(w->db);
+        w->db = NULL;
+        w->visits++;
+    }
+    return NULL;
+}
+
 /* ----------------------------------------------------------------- main */
 
 static void
@@ -400,74 +469,117 @@ start(struct worker *w, struct shared *s, unsigned index,
     w->shared = s;
     w->index = index;
     w->rng = rng_of(harness_seed, index);
-    w->db = db_open(s->path, NULL);
-    sqlite3_busy_timeout(w->db, s->wal ? 10000 : 100);
-    db_must(w->db, "PRAGMA synchronous=%s", s->wal ? "normal" : "off");
+    if (run != run_visitor)
+        connect(w);
     if (pthread_create(&w->thread, NULL, run, w) != 0)
         fail("pthread_create");
 }
 
 static void
-run_mode(bool wal, long seconds, unsigned writers, unsigned readers)
+join(struct worker *w, struct worker *sum)
+{
+    pthread_join(w->thread, NULL);
+    if (w->db != NULL)
+        db_close(w->db);
+    sum->visits += w->visits;
+    sum->transfers += w->transfers;
+    sum->rollbacks += w->rollbacks;
+    sum->selects += w->selects;
+    sum->pairs += w->pairs;
+    sum->old_snapshots += w->old_snapshots;
+    sum->busy += w->busy;
+    sum->gone += w->gone;
+}
+
+struct crew {
+    unsigned writers, readers, visitors;
+};
+
+static void
+run_crew(struct shared *s, const struct crew *crew, uint64_t ms,
+         struct worker *sum)
 {
     struct worker w[MAX_THREADS];
-    struct worker sum = {0};
-    struct shared s = {
-        .path = path_of("%s/%s.db", scratch_dir(), wal ? "wal" : "rollback"),
-        .wal = wal};
+    unsigned n = 0;
 
-    fill(s.path, wal);
-    s.end_ms = now_ms() + (uint64_t)seconds * 1000;
-    for (unsigned i = 0; i < writers + readers; i++)
-        start(&w[i], &s, i, i < writers ? run_writer : run_reader);
-    for (unsigned i = 0; i < writers + readers; i++) {
-        pthread_join(w[i].thread, NULL);
-        db_close(w[i].db);
-        sum.transfers += w[i].transfers;
-        sum.rollbacks += w[i].rollbacks;
-        sum.selects += w[i].selects;
-        sum.pairs += w[i].pairs;
-        sum.old_snapshots += w[i].old_snapshots;
-        sum.busy += w[i].busy;
-        sum.gone += w[i].gone;
-    }
+    atomic_store(&s->stop, false);
+    s->end_ms = now_ms() + ms;
+    for (unsigned i = 0; i < crew->writers; i++, n++)
+        start(&w[n], s, n, run_writer);
+    for (unsigned i = 0; i < crew->readers; i++, n++)
+        start(&w[n], s, n, run_reader);
+    for (unsigned i = 0; i < crew->visitors; i++, n++)
+        start(&w[n], s, n, run_visitor);
+    for (unsigned i = 0; i < n; i++)
+        join(&w[i], sum);
+}
 
-    /* What was persisted, read by a new connection. */
-    sqlite3 *db = db_open(s.path, NULL);
-    if (db_int(db, "%s", queries[0].sql) != total ||
-        db_int(db, "SELECT value FROM lg") != sum.transfers ||
-        db_int(db, "SELECT n FROM ledger") != sum.transfers)
-        fail("after reopening: %lld in all, %lld of %ld transfers",
-             (long long)db_int(db, "%s", queries[0].sql),
-             (long long)db_int(db, "SELECT value FROM lg"), sum.transfers);
+/* What was persisted, read by a new connection. */
+static void
+check_reopened(const struct shared *s, long transfers)
+{
+    sqlite3 *db = db_open(s->path, NULL);
+    int64_t sum = db_int(db, "%s", queries[0].sql);
+    int64_t moss = db_int(db, "SELECT value FROM lg");
+    int64_t ordinary = db_int(db, "SELECT n FROM ledger");
+
+    if (sum != total || moss != transfers || ordinary != transfers)
+        fail("after reopening: %lld in all; of %ld transfers %lld in moss"
+             " tables, %lld in ordinary ones",
+             (long long)sum, transfers, (long long)moss, (long long)ordinary);
     db_close(db);
+}
+
+static void
+run_mode(bool wal, long seconds, const struct crew *crew)
+{
+    struct crew alone = { .visitors = crew->visitors > 0 ? 3 : 0 };
+    struct worker sum = { 0 };
+    struct shared s = { .path = path_of("%s/%s.db", scratch_dir(),
+                                        wal ? "wal" : "rollback"),
+                        .wal = wal };
+
+    snprintf(s.path, sizeof s.path, "%s/%s.db", scratch_dir(),
+             wal ? "wal" : "rollback");
+    fill(s.path, wal);
+    run_crew(&s, crew, (uint64_t)seconds * 1000, &sum);
+    check_reopened(&s, sum.transfers);
+    run_crew(&s, &alone, (uint64_t)seconds * 250, &sum);
+    check_reopened(&s, sum.transfers);
     if (sum.transfers == 0 || sum.selects == 0 || sum.pairs == 0)
         fail("nothing was tested: %ld transfers, %ld selects, %ld pairs",
              sum.transfers, sum.selects, sum.pairs);
     printf("%-8s %ld s: %ld transfers, %ld rolled back, %ld selects,"
-           " %ld pairs, %ld old snapshots (%ld too old), %ld busy\n",
+           " %ld pairs, %ld old snapshots (%ld too old), %ld visits,"
+           " %ld busy\n",
            wal ? "wal" : "rollback", seconds, sum.transfers, sum.rollbacks,
-           sum.selects, sum.pairs, sum.old_snapshots, sum.gone, sum.busy);
+           sum.selects, sum.pairs, sum.old_snapshots, sum.gone, sum.visits,
+           sum.busy);
 }
 
 int
 main(int argc, char **argv)
 {
-    harness_start(argc, argv, "--seconds --mode --writers --readers");
+    harness_start(argc, argv,
+                  "--seconds --mode --writers --readers --visitors");
     long seconds = option_number("--seconds", 3);
     const char *mode = option_text("--mode", "both");
-    unsigned writers = (unsigned)option_number("--writers", 2);
-    unsigned readers = (unsigned)option_number("--readers", 4);
+    struct crew crew = {
+        .writers = (unsigned)option_number("--writers", 2),
+        .readers = (unsigned)option_number("--readers", 4),
+        .visitors = (unsigned)option_number("--visitors", 1),
+    };
 
-    if (writers < 1 || readers < 1 || writers + readers > MAX_THREADS)
+    if (crew.writers < 1 || crew.readers < 1 ||
+        crew.writers + crew.readers + crew.visitors > MAX_THREADS)
         fail("1 to %d threads", MAX_THREADS);
     if (strcmp(mode, "wal") != 0 && strcmp(mode, "rollback") != 0 &&
         strcmp(mode, "both") != 0)
         fail("--mode is wal, rollback or both");
     if (strcmp(mode, "rollback") != 0)
-        run_mode(true, seconds, writers, readers);
+        run_mode(true, seconds, &crew);
     if (strcmp(mode, "wal") != 0)
-        run_mode(false, seconds, writers, readers);
+        run_mode(false, seconds, &crew);
     printf("every SELECT summed to %lld\n", (long long)total);
     return 0;
 }
