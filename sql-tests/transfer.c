@@ -535,9 +535,7 @@ run_mode(bool wal, long seconds, const struct crew *crew)
 {
     struct crew alone = { .visitors = crew->visitors > 0 ? 3 : 0 };
     struct worker sum = { 0 };
-    struct shared s = { .path = path_of("%s/%s.db", scratch_dir(),
-                                        wal ? "wal" : "rollback"),
-                        .wal = wal };
+    struct shared s = { .wal = wal };
 
     snprintf(s.path, sizeof s.path, "%s/%s.db", scratch_dir(),
              wal ? "wal" : "rollback");
