@@ -1,11 +1,14 @@
 /*
- * Counts in atomics: the hook is called from every thread.
+ * Counts in atomics: the hook is called from every thread.  The reaper is
+ * drained before the hook is changed, which no other thread may use then, and
+ * before blocks are counted, which it may be about to free.
  */
 #include "support/fail_alloc.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/reaper.h"
 #include "moss_os.h"
 
 static atomic_uint_fast64_t count;
@@ -72,6 +75,7 @@ fail_alloc_install(void)
         .free = hook_free,
     };
 
+    reaper_drain();
     atomic_store(&count, 0);
     atomic_store(&live, 0);
     fail_alloc_nth(0);
@@ -82,6 +86,7 @@ void
 fail_alloc_remove(void)
 {
     fail_alloc_nth(0);
+    reaper_drain();
     moss_set_allocator(NULL);
 }
 
@@ -120,5 +125,6 @@ fail_alloc_count(void)
 int64_t
 fail_alloc_live(void)
 {
+    reaper_drain();
     return atomic_load(&live);
 }

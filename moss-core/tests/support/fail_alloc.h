@@ -22,7 +22,7 @@ bool fail_alloc_tripped(void);
 
 /* Allocations since install: calls of alloc and realloc. */
 uint64_t fail_alloc_count(void);
-/* Blocks allocated since install and not freed. */
+/* Blocks allocated since install and not freed, once the reaper is idle. */
 int64_t fail_alloc_live(void);
 
 #endif

@@ -11,6 +11,12 @@
 #include "moss.h"
 #include "moss_os.h"
 
+/*
+ * Let an assertion that holds cost nothing.  check writes a record of each to
+ * a file, to tell how far a crashing test got; random tests make millions.
+ */
+#define _mark_point(file, line) ((void)0)
+
 /* Fail the test, naming both statuses, unless expr gives want. */
 #define assert_status(expr, want)                                              \
     do {                                                                       \
