@@ -174,8 +174,12 @@ reaper_drain(void)
     struct reap *left = NULL;
     uint64_t upto;
 
-    once_run(&reaper.once, reaper_start);
     mutex_lock(&reaper.mu);
+    /* Nothing was ever deferred: start no thread to wait for it. */
+    if (reaper.state == REAPER_NEW) {
+        mutex_unlock(&reaper.mu);
+        return;
+    }
     upto = reaper.deferred;
     if (!has_thread_locked()) {
         left = take_queue_locked();
