@@ -69,6 +69,13 @@ START_TEST(operands_apply_to_what_the_batch_set)
 }
 END_TEST
 
+/* merge_add refuses an existing value that is not of 8 bytes. */
+START_TEST(operands_over_a_deletion_find_nothing)
+{
+    assert_segments("-a a+12345678", &merge_add, "a=12345678");
+}
+END_TEST
+
 START_TEST(operands_alone_are_combined)
 {
     assert_segments("a+1 b=0 a+2 a+3", &merge_append, "a+123 b=0");
@@ -479,6 +486,7 @@ suite_batch(void)
     tcase_add_test(tc, changes_are_sorted_by_key);
     tcase_add_test(tc, the_last_change_of_a_key_wins);
     tcase_add_test(tc, operands_apply_to_what_the_batch_set);
+    tcase_add_test(tc, operands_over_a_deletion_find_nothing);
     tcase_add_test(tc, operands_alone_are_combined);
     tcase_add_test(tc, operands_that_do_not_combine_make_segments);
     tcase_add_test(tc, operands_need_an_operator);

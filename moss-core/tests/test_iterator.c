@@ -61,6 +61,34 @@ START_TEST(operands_of_all_segments_are_combined_at_once)
 }
 END_TEST
 
+/* merge_add refuses an existing value that is not of 8 bytes. */
+START_TEST(operands_over_a_deletion_find_nothing)
+{
+    struct segment *segs[3], *merged;
+    struct segstack *stack;
+    struct moss_iterator *it;
+    struct moss_value value;
+
+    segs[0] = segment_of("a=1", NULL);
+    segs[1] = segment_of("-a", NULL);
+    segs[2] = segment_of("a+12345678", &merge_add);
+    assert_ok(segstack_new(NULL, segs, 3, &stack));
+    assert_ok(segstack_get(stack, &merge_add, moss_str("a"), &value));
+    assert_slice(value.bytes, "12345678");
+    moss_value_release(&value);
+    assert_ok(segstack_iterate(stack, &merge_add, NULL, NULL, NULL, &it));
+    assert_ok(moss_iterator_first(it));
+    assert_on(it, "a", "12345678");
+    moss_iterator_free(it);
+    assert_ok(segstack_merge(segs, 3, NULL, &merge_add, &merged));
+    ck_assert_uint_eq(merged->totals.n_set, 1);
+    segment_unref(merged);
+    segstack_unref(stack);
+    for (size_t i = 0; i < 3; i++)
+        segment_unref(segs[i]);
+}
+END_TEST
+
 START_TEST(a_single_segment_hides_deletions_and_resolves_operands)
 {
     struct moss_snapshot *snap = SNAPSHOT(NULL, "-a b=1 -c d+2 -e");
@@ -495,6 +523,7 @@ suite_iterator(void)
 
     tcase_add_test(tc, newer_entries_hide_older_ones);
     tcase_add_test(tc, operands_of_all_segments_are_combined_at_once);
+    tcase_add_test(tc, operands_over_a_deletion_find_nothing);
     tcase_add_test(tc, a_single_segment_hides_deletions_and_resolves_operands);
     tcase_add_test(tc, direction_may_change_at_any_entry);
     tcase_add_test(tc, fresh_iterators_begin_at_either_end);

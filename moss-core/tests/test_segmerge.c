@@ -237,36 +237,50 @@ START_TEST(values_may_grow)
 }
 END_TEST
 
-/* Segments of numbers that follow each other, and one with some of each. */
+/* Numbers from first on, the n of them that are step apart, as keys. */
+static struct segment *
+segment_of_numbers(int first, int n, int step, const char *tail,
+                   const char *value)
+{
+    struct segment_builder *b;
+    char key[16];
+
+    assert_ok(segment_builder_new((size_t)n, (size_t)n * 8, &b));
+    for (int i = 0; i < n; i++) {
+        snprintf(key, sizeof(key), "%04d%s", first + i * step, tail);
+        segment_builder_add(b, MOSS_OP_SET, moss_str(key), moss_str(value));
+    }
+    return segment_builder_finish(b);
+}
+
+/*
+ * Segments that follow each other, and a newer one that breaks their runs:
+ * with keys that they have (_i 0), or with others (_i 1).
+ */
 START_TEST(runs_are_copied_as_they_are)
 {
+    const char *tail = _i == 0 ? "" : "x";
     struct segment *segs[4], *merged;
-    struct segment_builder *b;
-    char key[8];
+    size_t at = 0;
 
-    for (int s = 0; s < 3; s++) {
-        assert_ok(segment_builder_new(100, 800, &b));
-        for (int i = 0; i < 100; i++) {
-            snprintf(key, sizeof(key), "%04d", s * 100 + i);
-            segment_builder_add(b, MOSS_OP_SET, moss_str(key), moss_str("o"));
-        }
-        segs[s] = segment_builder_finish(b);
-    }
-    assert_ok(segment_builder_new(6, 48, &b));
-    for (int i = 25; i < 300; i += 50) {
-        snprintf(key, sizeof(key), "%04d", i);
-        segment_builder_add(b, MOSS_OP_SET, moss_str(key), moss_str("n"));
-    }
-    segs[3] = segment_builder_finish(b);
+    for (int s = 0; s < 3; s++)
+        segs[s] = segment_of_numbers(s * 100, 100, 1, "", "o");
+    segs[3] = segment_of_numbers(25, 6, 50, tail, "n");
     assert_ok(segstack_merge(segs, 4, NULL, NULL, &merged));
-    ck_assert_uint_eq(merged->n, 300);
-    for (size_t i = 0; i < 300; i++) {
+    ck_assert_uint_eq(merged->n, _i == 0 ? 300 : 306);
+    for (int i = 0; i < 300; i++) {
+        bool newer = i % 50 == 25;
+        char key[16];
         struct entry e;
 
-        snprintf(key, sizeof(key), "%04d", (int)i);
-        assert_ok(segment_entry(merged, i, &e));
+        snprintf(key, sizeof(key), "%04d", i);
+        assert_ok(segment_entry(merged, at++, &e));
         assert_slice(e.key, key);
-        assert_slice(e.value, i % 50 == 25 ? "n" : "o");
+        assert_slice(e.value, newer && _i == 0 ? "n" : "o");
+        if (newer && _i == 1) {
+            assert_ok(segment_entry(merged, at++, &e));
+            assert_slice(e.value, "n");
+        }
     }
     segment_unref(merged);
     for (size_t i = 0; i < 4; i++)
@@ -468,7 +482,7 @@ suite_segmerge(void)
     tcase_add_test(tc, a_failure_stays);
     tcase_add_test(tc, done_stays);
     tcase_add_test(tc, values_may_grow);
-    tcase_add_test(tc, runs_are_copied_as_they_are);
+    tcase_add_loop_test(tc, runs_are_copied_as_they_are, 0, 2);
     tcase_add_test(tc, segments_out_of_order_are_corrupt);
     tcase_add_test(tc, a_change_gives_deletions_and_operands);
     tcase_add_test(tc, a_change_can_be_read_again_but_not_backwards);

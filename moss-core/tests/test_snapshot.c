@@ -74,6 +74,29 @@ START_TEST(get_resolves_operands_over_the_value)
 }
 END_TEST
 
+/* A lower level may be a snapshot of this library, whose values are owned. */
+START_TEST(get_releases_what_the_lower_level_made)
+{
+    struct moss_snapshot *lower = snapshot_of("a+1"), *snap;
+    struct segment *seg = segment_of("a+2", &merge_append);
+    struct segstack *stack;
+    struct moss_value value;
+
+    assert_ok(segstack_new(lower, &seg, 1, &stack));
+    segment_unref(seg);
+    moss_snapshot_unref(lower);
+    snap = snapshot_of_stack(stack);
+    assert_snapshot(snap, "a=12");
+    fail_alloc_install();
+    assert_ok(moss_snapshot_get(snap, moss_str("a"), &value));
+    assert_slice(value.bytes, "12");
+    moss_value_release(&value);
+    ck_assert_int_eq(fail_alloc_live(), 0);
+    fail_alloc_remove();
+    moss_snapshot_unref(snap);
+}
+END_TEST
+
 START_TEST(an_overlay_reads_as_the_changes_over_the_snapshot)
 {
     struct moss_snapshot *snap = snapshot_of("a=1 b=1 c=1");
@@ -136,6 +159,20 @@ START_TEST(overlays_keep_few_segments)
     assert_reads_as(snap, m);
     moss_snapshot_unref(snap);
     model_free(m);
+}
+END_TEST
+
+/* Overlays that nobody holds any more do not stay as steps to the bottom. */
+START_TEST(overlays_keep_no_overlays)
+{
+    struct moss_snapshot *snap = snapshot_of("a=0");
+
+    fail_alloc_install();
+    for (int i = 0; i < 100; i++)
+        overlay(&snap, "b=1");
+    ck_assert_int_le(fail_alloc_live(), 20);
+    fail_alloc_remove();
+    moss_snapshot_unref(snap);
 }
 END_TEST
 
@@ -418,10 +455,12 @@ suite_snapshot(void)
 
     tcase_add_test(tc, an_empty_snapshot_has_nothing);
     tcase_add_test(tc, get_resolves_operands_over_the_value);
+    tcase_add_test(tc, get_releases_what_the_lower_level_made);
     tcase_add_test(tc, an_overlay_reads_as_the_changes_over_the_snapshot);
     tcase_add_test(tc, an_overlay_of_no_changes_is_the_snapshot);
     tcase_add_test(tc, an_overlay_takes_a_range_of_changes);
     tcase_add_test(tc, overlays_keep_few_segments);
+    tcase_add_test(tc, overlays_keep_no_overlays);
     tcase_add_test(tc, overlays_leave_the_base_alone);
     tcase_add_test(tc, deletions_in_overlays_hide_the_base);
     tcase_add_test(tc, an_overlay_over_nothing_may_be_empty);
