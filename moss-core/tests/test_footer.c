@@ -143,6 +143,38 @@ START_TEST(footer_reads_as_it_was_written)
 }
 END_TEST
 
+START_TEST(footer_is_written_as_go_writes_it)
+{
+    /* An empty top level gets a segment: Go moss could not go on else. */
+    static const char want[] =
+        "{\"SegmentLocs\":[{\"Kind\":\"a\",\"KvsOffset\":4096,\"KvsBytes\":0,"
+        "\"BufOffset\":8192,\"BufBytes\":0,\"TotOpsSet\":0,\"TotOpsDel\":0,"
+        "\"TotKeyByte\":0,\"TotValByte\":0}],\"PrevFooterOffset\":12288,"
+        "\"ChildFooters\":{\"\\u003c\xc3\xa9\\u003e\":{\"SegmentLocs\":["
+        "{\"Kind\":\"a\",\"KvsOffset\":4096,\"KvsBytes\":32,"
+        "\"BufOffset\":8192,\"BufBytes\":10,\"TotOpsSet\":2,\"TotOpsDel\":0,"
+        "\"TotKeyByte\":4,\"TotValByte\":6}],\"PrevFooterOffset\":0,"
+        "\"ChildFooters\":null}},\"Ext\":{\"n\":\"ffffffffffffffff\","
+        "\"id\":\"8000000000000001\",\"time\":1700000000,\"colls\":2,"
+        "\"segs\":1,\"bytes\":42,\"plain\":[]}}";
+    struct footer *f = make_footer(16384, 12288);
+    struct buf b;
+    size_t n = strlen(want) + 44;
+
+    buf_init(&b);
+    assert_ok(footer_encode(f, NONCE, &b));
+    ck_assert_uint_eq(b.len, n + 8);
+    ck_assert_mem_eq(b.bytes, "0m1o2s0m1o2s\4\0\0\0", 16);
+    ck_assert_uint_eq(load_le32(b.bytes + 16), n);
+    ck_assert_mem_eq(b.bytes + 20, want, strlen(want));
+    ck_assert_uint_eq(load_le64(b.bytes + n - 24), 16384);
+    ck_assert_uint_eq(load_le32(b.bytes + n - 16), n);
+    ck_assert_mem_eq(b.bytes + n - 12, "3s4p5s3s4p5s", 12);
+    buf_release(&b);
+    footer_free(f);
+}
+END_TEST
+
 START_TEST(every_changed_byte_of_a_footer_is_noticed)
 {
     const uint64_t nonce = NONCE, other = NONCE + 1;
@@ -404,6 +436,7 @@ suite_footer(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, footer_reads_as_it_was_written);
+    tcase_add_test(tc, footer_is_written_as_go_writes_it);
     tcase_add_test(tc, every_changed_byte_of_a_footer_is_noticed);
     tcase_add_test(tc, our_footer_without_its_checksum_is_none);
     tcase_add_test(tc, footers_of_go_are_read);
