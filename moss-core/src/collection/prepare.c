@@ -180,6 +180,7 @@ moss_collection_prepare(struct moss_collection *c,
         return MOSS_NOMEM;
     p->c = c;
     p->tag = moss_batch_tag(batch);
+    tidy_top(c); /* what the last publish left: that one only swaps */
     st = init_node(p, batch);
     if (st == MOSS_OK && p->node != NULL) {
         st = state_new(&p->state);
@@ -300,5 +301,4 @@ moss_prepared_publish(struct moss_prepared *p)
     section_unref(wrong);
     tree_unref(p->tree);
     mem_free(p);
-    tidy_top(c);
 }

@@ -1,10 +1,12 @@
 /*
- * Tidying top: after a publish the writer merges the newest nodes as long as
- * the next older one is not larger than all newer ones together.  So each
- * node left is larger than the sum of those above it, top has at most log2 n
- * of them whatever the merger is busy with, and an entry is copied at most
- * log2 n times, in memory that is in the cache.  Nodes do not grow beyond
- * TIDY_MAX here: larger merges are the merger's.
+ * Tidying top: before a batch is prepared, its writer merges the newest nodes
+ * of top as long as the next older one is not larger than all newer ones
+ * together.  So each node left is larger than the sum of those above it, top
+ * has at most log2 n of them, and the one published last, whatever the merger
+ * is busy with; and an entry is copied at most log2 n times, in memory that is
+ * in the cache.  Nodes do not grow beyond TIDY_MAX here: larger merges are the
+ * merger's.  It is not part of publishing, which callers may do under a lock
+ * of their own.
  *
  * Best effort: if memory runs out, or if another writer or the merger has
  * changed top meanwhile, the result is dropped.
