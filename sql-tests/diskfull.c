@@ -234,7 +234,8 @@ run_fault(const struct fault *fault, const char *journal)
 
     workload_model_init(&model, harness_seed, WORKLOAD_DDL);
     /* Background work makes counts vary: end when two in turn pass. */
-    for (int quiet = 0; quiet < 2; tried++) {
+    for (int quiet = 0; quiet < 2;) {
+        tried++;
         if (run_once(fault, journal, nth, &model, &errors))
             quiet = 0;
         else

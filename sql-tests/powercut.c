@@ -151,6 +151,21 @@ run_background(struct run *r)
     db_close(db);
 }
 
+/* Commits that go around the ring while it is persisted behind them. */
+static void
+run_ring(struct run *r)
+{
+    sqlite3 *db = open_run(r);
+
+    for (int i = 0; i < 8; i++) {
+        long syncs = disk_count(DISK_MOSS, DISK_SYNC);
+        commit_to(r, db, r->done + 3);
+        await_persister(r, syncs);
+    }
+    commit_to(r, db, r->done + 2);
+    db_close(db);
+}
+
 /*
  * Rows of 8 MB in table z, until the store is about to be compacted: more
  * than the 64 MiB that it leaves unused at most.  What z must hold is in the
@@ -363,6 +378,7 @@ static const struct scenario scenarios[] = {
     { .name = "commits", .run = run_commits },
     { .name = "persist", .run = run_persist },
     { .name = "background", .run = run_background },
+    { .name = "ring", .run = run_ring, .flags = WORKLOAD_WIDE },
     { .name = "checkpoint", .run = run_checkpoint },
     { .name = "ddl", .run = run_ddl, .flags = WORKLOAD_DDL },
     { .name = "big",

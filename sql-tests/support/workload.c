@@ -163,15 +163,16 @@ ddl_change(sqlite3 *db, unsigned flags, int64_t n)
     }
 }
 
+/* So many rows of so many bytes, the same keys each time. */
 static int
-big_change(sqlite3 *db, unsigned flags, int64_t n)
+bulk_change(sqlite3 *db, unsigned flags, int64_t n, int rows, int bytes)
 {
     return twins(db, flags,
                  "WITH c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c"
-                 " WHERE i < 700)"
+                 " WHERE i < %d)"
                  " REPLACE INTO @_a SELECT 'big' || i,"
-                 " printf('%%lld.%%d.%%.*c', %lld, i, 1000, 'x') FROM c",
-                 n);
+                 " printf('%%lld.%%d.%%.*c', %lld, i, %d, 'x') FROM c",
+                 rows, n, bytes);
 }
 
 int
@@ -191,7 +192,9 @@ workload_begin(sqlite3 *db, uint64_t seed, int64_t n, unsigned flags)
     if (rc == SQLITE_OK && (flags & WORKLOAD_DDL))
         rc = ddl_change(db, flags, n);
     if (rc == SQLITE_OK && (flags & WORKLOAD_BIG) && n % BIG_PERIOD == 4)
-        rc = big_change(db, flags, n);
+        rc = bulk_change(db, flags, n, 700, 1000);
+    if (rc == SQLITE_OK && (flags & WORKLOAD_WIDE))
+        rc = bulk_change(db, flags, n, 20, 1500);
     return rc;
 }
 

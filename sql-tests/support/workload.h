@@ -16,6 +16,7 @@
 enum workload_flags {
     WORKLOAD_DDL = 1,  /* create, rename and drop tables now and then */
     WORKLOAD_BIG = 2,  /* a transaction of about 700 KB now and then */
+    WORKLOAD_WIDE = 8,  /* every transaction has 30 KB */
     WORKLOAD_MODEL = 4 /* only the ordinary twins */
 };
 
