@@ -23,7 +23,7 @@ static const char *const names[] = { "basic",     "childonly", "children",
 /* A text that grows. */
 struct text {
     char *s;
-    size_t n;
+    size_t n, cap;
 };
 
 static void
@@ -31,8 +31,11 @@ put(struct text *t, const char *s)
 {
     size_t n = strlen(s);
 
-    t->s = realloc(t->s, t->n + n + 1);
-    ck_assert_ptr_nonnull(t->s);
+    if (t->n + n + 1 > t->cap) {
+        t->cap = 2 * (t->n + n + 1);
+        t->s = realloc(t->s, t->cap);
+        ck_assert_ptr_nonnull(t->s);
+    }
     memcpy(t->s + t->n, s, n + 1);
     t->n += n;
 }

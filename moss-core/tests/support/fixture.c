@@ -221,6 +221,16 @@ test_seed(uint64_t fallback)
     return seed;
 }
 
+int
+test_rounds(int n)
+{
+#if defined(__SANITIZE_THREAD__)
+    return n / 10 + 1;
+#else
+    return n;
+#endif
+}
+
 /* An odd constant apart, so that neighbouring seeds share nothing. */
 void
 rng_init(struct rng *r, uint64_t seed)

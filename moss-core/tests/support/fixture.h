@@ -64,6 +64,13 @@ char *dir_names(struct moss_os *os, const char *dir);
 /* The environment's SEED, which is told on stdout then, or the fallback. */
 uint64_t test_seed(uint64_t fallback);
 
+/*
+ * How often a random test of one thread repeats itself: n times, but fewer
+ * under the thread sanitizer, which takes 50 times as long and looks for
+ * something else.
+ */
+int test_rounds(int n);
+
 /* Pseudo-random numbers, the same everywhere for a seed. */
 struct rng {
     uint64_t state;
