@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/coding.h"
 #include "base/reaper.h"
 #include "moss.h"
+#include "store/checksum.h"
 #include "store/extras.h"
 #include "support/mem_os.h"
 #include "support/operators.h"
@@ -42,14 +44,18 @@ teardown(void)
 /* The content, or the status of the first failure. */
 struct content {
     char *text;
-    size_t n;
+    size_t n, cap;
     enum moss_status st;
 };
 
 static void
 put(struct content *c, const void *bytes, size_t n)
 {
-    c->text = realloc(c->text, c->n + n + 1);
+    if (c->n + n + 1 > c->cap) {
+        c->cap = 2 * (c->n + n + 1);
+        c->text = realloc(c->text, c->cap);
+        ck_assert_ptr_nonnull(c->text);
+    }
     memcpy(c->text + c->n, bytes, n);
     c->n += n;
     c->text[c->n] = '\0';
@@ -110,7 +116,7 @@ read_tree(struct content *c, struct moss_snapshot *snap)
 static struct content
 read_store(const struct moss_store_options *options)
 {
-    struct content c = { NULL, 0, MOSS_OK };
+    struct content c = { .st = MOSS_OK };
     struct driver d;
 
     put(&c, "", 0);
@@ -175,7 +181,7 @@ make_states(char *states[N_UPDATES + 1])
 
     assert_ok(driver_open(&d, DIR, &o));
     for (int i = 0; i <= N_UPDATES; i++) {
-        struct content c = { NULL, 0, MOSS_OK };
+        struct content c = { .st = MOSS_OK };
         int n = 0, entries = 40 - 6 * i;
 
         put(&c, "", 0);
@@ -330,16 +336,93 @@ START_TEST(header_is_of_one_place_in_one_file)
     uint8_t header[EXTRAS_HEADER];
 
     extras_encode(&loc, 5, header);
-    ck_assert(extras_match(&loc, 5, header));
-    ck_assert(!extras_match(&loc, 6, header));
+    ck_assert(extras_match(&loc, 5, header, 88));
+    ck_assert(!extras_match(&loc, 5, header, 87));
+    ck_assert(!extras_match(&loc, 6, header, 88));
     for (size_t i = 0; i < sizeof header; i++) {
         header[i] ^= 1;
-        ck_assert_msg(!extras_match(&loc, 5, header), "byte %zu", i);
+        ck_assert_msg(!extras_match(&loc, 5, header, 88), "byte %zu", i);
         header[i] ^= 1;
     }
     loc.kvs_off += 4096;
     loc.buf_off += 4096;
-    ck_assert(!extras_match(&loc, 5, header));
+    ck_assert(!extras_match(&loc, 5, header, 88));
+}
+END_TEST
+
+START_TEST(sections_of_later_versions_are_passed_over)
+{
+    struct segment_loc loc = { .kvs_off = 4096,
+                               .kvs_bytes = 160,
+                               .buf_off = 8192,
+                               .buf_bytes = 77,
+                               .n_set = 10,
+                               .has_extras = true };
+    uint8_t header[EXTRAS_HEADER + 24];
+
+    extras_encode(&loc, 5, header);
+    /* Another section before ours. */
+    memmove(header + 80, header + 56, 24);
+    memset(header + 56, 7, 24);
+    store_le32(header + 48, sizeof header);
+    store_le32(header + 52, 2);
+    store_le64(header + 104, checksum64(header, 104, 5));
+    ck_assert(extras_match(&loc, 5, header, sizeof header));
+    ck_assert(!extras_match(&loc, 5, header, sizeof header - 1));
+    /* Ours is missing. */
+    memset(header + 80, 7, 24);
+    store_le64(header + 104, checksum64(header, 104, 5));
+    ck_assert(!extras_match(&loc, 5, header, sizeof header));
+}
+END_TEST
+
+START_TEST(segment_of_ours_below_a_footer_of_go_is_still_checked)
+{
+    struct moss_store_options o = { .os = os };
+    struct content c;
+    struct driver d;
+    char *path, text[512];
+    uint8_t *bytes;
+    size_t n, end, ours, at, len;
+
+    store_make(os, DIR, "a=1");
+    assert_ok(driver_open(&d, DIR, &o));
+    path = driver_data_path(&d);
+    driver_close(&d);
+    bytes = file_read_all(os, path, &end);
+    /* The footer as Go writes it again: without what it does not know. */
+    ours = (end - 1) / 4096 * 4096;
+    at = ours + 4096;
+    len = (size_t)(strstr((char *)bytes + ours + 20, ",\"PrevFooter") -
+                   ((char *)bytes + ours + 20));
+    n = (size_t)snprintf(text, sizeof text,
+                         "%.*s,\"PrevFooterOffset\":%zu,\"ChildFooters\":null}",
+                         (int)len, (char *)bytes + ours + 20, ours);
+    bytes = realloc(bytes, at + n + 44);
+    memset(bytes + end, 0, at - end);
+    memcpy(bytes + at, "0m1o2s0m1o2s", 12);
+    store_le32(bytes + at + 12, 4);
+    store_le32(bytes + at + 16, (uint32_t)n + 44);
+    memcpy(bytes + at + 20, text, n);
+    store_le64(bytes + at + 20 + n, at);
+    store_le32(bytes + at + 28 + n, (uint32_t)n + 44);
+    memcpy(bytes + at + 32 + n, "3s4p5s3s4p5s", 12);
+    file_write_all(os, path, bytes, at + n + 44);
+    c = read_store(&o);
+    ck_assert_str_eq(c.text, "a=1 ");
+    assert_ok(c.st);
+    free(c.text);
+    /* The value of a, in the first segment's bytes. */
+    at = 4096;
+    while (memcmp(bytes + at, "a1", 2) != 0)
+        at += 4096;
+    bytes[at + 1] = '2';
+    file_write_all(os, path, bytes, ours + 4096 + n + 44);
+    c = read_store(&o);
+    assert_status(c.st, MOSS_CORRUPT);
+    free(c.text);
+    free(bytes);
+    free(path);
 }
 END_TEST
 
@@ -375,6 +458,8 @@ suite_extras(void)
     tcase_add_loop_test(tc, damaged_stores_of_go_do_not_crash_a_reader, 0, 4);
     tcase_add_test(tc, damaged_store_can_be_compacted_or_says_why_not);
     tcase_add_test(tc, header_is_of_one_place_in_one_file);
+    tcase_add_test(tc, sections_of_later_versions_are_passed_over);
+    tcase_add_test(tc, segment_of_ours_below_a_footer_of_go_is_still_checked);
     tcase_add_test(tc, extras_need_room);
     suite_add_tcase(s, tc);
     return s;

@@ -43,10 +43,11 @@ put(struct text *t, const char *s)
 static void
 put_hex(struct text *t, struct moss_slice s)
 {
-    char hex[3];
+    static const char digits[] = "0123456789abcdef";
 
     for (size_t i = 0; i < s.len; i++) {
-        (void)snprintf(hex, sizeof hex, "%02x", s.bytes[i]);
+        char hex[3] = { digits[s.bytes[i] >> 4], digits[s.bytes[i] & 15], 0 };
+
         put(t, hex);
     }
 }

@@ -4,6 +4,7 @@
 
 #include "base/coding.h"
 #include "base/reaper.h"
+#include "base/sync.h"
 #include "store/bufwriter.h"
 #include "store/mapped.h"
 #include "store/segwriter.h"
@@ -222,6 +223,49 @@ START_TEST(changed_block_is_noticed_when_it_is_used)
 }
 END_TEST
 
+/* Read all entries of a segment that others read for the first time, too. */
+static void
+read_all(void *arg)
+{
+    const struct segment *seg = arg;
+    struct entry e;
+
+    for (size_t i = 0; i < seg->n; i++) {
+        assert_ok(segment_entry(seg, seg->n - 1 - i, &e));
+        ck_assert_uint_eq(e.value.bytes[0], e.key.bytes[e.key.len - 1]);
+    }
+}
+
+START_TEST(several_threads_check_the_same_blocks)
+{
+    enum { N = 4000, THREADS = 4 };
+    struct segwriter w = writer(NULL);
+    struct segment_builder *b = NULL;
+    struct segment *seg, *mapped = NULL;
+    struct segment_loc loc;
+    struct thread threads[THREADS];
+
+    assert_ok(segment_builder_new(N, (size_t)N * 28, &b));
+    for (uint32_t i = 0; i < N; i++) {
+        uint8_t key[4], value[24] = { (uint8_t)i };
+
+        for (int k = 0; k < 4; k++)
+            key[k] = (uint8_t)(i >> (24 - 8 * k));
+        segment_builder_add(b, MOSS_OP_SET, moss_slice(key, 4),
+                            moss_slice(value, 24));
+    }
+    seg = segment_builder_finish(b);
+    assert_ok(segwriter_copy(&w, seg, &loc, &err));
+    segment_unref(seg);
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &mapped, &err));
+    for (int i = 0; i < THREADS; i++)
+        assert_ok(thread_start(&threads[i], "reader", read_all, mapped));
+    for (int i = 0; i < THREADS; i++)
+        thread_join(&threads[i]);
+    segment_unref(mapped);
+}
+END_TEST
+
 Suite *
 suite_segwriter(void)
 {
@@ -237,6 +281,7 @@ suite_segwriter(void)
     tcase_add_test(tc, nothing_left_writes_nothing);
     tcase_add_test(tc, refusing_operator_is_reported_and_the_place_is_free);
     tcase_add_test(tc, changed_block_is_noticed_when_it_is_used);
+    tcase_add_test(tc, several_threads_check_the_same_blocks);
     suite_add_tcase(s, tc);
     return s;
 }

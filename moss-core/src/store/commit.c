@@ -92,6 +92,28 @@ commit_nonce(const struct commit *c)
 /* Loading                                                            */
 /* ------------------------------------------------------------------ */
 
+/* Has the segment at *loc extras?  *loc says so then. */
+static enum moss_status
+probe_segment(struct commit *c, struct segment_loc *loc, struct moss_error *err)
+{
+    uint8_t header[EXTRAS_HEADER_MAX];
+    uint64_t room = extras_room(loc);
+    enum moss_status st;
+
+    loc->has_extras = true;
+    if (!loc_is_sound(loc, c->footer->off)) {
+        loc->has_extras = false;
+        return MOSS_OK;
+    }
+    if (room > sizeof header)
+        room = sizeof header;
+    st = file_read(c->file, loc->kvs_off + loc->kvs_bytes, header, (size_t)room,
+                   err);
+    if (st == MOSS_OK)
+        loc->has_extras = extras_match(loc, c->nonce, header, room);
+    return st;
+}
+
 /*
  * A footer that Go moss appended to our file does not say which segments are
  * ours: see which have extras.
@@ -103,20 +125,8 @@ probe_extras(struct commit *c, struct moss_error *err)
     enum moss_status st = MOSS_OK;
 
     for (size_t i = 0; i < f->n_colls; i++) {
-        for (size_t k = 0; k < f->colls[i]->n_locs && st == MOSS_OK; k++) {
-            struct segment_loc *loc = &f->colls[i]->locs[k];
-            uint8_t header[EXTRAS_HEADER];
-
-            loc->has_extras = true;
-            if (!loc_is_sound(loc, f->off)) {
-                loc->has_extras = false;
-                continue;
-            }
-            st = file_read(c->file, loc->kvs_off + loc->kvs_bytes, header,
-                           sizeof header, err);
-            loc->has_extras =
-                st == MOSS_OK && extras_match(loc, c->nonce, header);
-        }
+        for (size_t k = 0; k < f->colls[i]->n_locs && st == MOSS_OK; k++)
+            st = probe_segment(c, &f->colls[i]->locs[k], err);
     }
     return st;
 }

@@ -23,6 +23,10 @@
 #include "store/checksum.h"
 #include "store/file.h"
 
+#define HEAD_BYTES 48u
+#define TABLE_OFF 56u
+#define SECTION_BYTES 24u
+
 /* Kinds of sections in the header's table. */
 enum extras_kind { EXTRAS_SUMS = 1 };
 
@@ -54,8 +58,7 @@ loc_is_sound(const struct segment_loc *loc, uint64_t end)
         return false;
     if (!loc->has_extras)
         return true;
-    return loc->buf_off - loc->kvs_off - loc->kvs_bytes >= EXTRAS_HEADER &&
-           loc_end(loc) <= end;
+    return extras_room(loc) >= EXTRAS_HEADER && loc_end(loc) <= end;
 }
 
 struct segment_totals
@@ -98,9 +101,15 @@ loc_end(const struct segment_loc *loc)
     return extras_sums_off(loc) + sums_bytes(loc);
 }
 
-void
-extras_encode(const struct segment_loc *loc, uint64_t nonce,
-              uint8_t out[EXTRAS_HEADER])
+uint64_t
+extras_room(const struct segment_loc *loc)
+{
+    return loc->buf_off - loc->kvs_off - loc->kvs_bytes;
+}
+
+/* The first HEAD_BYTES of the header. */
+static void
+encode_head(const struct segment_loc *loc, uint64_t nonce, uint8_t *out)
 {
     memcpy(out, magic, sizeof magic);
     store_le64(out + 8, nonce);
@@ -108,23 +117,52 @@ extras_encode(const struct segment_loc *loc, uint64_t nonce,
     store_le64(out + 24, loc->kvs_bytes);
     store_le64(out + 32, loc->buf_off);
     store_le64(out + 40, loc->buf_bytes);
+}
+
+static void
+encode_sums(const struct segment_loc *loc, uint8_t out[SECTION_BYTES])
+{
+    store_le32(out, EXTRAS_SUMS);
+    store_le32(out + 4, 0);
+    store_le64(out + 8, extras_sums_off(loc));
+    store_le64(out + 16, sums_bytes(loc));
+}
+
+void
+extras_encode(const struct segment_loc *loc, uint64_t nonce,
+              uint8_t out[EXTRAS_HEADER])
+{
+    encode_head(loc, nonce, out);
     store_le32(out + 48, EXTRAS_HEADER);
-    store_le32(out + 52, 1); /* entries of the table that follows */
-    store_le32(out + 56, EXTRAS_SUMS);
-    store_le32(out + 60, 0);
-    store_le64(out + 64, extras_sums_off(loc));
-    store_le64(out + 72, sums_bytes(loc));
+    store_le32(out + 52, 1); /* sections in the table that follows */
+    encode_sums(loc, out + TABLE_OFF);
     store_le64(out + 80, checksum64(out, 80, nonce));
 }
 
 bool
 extras_match(const struct segment_loc *loc, uint64_t nonce,
-             const uint8_t bytes[EXTRAS_HEADER])
+             const uint8_t *bytes, uint64_t room)
 {
-    uint8_t want[EXTRAS_HEADER];
+    uint8_t head[HEAD_BYTES], sums[SECTION_BYTES];
+    uint32_t length, n;
 
-    extras_encode(loc, nonce, want);
-    return memcmp(bytes, want, EXTRAS_HEADER) == 0;
+    if (room < EXTRAS_HEADER)
+        return false;
+    encode_head(loc, nonce, head);
+    encode_sums(loc, sums);
+    length = load_le32(bytes + 48);
+    n = load_le32(bytes + 52);
+    if (memcmp(bytes, head, sizeof head) != 0 || length > room ||
+        length > EXTRAS_HEADER_MAX || n > length / SECTION_BYTES ||
+        length != TABLE_OFF + SECTION_BYTES * n + 8 ||
+        load_le64(bytes + length - 8) != checksum64(bytes, length - 8, nonce))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (memcmp(bytes + TABLE_OFF + SECTION_BYTES * i, sums, sizeof sums) ==
+            0)
+            return true;
+    }
+    return false;
 }
 
 uint32_t

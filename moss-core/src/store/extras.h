@@ -17,7 +17,8 @@ struct segment_loc {
 };
 
 #define EXTRAS_BLOCK 4096u
-#define EXTRAS_HEADER 88u
+#define EXTRAS_HEADER 88u       /* as it is written here */
+#define EXTRAS_HEADER_MAX 1024u /* with sections of later versions */
 
 /*
  * False unless all of the segment lies in [FILE_PAGE, end) as the format
@@ -36,9 +37,14 @@ uint64_t loc_end(const struct segment_loc *loc);
 /* The header that stands directly behind the entry array. */
 void extras_encode(const struct segment_loc *loc, uint64_t nonce,
                    uint8_t out[EXTRAS_HEADER]);
-/* Is this that very header? */
+/*
+ * Do the room bytes behind the entry array begin with the header of this
+ * segment?  Sections of kinds that are not known here are passed over.
+ */
 bool extras_match(const struct segment_loc *loc, uint64_t nonce,
-                  const uint8_t bytes[EXTRAS_HEADER]);
+                  const uint8_t *bytes, uint64_t room);
+/* How many bytes there are between the entry array and the byte array. */
+uint64_t extras_room(const struct segment_loc *loc);
 
 /* The checksum of a block of n <= EXTRAS_BLOCK bytes at off in the file. */
 uint32_t extras_sum(const void *bytes, size_t n, uint64_t nonce, uint64_t off);

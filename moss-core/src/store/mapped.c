@@ -46,7 +46,7 @@ check_header(struct mapped_segment *m)
 
     if (atomic_load_explicit(&m->has_header, memory_order_relaxed))
         return MOSS_OK;
-    if (!extras_match(&m->loc, m->nonce, header))
+    if (!extras_match(&m->loc, m->nonce, header, extras_room(&m->loc)))
         return MOSS_CORRUPT;
     atomic_store_explicit(&m->has_header, true, memory_order_relaxed);
     return MOSS_OK;
