@@ -59,8 +59,8 @@ catalog_failure(sqlite3 *db, const char *schema, int rc, char **err)
 
 /* Prepare an mprintf'd statement; the format has the schema first. */
 static int
-catalog_prepare(sqlite3 *db, const char *schema, char *sql,
-                sqlite3_stmt **out, char **err)
+catalog_prepare(sqlite3 *db, const char *schema, char *sql, sqlite3_stmt **out,
+                char **err)
 {
     int rc;
 
@@ -174,12 +174,13 @@ catalog_find_table(sqlite3 *db, const char *schema, const char *name,
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = catalog_prepare(db, schema,
-                         sqlite3_mprintf("SELECT store, object, detail FROM "
-                                         CATALOG " WHERE kind = 'table'"
-                                         " AND name = %Q",
-                                         schema, name),
-                         &stmt, err);
+    rc = catalog_prepare(
+        db, schema,
+        sqlite3_mprintf("SELECT store, object, detail FROM " CATALOG
+                        " WHERE kind = 'table'"
+                        " AND name = %Q",
+                        schema, name),
+        &stmt, err);
     if (rc != SQLITE_OK)
         return rc;
     found = sqlite3_step(stmt) == SQLITE_ROW;
@@ -205,11 +206,10 @@ catalog_add_table(sqlite3 *db, const char *schema, const char *name,
 {
     return catalog_run(
         db, schema,
-        sqlite3_mprintf("INSERT INTO " CATALOG
-                        " VALUES('table', %Q, %d, %Q, '%s,%s')",
-                        schema, name, row->store, row->collection,
-                        row->made ? "made" : "attached",
-                        row->typed ? "typed" : "raw"),
+        sqlite3_mprintf(
+            "INSERT INTO " CATALOG " VALUES('table', %Q, %d, %Q, '%s,%s')",
+            schema, name, row->store, row->collection,
+            row->made ? "made" : "attached", row->typed ? "typed" : "raw"),
         err);
 }
 
@@ -217,13 +217,13 @@ int
 catalog_drop_table(sqlite3 *db, const char *schema, const char *name,
                    char **err)
 {
-    int rc = catalog_run(
-        db, schema,
-        sqlite3_mprintf("UPDATE " CATALOG " SET kind = 'dropped', name = NULL"
-                        " WHERE kind = 'table' AND name = %Q"
-                        " AND detail LIKE 'made,%%'",
-                        schema, name),
-        err);
+    int rc = catalog_run(db, schema,
+                         sqlite3_mprintf("UPDATE " CATALOG
+                                         " SET kind = 'dropped', name = NULL"
+                                         " WHERE kind = 'table' AND name = %Q"
+                                         " AND detail LIKE 'made,%%'",
+                                         schema, name),
+                         err);
 
     if (rc == SQLITE_OK)
         rc = catalog_run(db, schema,
@@ -247,8 +247,27 @@ catalog_rename_table(sqlite3 *db, const char *schema, const char *from,
 }
 
 int
-catalog_uses(sqlite3 *db, const char *schema, int store,
-             const char *collection, bool *out, char **err)
+catalog_store_is_used(sqlite3 *db, const char *schema, int store, bool *out,
+                      char **err)
+{
+    sqlite3_stmt *stmt;
+    int rc = catalog_prepare(db, schema,
+                             sqlite3_mprintf("SELECT 1 FROM " CATALOG
+                                             " WHERE kind = 'table'"
+                                             " AND store = %d",
+                                             schema, store),
+                             &stmt, err);
+
+    *out = true;
+    if (rc != SQLITE_OK)
+        return rc;
+    *out = sqlite3_step(stmt) == SQLITE_ROW;
+    return catalog_failure(db, schema, sqlite3_finalize(stmt), err);
+}
+
+int
+catalog_uses(sqlite3 *db, const char *schema, int store, const char *collection,
+             bool *out, char **err)
 {
     sqlite3_stmt *stmt;
     int rc = catalog_exists(db, schema, out, err);
@@ -385,8 +404,7 @@ store_query(sqlite3 *db, const char *schema, char *sql, struct store_row *out,
     if (rc == SQLITE_OK)
         rc = read;
     if (rc == SQLITE_CORRUPT && *err == NULL)
-        *err = sqlite3_mprintf("moss: %s._moss_catalog: bad store row",
-                               schema);
+        *err = sqlite3_mprintf("moss: %s._moss_catalog: bad store row", schema);
     if (rc != SQLITE_OK)
         store_row_release(out);
     return rc;
@@ -447,14 +465,13 @@ catalog_add_store(sqlite3 *db, const char *schema, struct store_row *row,
     if (rc != SQLITE_OK)
         return rc;
     id_to_hex(row->id, hex);
-    rc = catalog_run(
-        db, schema,
-        sqlite3_mprintf("INSERT INTO " CATALOG
-                        " VALUES('store', %Q, %d, '%s', '%s,%s')",
-                        schema, row->path, row->no, hex,
-                        row->is_default ? "default" : "attached",
-                        row->async ? "async" : "full"),
-        err);
+    rc = catalog_run(db, schema,
+                     sqlite3_mprintf("INSERT INTO " CATALOG
+                                     " VALUES('store', %Q, %d, '%s', '%s,%s')",
+                                     schema, row->path, row->no, hex,
+                                     row->is_default ? "default" : "attached",
+                                     row->async ? "async" : "full"),
+                     err);
     if (rc != SQLITE_OK || row->async)
         return rc;
     log.store = row->no;

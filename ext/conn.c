@@ -260,8 +260,8 @@ report_open(struct table *t, enum moss_status st, const struct moss_error *why,
                             " gone with the database that they were made in",
                             t->name);
     if (st == MOSS_CANTOPEN)
-        return error_report(t, SQLITE_CANTOPEN,
-                            "moss: there is no store in %s", dir);
+        return error_report(t, SQLITE_CANTOPEN, "moss: there is no store in %s",
+                            dir);
     return error_status(t, st, why, "open the store");
 }
 
@@ -285,55 +285,94 @@ check_identity(struct table *t, const struct conn_store *cs)
                         cs->shared->dir, cs->file);
 }
 
+/*
+ * Open the store of cs, or find it open.  reading: a store that only Go moss
+ * has written may stay as it is.
+ */
 static int
-conn_store_fill(struct table *t, const struct store_row *row, bool create,
-                struct conn_store *cs)
+open_shared(struct table *t, struct conn_store *cs, bool create, bool reading,
+            struct shared_store **out)
 {
-    sqlite3 *db = t->conn->db;
     struct moss_error why = { .status = MOSS_OK };
     struct moss_store_identity identity;
     struct open_request request = {
-        .id = row->id,
+        .id = cs->row.id,
         .create = create,
-        .async = row->async,
+        .async = cs->row.async,
         .identity = &identity,
     };
     enum moss_status st;
     char *dir = NULL;
 
-    cs->conn = t->conn;
-    cs->row = *row;
-    cs->row.path = row->path == NULL ? NULL : sqlite3_mprintf("%s", row->path);
-    cs->schema = sqlite3_mprintf("%s", t->schema);
-    cs->file = sqlite3_mprintf("%s", schema_file(db, t->schema));
-    if (cs->schema == NULL || cs->file == NULL ||
-        (row->path != NULL && cs->row.path == NULL))
-        return SQLITE_NOMEM;
-    home_identity(db, t->schema, &identity);
-    memcpy(identity.store_id, row->id, STORE_ID_BYTES);
+    home_identity(t->conn->db, t->schema, &identity);
+    memcpy(identity.store_id, cs->row.id, STORE_ID_BYTES);
     if (t->decl.merge != NULL) {
         request.merge = merge_find(t->decl.merge);
         sqlite3_snprintf((int)sizeof identity.merge_name, identity.merge_name,
                          "%s", t->decl.merge);
     }
     /* Names that begin so are shared by the process's connections. */
-    if (row->path == NULL && cs->file[0] == '/')
+    if (cs->row.path == NULL && cs->file[0] == '/')
         request.shared_name = cs->file;
-    if (row->path != NULL) {
-        dir = store_directory(db, t->schema, row);
+    if (cs->row.path != NULL) {
+        dir = store_directory(t->conn->db, t->schema, &cs->row);
         if (dir == NULL)
             return SQLITE_NOMEM;
         request.dir = dir;
+        /* A database in memory can never become a store's home. */
+        request.readonly =
+            !create && !cs->row.async && identity.home_path[0] == '\0';
+        request.reading =
+            reading && !create && !cs->row.async && !cs->row.is_default;
     }
-    /* A database in memory can never become a store's home. */
-    request.readonly = row->path != NULL && !create && !row->async &&
-                       identity.home_path[0] == '\0';
-    st = registry_open(&request, &cs->shared, &why);
-    int rc = st == MOSS_OK ? check_identity(t, cs)
+    st = registry_open(&request, out, &why);
+    int rc = st == MOSS_OK ? SQLITE_OK
                            : report_open(t, st, &why, dir == NULL ? "" : dir);
 
     sqlite3_free(dir);
     return rc;
+}
+
+static int
+conn_store_fill(struct table *t, const struct store_row *row, bool create,
+                struct conn_store *cs)
+{
+    int rc;
+
+    cs->conn = t->conn;
+    cs->row = *row;
+    cs->row.path = row->path == NULL ? NULL : sqlite3_mprintf("%s", row->path);
+    cs->schema = sqlite3_mprintf("%s", t->schema);
+    cs->file = sqlite3_mprintf("%s", schema_file(t->conn->db, t->schema));
+    if (cs->schema == NULL || cs->file == NULL ||
+        (row->path != NULL && cs->row.path == NULL))
+        return SQLITE_NOMEM;
+    rc = open_shared(t, cs, create, true, &cs->shared);
+    return rc == SQLITE_OK ? check_identity(t, cs) : rc;
+}
+
+int
+conn_store_upgrade(struct table *t, struct conn_store *cs, bool wanted)
+{
+    struct shared_store *writable;
+    int rc;
+
+    if (!cs->shared->readonly || *cs->file == '\0')
+        return SQLITE_OK;
+    writable = registry_writable(cs->shared);
+    if (writable == NULL && wanted) {
+        rc = open_shared(t, cs, false, false, &writable);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    if (writable == NULL)
+        return SQLITE_OK;
+    read_drop(cs);
+    cs->seen_valid = false;
+    registry_unref(cs->shared);
+    cs->shared = writable;
+    cs->home_version = cs->taken_version = 0;
+    return SQLITE_OK;
 }
 
 int

@@ -480,12 +480,12 @@ log_grow(const struct log_ref *log, uint64_t want, uint64_t *capacity,
     uint64_t need = (want + (uint64_t)row - 1) / (uint64_t)row + 1;
 
     if (need > (uint64_t)rows) {
-        sql = sqlite3_mprintf(
-            "INSERT INTO \"%w\"." LOG_TABLE "(rowid, d)"
-            " WITH RECURSIVE c(i) AS (SELECT %lld UNION ALL"
-            " SELECT i + 1 FROM c WHERE i < %lld)"
-            " SELECT i, zeroblob(%lld) FROM c",
-            log->schema, log->store, rows + 1, (sqlite3_int64)need, row);
+        sql = sqlite3_mprintf("INSERT INTO \"%w\"." LOG_TABLE "(rowid, d)"
+                              " WITH RECURSIVE c(i) AS (SELECT %lld UNION ALL"
+                              " SELECT i + 1 FROM c WHERE i < %lld)"
+                              " SELECT i, zeroblob(%lld) FROM c",
+                              log->schema, log->store, rows + 1,
+                              (sqlite3_int64)need, row);
         if (sql == NULL)
             return SQLITE_NOMEM;
         rc = sqlite3_exec(log->db, sql, NULL, NULL, err);

@@ -218,8 +218,7 @@ index_reserve(struct pending_table *t)
         return SQLITE_FULL;
     if (count == t->cap_before) {
         size_t cap = t->cap_before == 0 ? FIRST_SLOTS : 2 * t->cap_before;
-        uint32_t *before =
-            sqlite3_realloc64(t->before, cap * sizeof *before);
+        uint32_t *before = sqlite3_realloc64(t->before, cap * sizeof *before);
 
         if (before == NULL)
             return SQLITE_NOMEM;
@@ -483,8 +482,8 @@ pending_bytes(const struct pending *p)
     uint64_t n = moss_batch_bytes(p->batch);
 
     for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
-        n += 9 * (uint64_t)moss_batch_count(t->batch) +
-             strlen(t->collection) + 16;
+        n += 9 * (uint64_t)moss_batch_count(t->batch) + strlen(t->collection) +
+             16;
     return n;
 }
 

@@ -244,8 +244,10 @@ read_refresh(struct table *t)
     struct conn_store *cs = t->store;
     unsigned version = 0;
     bool uncommitted;
-    int rc;
+    int rc = conn_store_upgrade(t, cs, false);
 
+    if (rc != SQLITE_OK)
+        return rc;
     if (conn_store_role(cs) != ROLE_HOME)
         return refresh_newest(t, cs);
     rc = sqlite3_file_control(cs->conn->db, cs->schema,

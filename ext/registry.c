@@ -87,9 +87,10 @@ shared_store_set_home_files(struct shared_store *ss, const char *database)
     if (h == NULL)
         return MOSS_NOMEM;
     h->wal = sqlite3_mprintf("%s-wal", database);
-    h->dir = slash == NULL ? sqlite3_mprintf(".")
-                           : sqlite3_mprintf("%.*s", (int)(slash - database) + 1,
-                                             database);
+    h->dir =
+        slash == NULL
+            ? sqlite3_mprintf(".")
+            : sqlite3_mprintf("%.*s", (int)(slash - database) + 1, database);
     if (h->wal == NULL || h->dir == NULL) {
         home_files_free(h);
         return MOSS_NOMEM;
@@ -183,6 +184,17 @@ shared_store_free(struct shared_store *ss)
     sqlite3_free(ss);
 }
 
+/* Has this library written to it? */
+static bool
+has_identity(struct moss_store *store)
+{
+    static const uint8_t none[STORE_ID_BYTES];
+    struct moss_store_identity identity;
+
+    moss_store_identity(store, &identity);
+    return memcmp(identity.store_id, none, sizeof none) != 0;
+}
+
 static enum moss_status
 open_on_disk(struct shared_store *ss, const struct open_request *request,
              struct moss_error *detail)
@@ -190,7 +202,6 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
     struct moss_store_options options = {
         .os = registry_os(),
         .merge = request->merge,
-        .readonly = request->readonly,
         .no_create = !request->create,
         .identity = request->identity,
     };
@@ -201,7 +212,15 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
     ss->dir = sqlite3_mprintf("%s", request->dir);
     if (ss->dir == NULL)
         return MOSS_NOMEM;
+    options.readonly = request->readonly || request->reading;
     st = moss_store_open(request->dir, &options, &ss->store, detail);
+    if (st == MOSS_OK && !request->readonly && request->reading &&
+        has_identity(ss->store)) {
+        moss_store_close(ss->store);
+        ss->store = NULL;
+        options.readonly = false;
+        st = moss_store_open(request->dir, &options, &ss->store, detail);
+    }
     if (st == MOSS_READONLY && !request->create) {
         options.readonly = true;
         st = moss_store_open(request->dir, &options, &ss->store, detail);
@@ -284,7 +303,8 @@ registry_find(const struct open_request *request)
             break;
         /* One that is open for reading only is of no use to a writer. */
         if (request->dir != NULL && !ss->memory && ss->dev == where.dev &&
-            ss->ino == where.ino && (request->readonly || !ss->readonly))
+            ss->ino == where.ino &&
+            (request->readonly || request->reading || !ss->readonly))
             break;
     }
     return ss;
@@ -298,7 +318,7 @@ request_fits(const struct open_request *request, const struct shared_store *ss,
 
     if (request->merge != NULL && request->merge != ss->merge)
         what = "the store is open with another merge operator";
-    else if (!request->readonly && request->async != ss->async)
+    else if (!ss->readonly && !request->readonly && request->async != ss->async)
         what = "the store is open with another durability";
     if (what == NULL)
         return MOSS_OK;
@@ -382,6 +402,21 @@ registry_unref(struct shared_store *ss)
     sqlite3_mutex_leave(lock);
 }
 
+struct shared_store *
+registry_writable(const struct shared_store *readonly)
+{
+    sqlite3_mutex *lock = registry_lock();
+    struct shared_store *ss = registry;
+
+    while (ss != NULL && (ss->memory || ss->readonly ||
+                          ss->dev != readonly->dev || ss->ino != readonly->ino))
+        ss = ss->next;
+    if (ss != NULL)
+        ss->refs++;
+    sqlite3_mutex_leave(lock);
+    return ss;
+}
+
 enum moss_status
 shared_store_newest(struct shared_store *ss, struct moss_snapshot **out)
 {
@@ -393,9 +428,8 @@ shared_store_newest(struct shared_store *ss, struct moss_snapshot **out)
         return MOSS_OK;
     }
     sqlite3_mutex_enter(ss->mu);
-    st = ss->collection == NULL
-             ? MOSS_CLOSED
-             : moss_collection_snapshot(ss->collection, out);
+    st = ss->collection == NULL ? MOSS_CLOSED
+                                : moss_collection_snapshot(ss->collection, out);
     sqlite3_mutex_leave(ss->mu);
     return st;
 }

@@ -220,8 +220,8 @@ ring_try(struct shared_store *shared, const struct marker *base, uint64_t len,
     used = out->off >= tail ? out->off - tail : capacity - tail + out->off;
     *half_full = shared->n_live > 0 && 2 * (used + len) > capacity;
     /* A small ring grows without limit of lives; a large one only if empty. */
-    *may_grow = *may_grow &&
-                (capacity < RING_FULL_BYTES || shared->n_live == 0);
+    *may_grow =
+        *may_grow && (capacity < RING_FULL_BYTES || shared->n_live == 0);
     sqlite3_mutex_leave(shared->mu);
     return fits;
 }

@@ -104,8 +104,8 @@ add_store(struct table *t, struct store_row *row)
     struct moss_store_identity identity;
     struct moss_snapshot *newest;
     char *err = NULL;
-    bool create = row->is_default || row->path == NULL ||
-                  t->decl.codec == CODEC_TYPED;
+    bool create =
+        row->is_default || row->path == NULL || t->decl.codec == CODEC_TYPED;
     int rc;
 
     sqlite3_randomness(STORE_ID_BYTES, row->id);
@@ -142,6 +142,57 @@ add_store(struct table *t, struct store_row *row)
     return SQLITE_OK;
 }
 
+/*
+ * A store that no table uses and that somebody has removed is made anew: its
+ * log begins again, too.
+ */
+static int
+restart_log(struct table *t, struct conn_store *cs)
+{
+    struct log_ref log = conn_store_log(cs);
+    struct moss_snapshot *newest;
+    struct marker m;
+    char *err = NULL;
+    int rc;
+
+    if (cs->row.async || cs->shared->memory || cs->shared->readonly)
+        return SQLITE_OK;
+    rc = report_text(t, log_read_marker(&log, &m, &err), &err);
+    if (rc == SQLITE_OK)
+        rc = error_code(shared_store_newest(cs->shared, &newest));
+    if (rc != SQLITE_OK)
+        return rc;
+    bool is_new = moss_snapshot_tag(newest).n == 0 && m.tag.n > 0;
+
+    moss_snapshot_unref(newest);
+    if (!is_new)
+        return SQLITE_OK;
+    rc = check_vacant(t, cs->shared);
+    if (rc != SQLITE_OK)
+        return rc;
+    m.tag = (struct moss_tag){ 0, 0 };
+    m.prev_id = 0;
+    m.last = (struct log_place){ 0, 0, 0 };
+    return report_text(t, log_write_marker(&log, &m, &err), &err);
+}
+
+/* A store that the catalog lists. */
+static int
+use_store(struct table *t, const struct store_row *row)
+{
+    char *err = NULL;
+    bool used;
+    int rc = report_text(
+        t, catalog_store_is_used(t->conn->db, t->schema, row->no, &used, &err),
+        &err);
+
+    if (rc == SQLITE_OK)
+        rc = conn_store_open(t, row, row->is_default && !used, &t->store);
+    if (rc != SQLITE_OK || used)
+        return rc;
+    return restart_log(t, t->store);
+}
+
 /* Find or make the store that the declaration asks for. */
 static int
 create_store(struct table *t)
@@ -155,11 +206,11 @@ create_store(struct table *t)
     int rc;
 
     if (path == NULL && !memory)
-        path = ""; /* beside the database file */
+        path = "";                         /* beside the database file */
     async = t->decl.async && path != NULL; /* memory has no disk to wait for */
     rc = catalog_find_store(db, t->schema, path, async, &row, &err);
     if (rc == SQLITE_OK) {
-        rc = conn_store_open(t, &row, false, &t->store);
+        rc = use_store(t, &row);
     } else if (rc == SQLITE_NOTFOUND) {
         memset(&row, 0, sizeof row);
         row.async = async;
@@ -192,8 +243,7 @@ create_collection(struct table *t)
     if (attach) {
         const char *path = t->decl.collection == NULL ? "" : t->decl.collection;
 
-        t->collection =
-            sqlite3_mprintf("%s", path[0] == '/' ? path + 1 : path);
+        t->collection = sqlite3_mprintf("%s", path[0] == '/' ? path + 1 : path);
     } else {
         t->collection = collection_name(t->name);
     }
@@ -204,10 +254,9 @@ create_collection(struct table *t)
     if (attach)
         rc = check_attached(t, t->collection);
     if (rc == SQLITE_OK)
-        rc = report_text(t,
-                         catalog_add_table(t->conn->db, t->schema, t->name,
-                                           &row, &err),
-                         &err);
+        rc = report_text(
+            t, catalog_add_table(t->conn->db, t->schema, t->name, &row, &err),
+            &err);
     if (rc != SQLITE_OK || attach)
         return rc;
     rc = txn_join(t);
@@ -230,8 +279,7 @@ table_create(struct table *t)
 
     err = NULL;
     if (rc == SQLITE_OK && !exists)
-        rc = report_text(t, catalog_create(t->conn->db, t->schema, &err),
-                         &err);
+        rc = report_text(t, catalog_create(t->conn->db, t->schema, &err), &err);
     if (rc == SQLITE_OK)
         rc = create_store(t);
     if (rc == SQLITE_OK)
@@ -281,10 +329,9 @@ table_rename(struct table *t, const char *name)
 {
     char *err = NULL;
 
-    return report_text(t,
-                       catalog_rename_table(t->conn->db, t->schema, t->name,
-                                            name, &err),
-                       &err);
+    return report_text(
+        t, catalog_rename_table(t->conn->db, t->schema, t->name, name, &err),
+        &err);
 }
 
 void
@@ -319,8 +366,7 @@ table_base(struct table *t, struct moss_snapshot **out)
     return error_report(t, SQLITE_CANTOPEN,
                         "moss: the store %s has lost the collection '%s' of"
                         " table %s",
-                        shared_store_name(cs->shared), t->collection,
-                        t->name);
+                        shared_store_name(cs->shared), t->collection, t->name);
 }
 
 static int
@@ -465,8 +511,7 @@ table_get(struct table *t, struct moss_slice key, struct moss_value *value)
     moss_snapshot_unref(base); /* the store object still holds it */
     if (st == MOSS_NOT_FOUND)
         return SQLITE_NOTFOUND;
-    return st == MOSS_OK ? SQLITE_OK
-                         : error_status(t, st, NULL, "read a row");
+    return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
 }
 
 int

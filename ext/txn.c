@@ -71,8 +71,8 @@ begin_home(struct table *t, struct conn_store *cs)
     if (rc == SQLITE_OK)
         rc = conn_store_take_home(t, cs);
     if (rc == SQLITE_OK && !cs->shared->memory)
-        rc = report_text(t, ring_learn(&log, cs->shared, &cs->base, &err),
-                         &err);
+        rc =
+            report_text(t, ring_learn(&log, cs->shared, &cs->base, &err), &err);
     return rc;
 }
 
@@ -88,8 +88,10 @@ begin_async(struct table *t, struct conn_store *cs)
 static int
 txn_start(struct table *t, struct conn_store *cs)
 {
-    int rc;
+    int rc = conn_store_upgrade(t, cs, true);
 
+    if (rc != SQLITE_OK)
+        return rc;
     switch (conn_store_role(cs)) {
     case ROLE_HOME:
         if (cs->shared->readonly)
@@ -244,8 +246,7 @@ copy_changes(struct pending_table *p, struct moss_batch *top)
  */
 static int
 effective_batch(struct table *t, struct conn_store *cs,
-                struct moss_batch **batch, struct moss_batch **owned,
-                bool *any)
+                struct moss_batch **batch, struct moss_batch **owned, bool *any)
 {
     struct pending_table *p;
     bool all = true;
@@ -261,8 +262,7 @@ effective_batch(struct table *t, struct conn_store *cs,
         if (rc != SQLITE_OK)
             return rc;
         all = all && used;
-        *any = *any ||
-               (used && (pending_created(p) || pending_count(p) > 0));
+        *any = *any || (used && (pending_created(p) || pending_count(p) > 0));
     }
     if (all && cs->sweep.n == 0)
         return SQLITE_OK;
@@ -389,8 +389,8 @@ static int
 prepare(struct table *t, struct conn_store *cs, const struct moss_batch *batch,
         struct moss_prepared **out)
 {
-    enum moss_status st = moss_collection_prepare(cs->shared->collection,
-                                                  batch, PREPARE_WAIT_MS, out);
+    enum moss_status st = moss_collection_prepare(cs->shared->collection, batch,
+                                                  PREPARE_WAIT_MS, out);
 
     if (st == MOSS_OK)
         return SQLITE_OK;

@@ -68,6 +68,9 @@ int catalog_find_store(sqlite3 *db, const char *schema, const char *path,
  */
 int catalog_add_store(sqlite3 *db, const char *schema, struct store_row *row,
                       struct moss_tag start, char **err);
+/* Does a table of this database use the store? */
+int catalog_store_is_used(sqlite3 *db, const char *schema, int store, bool *out,
+                          char **err);
 /* Does a table of this database use the collection? */
 int catalog_uses(sqlite3 *db, const char *schema, int store,
                  const char *collection, bool *out, char **err);
@@ -262,6 +265,7 @@ struct open_request {
     bool create;             /* a store that is not there yet */
     const char *shared_name; /* memory: see shared_store; may be NULL */
     bool readonly;           /* will never write: leave no trace */
+    bool reading;            /* so if the store was never written by moss */
     bool async;
     const struct moss_merge_operator *merge;
     const struct moss_store_identity *identity;
@@ -276,6 +280,9 @@ registry_open(const struct open_request *request, struct shared_store **out,
               struct moss_error *detail);
 /* The last one persists and closes the store. */
 void registry_unref(struct shared_store *ss);
+
+/* The store that is open for writing in place of a read-only one, or NULL. */
+struct shared_store *registry_writable(const struct shared_store *readonly);
 
 /* The newest published state.  Takes mu. */
 enum moss_status
@@ -405,6 +412,12 @@ store_directory(sqlite3 *db, const char *schema, const struct store_row *row);
 /* Who this database is, to be recorded as the store's home. */
 void
 home_identity(sqlite3 *db, const char *schema, struct moss_store_identity *out);
+/*
+ * Leave a store that is open for reading only for the one that is open for
+ * writing: if somebody has it (wanted false), or by opening it.  Without
+ * effect where that cannot be.  Reports on t.
+ */
+int conn_store_upgrade(struct table *t, struct conn_store *cs, bool wanted);
 /* Record this database as the store's home unless it is.  Reports on t. */
 int conn_store_take_home(struct table *t, struct conn_store *cs);
 /*

@@ -56,10 +56,11 @@ moss_shell() {
     fi
 }
 
-# new_dir: an empty directory with the extension in it.
+# new_dir: a directory with the extension and the fixtures in it.
 new_dir() {
     rm -rf "$tmp/run"
-    mkdir "$tmp/run" && ln -s "$out/moss.so" "$tmp/run/moss.so"
+    mkdir "$tmp/run" && ln -s "$out/moss.so" "$tmp/run/moss.so" &&
+        ln -s "$fixtures" "$tmp/run/.fixtures"
 }
 
 # sql_test FILE: in the directory that is there.

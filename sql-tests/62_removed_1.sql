@@ -1,0 +1,2 @@
+CREATE VIRTUAL TABLE t USING moss;
+INSERT INTO t VALUES (1, 'one'), (2, 'two');
