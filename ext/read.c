@@ -151,6 +151,10 @@ resolve_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
         hold(cs, w.snap);
         cs->chain = w.chain;
         cs->n_chain = w.n;
+        w.snap = NULL;
+        w.chain = NULL;
+        w.n = 0;
+        walk_release(&w);
         return SQLITE_OK;
     }
     walk_release(&w);
