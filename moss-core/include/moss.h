@@ -558,7 +558,7 @@ struct moss_store_options {
     /*
      * A full compaction is due when the data file holds more than this many
      * bytes that no footer needs beyond the live ones.  Default: live bytes
-     * + 64 MiB.
+     * + 64 MiB, at most 768 MiB.
      */
     uint64_t max_dead_bytes;
     bool no_compaction;

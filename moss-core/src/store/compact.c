@@ -21,6 +21,11 @@
 
 /* What dead bytes beyond the live ones are allowed by default. */
 #define DEAD_SLACK ((uint64_t)64 << 20)
+/*
+ * Live bytes twice, while a compaction writes them anew, what is dead by then,
+ * and one more change set: that is to stay within 1 GiB of twice what lives.
+ */
+#define DEAD_MAX ((uint64_t)768 << 20)
 
 bool
 compact_is_due(struct moss_store *s, const struct commit *newest)
@@ -29,8 +34,11 @@ compact_is_due(struct moss_store *s, const struct commit *newest)
 
     if (s->no_compaction || s->force_compaction)
         return s->force_compaction;
-    if (limit == 0)
+    if (limit == 0) {
         limit = newest->live_bytes + DEAD_SLACK;
+        if (limit > DEAD_MAX)
+            limit = DEAD_MAX;
+    }
     mutex_lock(&s->mu);
     end = s->file_end;
     mutex_unlock(&s->mu);
