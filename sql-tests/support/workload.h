@@ -16,7 +16,7 @@
 enum workload_flags {
     WORKLOAD_DDL = 1,  /* create, rename and drop tables now and then */
     WORKLOAD_BIG = 2,  /* a transaction of about 700 KB now and then */
-    WORKLOAD_WIDE = 8,  /* every transaction has 30 KB */
+    WORKLOAD_WIDE = 8, /* every transaction has 30 KB */
     WORKLOAD_MODEL = 4 /* only the ordinary twins */
 };
 
@@ -44,8 +44,8 @@ struct workload_model {
     uint64_t seed;
     unsigned flags;
 };
-void workload_model_init(struct workload_model *m, uint64_t seed,
-                         unsigned flags);
+void
+workload_model_init(struct workload_model *m, uint64_t seed, unsigned flags);
 const char *workload_model_state(struct workload_model *m, int64_t n);
 void workload_model_release(struct workload_model *m);
 
