@@ -63,7 +63,7 @@ INCLUDES := -Imoss-core/include -Imoss-core/src
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) -fPIC -fvisibility=hidden $(WARN) \
 	$(SANITIZE) -MMD -MP $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
 LDFLAGS_ALL = $(SANITIZE) $(LDFLAGS)
-LIBS := -lcjson -lpthread -lm
+LIBS := -lpthread -lm
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || \
 	echo -lcheck -lsubunit -lrt -lm)
 

@@ -2,7 +2,7 @@
  * moss-core without SQLite: a collection over a store, written in atomic
  * batches, read from a snapshot backwards, closed and opened again.
  *
- *     cc collection.c -lmoss -lcjson -lpthread -lm
+ *     cc collection.c -lmoss -lpthread -lm
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * A program with the extension linked in, which uses moss both ways: it
  * writes a store through the C library and reads it with SQL.
  *
- *     cc embed.c -lmoss_sqlite -lmoss -lsqlite3 -lcjson -lpthread -lm
+ *     cc embed.c -lmoss_sqlite -lmoss -lsqlite3 -lpthread -lm
  */
 #include <sqlite3.h>
 #include <stdio.h>
