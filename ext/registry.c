@@ -156,23 +156,35 @@ collection_open(struct shared_store *ss)
     return st;
 }
 
+/*
+ * Persist and close.  Where the disk fails, a store with a log gives up at the
+ * first failure: what is not in a footer is replayed from the log.  One
+ * without has nothing else, and tries as long as it may.
+ */
+static void
+close_collection(struct shared_store *ss)
+{
+    struct moss_error why = { .status = MOSS_OK };
+    uint64_t timeout_ms = CLOSE_TIMEOUT_MS;
+    enum moss_status st;
+
+    if (!ss->async &&
+        moss_collection_flush(ss->collection, CLOSE_TIMEOUT_MS, NULL) < 0)
+        timeout_ms = 0;
+    st = moss_collection_close(ss->collection, timeout_ms, &why);
+    if (st < 0)
+        sqlite3_log(error_code(st), "moss: closing the store %s: %s",
+                    shared_store_name(ss), moss_status_name(st));
+}
+
 static void
 shared_store_free(struct shared_store *ss)
 {
-    struct moss_error why;
-
     if (ss == NULL)
         return;
     moss_prepared_free(ss->prepared);
-    if (ss->collection != NULL) {
-        enum moss_status st =
-            moss_collection_close(ss->collection, CLOSE_TIMEOUT_MS, &why);
-
-        /* What is not in a footer is replayed from the database's log. */
-        if (st < 0)
-            sqlite3_log(error_code(st), "moss: closing the store %s: %s",
-                        shared_store_name(ss), moss_status_name(st));
-    }
+    if (ss->collection != NULL)
+        close_collection(ss);
     moss_snapshot_unref(ss->fixed);
     if (ss->store != NULL)
         moss_store_close(ss->store);
