@@ -36,8 +36,8 @@ extern "C" {
 
 #define MOSS_VERSION "0.1.0"
 
-#define MOSS_MAX_KEY ((size_t)0xffffff)     /* 2^24 - 1 bytes */
-#define MOSS_MAX_VALUE ((size_t)0xfffffff)  /* 2^28 - 1 bytes */
+#define MOSS_MAX_KEY ((size_t)0xffffff)    /* 2^24 - 1 bytes */
+#define MOSS_MAX_VALUE ((size_t)0xfffffff) /* 2^28 - 1 bytes */
 
 /* Wait as long as it takes. */
 #define MOSS_FOREVER UINT64_MAX
@@ -51,20 +51,20 @@ enum moss_status {
 
     /* Failures. */
     MOSS_NOMEM = -1,
-    MOSS_IO = -2,          /* a system call failed; see moss_error.sys_errno */
-    MOSS_CORRUPT = -3,     /* stored bytes are not what the format allows */
-    MOSS_BUSY = -4,        /* held by another process or another user */
-    MOSS_TIMEOUT = -5,     /* the caller's timeout ran out */
-    MOSS_CLOSED = -6,      /* the collection is closing or closed */
-    MOSS_INVALID = -7,     /* an argument that no call may have */
-    MOSS_TOO_BIG = -8,     /* a key or value over the limits above */
-    MOSS_FULL = -9,        /* no space left on the device, or over quota */
-    MOSS_READONLY = -10,   /* the store was opened for reading, or is foreign */
-    MOSS_UNSUPPORTED = -11, /* format version, byte order or feature unknown */
-    MOSS_NO_OPERATOR = -12, /* a merge operand without its merge operator */
+    MOSS_IO = -2,        /* a system call failed; see moss_error.sys_errno */
+    MOSS_CORRUPT = -3,   /* stored bytes are not what the format allows */
+    MOSS_BUSY = -4,      /* held by another process or another user */
+    MOSS_TIMEOUT = -5,   /* the caller's timeout ran out */
+    MOSS_CLOSED = -6,    /* the collection is closing or closed */
+    MOSS_INVALID = -7,   /* an argument that no call may have */
+    MOSS_TOO_BIG = -8,   /* a key or value over the limits above */
+    MOSS_FULL = -9,      /* no space left on the device, or over quota */
+    MOSS_READONLY = -10, /* the store was opened for reading, or is foreign */
+    MOSS_UNSUPPORTED = -11,  /* format version, byte order or feature unknown */
+    MOSS_NO_OPERATOR = -12,  /* a merge operand without its merge operator */
     MOSS_MERGE_FAILED = -13, /* the merge operator refused its operands */
-    MOSS_CANTOPEN = -14,   /* the directory or file is missing */
-    MOSS_FORKED = -15      /* a parent's collection used after fork() */
+    MOSS_CANTOPEN = -14,     /* the directory or file is missing */
+    MOSS_FORKED = -15        /* a parent's collection used after fork() */
 };
 
 /* A static name such as "MOSS_CORRUPT", for messages and logs. */
@@ -347,9 +347,9 @@ moss_iterator_prev(struct moss_iterator *it);
  * is freed; unless a merge operator made the value, both stay valid as long
  * as the snapshot.
  */
-MOSS_API void moss_iterator_current(const struct moss_iterator *it,
-                                    struct moss_slice *key,
-                                    struct moss_slice *value);
+MOSS_API void
+moss_iterator_current(const struct moss_iterator *it, struct moss_slice *key,
+                      struct moss_slice *value);
 MOSS_API void moss_iterator_free(struct moss_iterator *it);
 
 /* ------------------------------------------------------------------ */
@@ -512,9 +512,10 @@ struct moss_collection_stats {
     uint64_t batches, ops, batch_bytes; /* published */
     uint64_t merges, merged_ops;        /* background and in the writer */
     uint64_t persists, persist_errors;
-    uint64_t dirty_ops, dirty_bytes;    /* published, not persisted: now */
-    uint64_t top_segments, mid_segments, base_segments, clean_segments; /* now */
-    uint64_t recent_snapshots, recent_bytes;                            /* now */
+    uint64_t dirty_ops, dirty_bytes; /* published, not persisted: now */
+    uint64_t top_segments, mid_segments, base_segments,
+        clean_segments;                      /* now */
+    uint64_t recent_snapshots, recent_bytes; /* now */
     uint64_t writer_waits;
 };
 MOSS_API void moss_collection_stats(struct moss_collection *c,
@@ -535,7 +536,7 @@ struct moss_store_identity {
     uint8_t store_id[16];
     char home_path[1024]; /* the database file that owns it; "" if none */
     uint64_t home_dev, home_ino;
-    char merge_name[64];   /* the merge operator's; "" if none */
+    char merge_name[64]; /* the merge operator's; "" if none */
 };
 
 /* Zero means the default everywhere.  Copied by moss_store_open(). */
@@ -612,8 +613,8 @@ moss_store_revert(struct moss_store *store, struct moss_snapshot *snap,
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_lower(struct moss_store *store, struct moss_lower **out);
 
-MOSS_API void moss_store_identity(struct moss_store *store,
-                                  struct moss_store_identity *out);
+MOSS_API void
+moss_store_identity(struct moss_store *store, struct moss_store_identity *out);
 /* Record another home, durably.  The store id stays. */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_set_home(struct moss_store *store, const char *path, uint64_t dev,
@@ -623,11 +624,11 @@ struct moss_store_stats {
     uint64_t file_bytes, live_bytes; /* of the newest data file */
     uint64_t footers_written, segments_written, bytes_written, syncs;
     uint64_t compactions;
-    uint64_t segments; /* of the newest commit point, children included */
+    uint64_t segments;  /* of the newest commit point, children included */
     char data_file[32]; /* its name */
 };
-MOSS_API void moss_store_stats(struct moss_store *store,
-                               struct moss_store_stats *out);
+MOSS_API void
+moss_store_stats(struct moss_store *store, struct moss_store_stats *out);
 
 /* ------------------------------------------------------------------ */
 /* Lower levels: methods for an ordered store of your own             */
@@ -651,8 +652,8 @@ struct moss_snapshot_ops {
     struct moss_tag (*tag)(struct moss_snapshot *snap);
     enum moss_status (*estimate)(struct moss_snapshot *snap,
                                  const struct moss_slice *lo,
-                                 const struct moss_slice *hi,
-                                 uint64_t *entries, uint64_t *bytes);
+                                 const struct moss_slice *hi, uint64_t *entries,
+                                 uint64_t *bytes);
     void (*ref)(struct moss_snapshot *snap);
     void (*unref)(struct moss_snapshot *snap);
     /*

@@ -183,8 +183,7 @@ START_TEST(threads_share_the_pool)
 
     for (size_t i = 0; i < 4; i++) {
         rng_init(&rngs[i], i);
-        assert_ok(
-            thread_start(&threads[i], "arena", alloc_and_free, &rngs[i]));
+        assert_ok(thread_start(&threads[i], "arena", alloc_and_free, &rngs[i]));
     }
     for (size_t i = 0; i < 4; i++)
         thread_join(&threads[i]);

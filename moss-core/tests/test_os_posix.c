@@ -140,8 +140,7 @@ END_TEST
 START_TEST(a_refused_creation_is_readonly)
 {
     struct moss_file *f;
-    enum moss_status st =
-        os->ops->open(os, "/proc/moss-test", create, &f);
+    enum moss_status st = os->ops->open(os, "/proc/moss-test", create, &f);
 
     ck_assert_ptr_null(f);
     ck_assert_int_ne(errno, 0);

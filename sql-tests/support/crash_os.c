@@ -298,7 +298,7 @@ crash_os(void)
         .unix_seconds = os_unix_seconds,
         .random = os_random,
     };
-    static struct moss_os os = {&ops};
+    static struct moss_os os = { &ops };
 
     return &os;
 }

@@ -27,7 +27,8 @@ slice_compare(struct moss_slice a, struct moss_slice b)
 static inline bool
 slice_equal(struct moss_slice a, struct moss_slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
+    return a.len == b.len &&
+           (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
 }
 
 /* align is a power of two; the caller has checked that n + align fits. */

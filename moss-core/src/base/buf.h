@@ -17,8 +17,8 @@ void buf_init(struct buf *b);
 void buf_release(struct buf *b);
 /* Room for n more bytes than len. */
 MOSS_MUST_CHECK enum moss_status buf_reserve(struct buf *b, size_t n);
-MOSS_MUST_CHECK enum moss_status buf_append(struct buf *b, const void *bytes,
-                                            size_t n);
+MOSS_MUST_CHECK enum moss_status
+buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_clear(struct buf *b); /* keeps the memory */
 
 #endif

@@ -86,8 +86,7 @@ posix_read(struct moss_file *f, uint64_t off, void *buf, size_t n)
     }
     while (done < n) {
         size_t part = n - done < IO_MAX ? n - done : IO_MAX;
-        ssize_t got =
-            pread(fd, (char *)buf + done, part, (off_t)(off + done));
+        ssize_t got = pread(fd, (char *)buf + done, part, (off_t)(off + done));
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -168,8 +167,8 @@ static void *
 reserve_aligned(size_t n, int prot, int flags)
 {
     size_t room = n + OS_HUGE_PAGE, head, tail;
-    char *p = mmap(NULL, room, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1,
-                   0);
+    char *p =
+        mmap(NULL, room, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
     if (p == MAP_FAILED)
         return NULL;
@@ -200,8 +199,9 @@ posix_map(struct moss_file *f, uint64_t off, size_t n, const void **out)
     whole = (size_t)align_up(n + slack, page_size());
     if (is_large)
         hint = reserve_aligned(whole, PROT_NONE, MAP_NORESERVE);
-    p = mmap(hint, whole, PROT_READ, MAP_SHARED | (hint == NULL ? 0 : MAP_FIXED),
-             fd, (off_t)(off - slack));
+    p = mmap(hint, whole, PROT_READ,
+             MAP_SHARED | (hint == NULL ? 0 : MAP_FIXED), fd,
+             (off_t)(off - slack));
     if (p == MAP_FAILED) {
         int error = errno;
 

@@ -16,10 +16,10 @@
 #include "base/sync.h"
 
 enum reaper_state {
-    REAPER_NEW,     /* no thread yet */
-    REAPER_RUNNING, /* the thread takes from the queue */
+    REAPER_NEW,      /* no thread yet */
+    REAPER_RUNNING,  /* the thread takes from the queue */
     REAPER_STOPPING, /* it ends when the queue is empty */
-    REAPER_NONE     /* there is no thread, nor will there be */
+    REAPER_NONE      /* there is no thread, nor will there be */
 };
 
 static struct {

@@ -74,7 +74,7 @@ struct moss_collection {
 
     /* What merger and persister are asked to reach, by state.seq. */
     uint64_t merge_up_to GUARDED_BY(mu);
-    uint64_t persist_up_to GUARDED_BY(mu);  /* without a delay */
+    uint64_t persist_up_to GUARDED_BY(mu); /* without a delay */
     /* When the waiting persister looks again by itself; 0: it works. */
     uint64_t persister_looks_ns GUARDED_BY(mu);
     bool wake_persister GUARDED_BY(mu);     /* cuts the pause after a failure */

@@ -118,7 +118,7 @@ static enum moss_status
 fault_sync(struct moss_file *file)
 {
     struct fault_file *f = fault_file_of(file);
-    void (*drop)(struct moss_file *under);
+    void (*drop)(struct moss_file * under);
     enum moss_status st;
 
     if (!fault_hits(f->os, FAULT_SYNC, &st))
@@ -405,7 +405,8 @@ fault_os_base(struct fault_os *f)
 
 /* Forget the old plan; the new one is to be filled in. */
 static void
-plan_locked(struct fault_os *f, enum fault_call call, unsigned n) REQUIRES(f->mu)
+plan_locked(struct fault_os *f, enum fault_call call, unsigned n)
+    REQUIRES(f->mu)
 {
     mutex_assert_held(&f->mu);
     f->call = call;

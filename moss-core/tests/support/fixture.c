@@ -67,8 +67,8 @@ collect(void *arg, const char *name)
 {
     struct names *list = arg;
 
-    list->names = must_alloc(
-        realloc(list->names, (list->n + 1) * sizeof(*list->names)));
+    list->names =
+        must_alloc(realloc(list->names, (list->n + 1) * sizeof(*list->names)));
     list->names[list->n++] = must_alloc(strdup(name));
 }
 
@@ -174,8 +174,7 @@ file_write_all(struct moss_os *os, const char *path, const void *bytes,
 {
     struct moss_file *f;
 
-    assert_ok(
-        os->ops->open(os, path, MOSS_OPEN_WRITE | MOSS_OPEN_CREATE, &f));
+    assert_ok(os->ops->open(os, path, MOSS_OPEN_WRITE | MOSS_OPEN_CREATE, &f));
     assert_ok(f->ops->truncate(f, 0));
     assert_ok(f->ops->write(f, 0, bytes, n));
     f->ops->close(f);

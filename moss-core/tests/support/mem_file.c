@@ -53,9 +53,8 @@ updates_clear(struct mem_inode *inode)
 static struct mem_update *
 update_add(struct mem_inode *inode)
 {
-    inode->updates =
-        must_alloc(realloc(inode->updates, (inode->n_updates + 1) *
-                                               sizeof(*inode->updates)));
+    inode->updates = must_alloc(realloc(
+        inode->updates, (inode->n_updates + 1) * sizeof(*inode->updates)));
     return &inode->updates[inode->n_updates++];
 }
 

@@ -40,7 +40,7 @@ void mem_inode_write(struct mem_inode *inode, uint64_t off, const void *bytes,
 void mem_inode_truncate(struct mem_inode *inode, uint64_t size);
 void mem_inode_sync(struct mem_inode *inode);
 /* Lose what is not synced; r is needed for MEM_CRASH_TEAR only. */
-void mem_inode_crash(struct mem_inode *inode, enum mem_crash how,
-                     struct rng *r);
+void
+mem_inode_crash(struct mem_inode *inode, enum mem_crash how, struct rng *r);
 
 #endif

@@ -110,8 +110,7 @@ tree_put(struct tree *t, const char *path, struct mem_inode *inode)
 {
     mem_inode_ref(inode);
     tree_remove(t, path);
-    t->names =
-        must_alloc(realloc(t->names, (t->n + 1) * sizeof(*t->names)));
+    t->names = must_alloc(realloc(t->names, (t->n + 1) * sizeof(*t->names)));
     t->names[t->n].path = must_alloc(strdup(path));
     t->names[t->n].inode = inode;
     t->n++;

@@ -105,8 +105,8 @@ model_set(struct model *m, struct moss_slice key, struct moss_slice value)
     } else {
         if (m->n == m->cap) {
             m->cap = m->cap == 0 ? 16 : m->cap * 2;
-            m->entries = must_alloc(
-                realloc(m->entries, m->cap * sizeof(*m->entries)));
+            m->entries =
+                must_alloc(realloc(m->entries, m->cap * sizeof(*m->entries)));
         }
         e = &m->entries[i];
         memmove(e + 1, e, (m->n - i) * sizeof(*e));

@@ -17,8 +17,8 @@ void model_free(struct model *m); /* NULL is fine */
 void model_set(struct model *m, struct moss_slice key, struct moss_slice value);
 void model_del(struct model *m, struct moss_slice key); /* absent is fine */
 /* Put operand behind the value, as the operator merge_append does. */
-void model_append(struct model *m, struct moss_slice key,
-                  struct moss_slice operand);
+void
+model_append(struct model *m, struct moss_slice key, struct moss_slice operand);
 void model_clear(struct model *m);
 
 size_t model_count(const struct model *m);
