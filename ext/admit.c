@@ -24,6 +24,7 @@
  */
 #include "plan.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "key.h"
@@ -168,6 +169,31 @@ admit_affinity_of_text(enum plan_op op, const struct datum *text,
     return rc == SQLITE_OK ? ranges_admit(out, at, texts) : rc;
 }
 
+/*
+ * A lower bound that ignores case may be one that SQLite made from LIKE, which
+ * matches the text of a number, too.  It makes none where the pattern begins
+ * as a number does, but forgets that an infinite one reads Inf or -Inf.  (So
+ * it does with GLOB, on ordinary tables as well: there it loses the row.)
+ */
+static int
+admit_infinity(enum plan_op op, const struct datum *text, struct ranges *out)
+{
+    const uint8_t *p = text->bytes.bytes;
+    size_t n = text->bytes.len;
+    struct datum number = { .type = SQLITE_FLOAT, .r = INFINITY };
+
+    if (op != PLAN_GE || n == 0)
+        return SQLITE_OK;
+    if (*p == '-') {
+        number.r = -number.r;
+        p++;
+        n--;
+    }
+    if (n > 0 && *p != 'i' && *p != 'I')
+        return SQLITE_OK;
+    return admit_value(PLAN_EQ, CODEC_TYPED, &number, out);
+}
+
 /* Admit for a text that stands anywhere among the texts. */
 static int
 admit_any_text(enum plan_op op, struct ranges *out)
@@ -199,6 +225,8 @@ admit_typed(const struct plan_term *term, sqlite3_value *value,
     if (d.type == SQLITE_TEXT) {
         if (may_have_affinity(term, value))
             rc = admit_affinity_of_text(term->op, &d, value, out);
+        if (rc == SQLITE_OK && term->wide)
+            rc = admit_infinity(term->op, &d, out);
         if (rc == SQLITE_OK && term->wide)
             return admit_any_text(term->op, out);
     } else if (d.type != SQLITE_BLOB) {

@@ -183,24 +183,36 @@ conn_store_take_home(struct table *t, struct conn_store *cs)
     struct moss_error why = { .status = MOSS_OK };
     struct moss_store_identity home, us;
     unsigned version = atomic_load(&cs->shared->home_version);
-    enum moss_status st;
+    enum moss_status st = MOSS_OK;
 
     if (cs->shared->memory || cs->taken_version == version)
         return SQLITE_OK;
     st = shared_store_set_home_files(cs->shared, cs->file);
     if (st != MOSS_OK)
         return SQLITE_NOMEM;
-    moss_store_identity(cs->shared->store, &home);
     home_identity(cs->conn->db, cs->schema, &us);
-    if (same_file(&home, &us) && strcmp(home.home_path, us.home_path) == 0) {
-        cs->taken_version = version;
-        return SQLITE_OK;
-    }
-    st = moss_store_set_home(cs->shared->store, us.home_path, us.home_dev,
-                             us.home_ino, &why);
+    /* Two databases may want a store that nobody owns: one gets it. */
+    sqlite3_mutex_enter(cs->shared->mu);
+    version = atomic_load(&cs->shared->home_version);
+    moss_store_identity(cs->shared->store, &home);
+    bool ours = same_file(&home, &us) &&
+                strcmp(home.home_path, us.home_path) == 0;
+    bool lost = !ours && cs->home_version != version;
+
+    if (!ours && !lost)
+        st = moss_store_set_home(cs->shared->store, us.home_path, us.home_dev,
+                                 us.home_ino, &why);
+    if (!ours && !lost && st == MOSS_OK)
+        version = atomic_fetch_add(&cs->shared->home_version, 1) + 1;
+    sqlite3_mutex_leave(cs->shared->mu);
+    if (lost)
+        return error_report(t, SQLITE_READONLY,
+                            "moss: the store %s has just become that of"
+                            " database %s",
+                            cs->shared->dir, home.home_path);
     if (st != MOSS_OK)
         return error_status(t, st, &why, "record the store's home");
-    atomic_fetch_add(&cs->shared->home_version, 1);
+    cs->taken_version = version;
     return SQLITE_OK;
 }
 
@@ -384,8 +396,12 @@ conn_store_open(struct table *t, const struct store_row *row, bool create,
 
     conn_prune(t->conn);
     *out = conn_find(t->conn, t->schema, row);
-    if (*out != NULL)
+    if (*out != NULL) {
+        /* After DETACH and ATTACH the file's versions are counted anew. */
+        if (!(*out)->active)
+            (*out)->seen_valid = false;
         return SQLITE_OK;
+    }
     cs = sqlite3_malloc64(sizeof *cs);
     if (cs == NULL)
         return SQLITE_NOMEM;

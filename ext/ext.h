@@ -70,6 +70,7 @@ struct table {
     char *collection;         /* path of the child collection, see catalog.c */
     bool made;                /* by CREATE, not attached */
     bool joined;              /* takes part in store's transaction */
+    bool fresh;               /* attached by the transaction that is open */
 };
 
 /* conn.c: the module's context of one connection. */

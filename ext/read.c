@@ -187,7 +187,7 @@ reads_uncommitted(struct conn_store *cs, bool *out)
 
     *out = false;
     if (rc != SQLITE_OK)
-        return rc;
+        return rc == SQLITE_AUTH ? SQLITE_OK : rc;
     if (sqlite3_step(stmt) == SQLITE_ROW)
         *out = sqlite3_column_int(stmt, 0) != 0;
     return sqlite3_finalize(stmt);
@@ -242,6 +242,22 @@ see_marker(struct table *t, struct conn_store *cs)
     return SQLITE_OK;
 }
 
+/*
+ * May the marker's transaction be one that is not committed yet?  Its batch
+ * waits then for its xCommit (it is offered before the marker is written).
+ */
+static bool
+is_in_doubt(struct shared_store *ss, struct moss_tag tag)
+{
+    bool doubt;
+
+    sqlite3_mutex_enter(ss->mu);
+    doubt = ss->prepared != NULL &&
+            moss_tag_equal(moss_prepared_tag(ss->prepared), tag);
+    sqlite3_mutex_leave(ss->mu);
+    return doubt;
+}
+
 int
 read_refresh(struct table *t)
 {
@@ -257,14 +273,17 @@ read_refresh(struct table *t)
     rc = sqlite3_file_control(cs->conn->db, cs->schema,
                               SQLITE_FCNTL_DATA_VERSION, &version);
     if (rc != SQLITE_OK || !cs->seen_valid || version != cs->seen_version) {
-        cs->seen_valid = false;
-        if (reads_uncommitted(cs, &uncommitted) != SQLITE_OK || uncommitted)
-            return refresh_newest(t, cs);
-        int seen = see_marker(t, cs);
+        bool has_version = rc == SQLITE_OK;
 
-        if (seen != SQLITE_OK)
-            return seen;
-        cs->seen_valid = rc == SQLITE_OK;
+        cs->seen_valid = false;
+        rc = reads_uncommitted(cs, &uncommitted);
+        if (rc == SQLITE_OK)
+            rc = see_marker(t, cs);
+        if (rc != SQLITE_OK)
+            return rc;
+        if (uncommitted && is_in_doubt(cs->shared, cs->seen.tag))
+            return refresh_newest(t, cs);
+        cs->seen_valid = has_version && !uncommitted;
         cs->seen_version = version;
     }
     if (cs->snap != NULL)

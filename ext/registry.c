@@ -21,6 +21,7 @@ SQLITE_EXTENSION_INIT3
 /* What has to be on disk before a footer may name a transaction. */
 struct home_files {
     char *wal;
+    char *journal;
     char *dir;
 };
 
@@ -70,6 +71,7 @@ home_files_free(struct home_files *h)
     if (h == NULL)
         return;
     sqlite3_free(h->wal);
+    sqlite3_free(h->journal);
     sqlite3_free(h->dir);
     sqlite3_free(h);
 }
@@ -87,11 +89,12 @@ shared_store_set_home_files(struct shared_store *ss, const char *database)
     if (h == NULL)
         return MOSS_NOMEM;
     h->wal = sqlite3_mprintf("%s-wal", database);
+    h->journal = sqlite3_mprintf("%s-journal", database);
     h->dir =
         slash == NULL
             ? sqlite3_mprintf(".")
             : sqlite3_mprintf("%.*s", (int)(slash - database) + 1, database);
-    if (h->wal == NULL || h->dir == NULL) {
+    if (h->wal == NULL || h->journal == NULL || h->dir == NULL) {
         home_files_free(h);
         return MOSS_NOMEM;
     }
@@ -100,10 +103,25 @@ shared_store_set_home_files(struct shared_store *ss, const char *database)
     return MOSS_OK;
 }
 
+/* Sync a file through a descriptor of our own; MOSS_CANTOPEN if it is not. */
+static enum moss_status
+sync_file(struct moss_os *os, const char *path)
+{
+    struct moss_file *file;
+    enum moss_status st = os->ops->open(os, path, MOSS_OPEN_READ, &file);
+
+    if (st != MOSS_OK)
+        return st;
+    st = file->ops->sync(file);
+    file->ops->close(file);
+    return st;
+}
+
 /*
  * Persister thread: make the marker durable that the next footer's tag comes
  * from.  In WAL mode it is in the -wal file (or has been checkpointed, which
- * syncs); in rollback modes a commit is the journal's removal.
+ * syncs); in rollback modes a commit is the journal's removal, or what was
+ * done to its head.
  */
 static enum moss_status
 sync_home(void *ctx, struct moss_tag tag, struct moss_error *err)
@@ -111,18 +129,16 @@ sync_home(void *ctx, struct moss_tag tag, struct moss_error *err)
     struct shared_store *ss = ctx;
     struct home_files *h = atomic_load(&ss->home_files);
     struct moss_os *os = registry_os();
-    struct moss_file *wal;
     enum moss_status st;
 
     (void)tag;
     if (h == NULL)
         return MOSS_OK;
-    st = os->ops->open(os, h->wal, MOSS_OPEN_READ, &wal);
-    if (st == MOSS_OK) {
-        st = wal->ops->sync(wal);
-        wal->ops->close(wal);
-    } else if (st == MOSS_CANTOPEN) {
-        st = os->ops->sync_dir(os, h->dir);
+    st = sync_file(os, h->wal);
+    if (st == MOSS_CANTOPEN) {
+        st = sync_file(os, h->journal);
+        if (st == MOSS_OK || st == MOSS_CANTOPEN)
+            st = os->ops->sync_dir(os, h->dir);
     }
     if (st < 0 && err != NULL) {
         memset(err, 0, sizeof *err);
@@ -420,7 +436,7 @@ registry_writable(const struct shared_store *readonly)
     sqlite3_mutex *lock = registry_lock();
     struct shared_store *ss = registry;
 
-    while (ss != NULL && (ss->memory || ss->readonly ||
+    while (ss != NULL && (ss->memory || ss->readonly || ss->async ||
                           ss->dev != readonly->dev || ss->ino != readonly->ino))
         ss = ss->next;
     if (ss != NULL)

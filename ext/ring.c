@@ -226,6 +226,13 @@ ring_try(struct shared_store *shared, const struct marker *base, uint64_t len,
     return fits;
 }
 
+/* The size to grow to for len bytes more. */
+static uint64_t
+ring_more(uint64_t capacity, uint64_t len)
+{
+    return capacity + (len > capacity ? len : capacity);
+}
+
 int
 ring_place(const struct log_ref *log, struct shared_store *shared,
            const struct marker *base, uint64_t len, uint64_t *capacity,
@@ -237,10 +244,7 @@ ring_place(const struct log_ref *log, struct shared_store *shared,
     while (rc == SQLITE_OK && !ring_try(shared, base, len, *capacity, out,
                                         &may_grow, &half_full)) {
         if (may_grow) {
-            uint64_t want = *capacity + len;
-
-            rc = log_grow(log, want < 2 * *capacity ? 2 * *capacity : want,
-                          capacity, err);
+            rc = log_grow(log, ring_more(*capacity, len), capacity, err);
         } else if (!flushed) {
             flushed = true;
             rc = ring_flush(shared, PERSIST_WAIT_MS, err);
@@ -261,10 +265,15 @@ ring_place(const struct log_ref *log, struct shared_store *shared,
 }
 
 int
-ring_reserve(const struct log_ref *log, uint64_t len, uint64_t *capacity,
+ring_reserve(const struct log_ref *log, struct shared_store *shared,
+             const struct marker *base, uint64_t len, uint64_t *capacity,
              char **err)
 {
-    if (len <= *capacity)
+    struct log_place place;
+    bool may_grow, half_full;
+
+    if (ring_try(shared, base, len, *capacity, &place, &may_grow, &half_full) ||
+        !may_grow)
         return SQLITE_OK;
-    return log_grow(log, len + len / 2, capacity, err);
+    return log_grow(log, ring_more(*capacity, len), capacity, err);
 }

@@ -8,8 +8,9 @@
 
 SQLITE_EXTENSION_INIT3
 
-/* Changes between two looks at whether the ring is large enough. */
+/* Changes between two looks at the ring's size, and what they may take. */
 #define RESERVE_EVERY 256
+#define RESERVE_BYTES ((uint64_t)64 << 10)
 
 /* ----------------------------------------------------------------- create */
 
@@ -257,6 +258,7 @@ create_collection(struct table *t)
         rc = report_text(
             t, catalog_add_table(t->conn->db, t->schema, t->name, &row, &err),
             &err);
+    t->fresh = attach;
     if (rc != SQLITE_OK || attach)
         return rc;
     rc = txn_join(t);
@@ -289,6 +291,15 @@ table_create(struct table *t)
 
 /* -------------------------------------------------------- drop and rename */
 
+static bool
+has_changes(const struct table *t)
+{
+    const struct pending_table *p =
+        pending_find(t->store->pending, t->collection);
+
+    return p != NULL && pending_count(p) > 0;
+}
+
 int
 table_destroy(struct table *t)
 {
@@ -301,6 +312,11 @@ table_destroy(struct table *t)
         return error_report(t, SQLITE_LOCKED,
                             "moss: table %s has changes that a savepoint may"
                             " bring back: release it, then drop the table",
+                            t->name);
+    if (t->joined && !t->made && has_changes(t))
+        return error_report(t, SQLITE_LOCKED,
+                            "moss: table %s has changes to a collection that"
+                            " stays: commit, then drop the table",
                             t->name);
     rc = report_text(t, catalog_exists(t->conn->db, t->schema, &exists, &err),
                      &err);
@@ -468,20 +484,29 @@ reserve(struct table *t, struct conn_store *cs)
     char *err = NULL;
 
     if (cs->row.async || cs->shared->memory ||
-        pending_version(cs->pending) % RESERVE_EVERY != 0)
+        pending_version(cs->pending) % RESERVE_EVERY != 1)
         return SQLITE_OK;
-    return report_text(
-        t, ring_reserve(&log, pending_bytes(cs->pending), &cs->capacity, &err),
-        &err);
+    return report_text(t,
+                       ring_reserve(&log, cs->shared, &cs->base,
+                                    pending_bytes(cs->pending) + RESERVE_BYTES,
+                                    &cs->capacity, &err),
+                       &err);
 }
 
 /* The pending changes of t, for one more. */
 static int
 table_writable(struct table *t, struct pending_table **out)
 {
-    int rc = txn_join(t);
+    int rc;
 
     *out = NULL;
+    /* SQLite would not tell of a rollback to a savepoint before CREATE. */
+    if (t->fresh && !sqlite3_get_autocommit(t->conn->db))
+        return error_report(t, SQLITE_LOCKED,
+                            "moss: table %s was declared over existing data"
+                            " in this transaction: commit before changing it",
+                            t->name);
+    rc = txn_join(t);
     if (rc == SQLITE_OK)
         rc = sweep(t, t->store);
     if (rc == SQLITE_OK)

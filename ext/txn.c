@@ -68,8 +68,6 @@ begin_home(struct table *t, struct conn_store *cs)
     struct log_ref log = conn_store_log(cs);
     char *err = NULL;
 
-    if (rc == SQLITE_OK)
-        rc = conn_store_take_home(t, cs);
     if (rc == SQLITE_OK && !cs->shared->memory)
         rc =
             report_text(t, ring_learn(&log, cs->shared, &cs->base, &err), &err);
@@ -142,7 +140,7 @@ forget_prepared(struct conn_store *cs)
     struct moss_prepared *p = cs->prepared;
 
     cs->prepared = NULL;
-    if (p == NULL && cs->synced && !cs->row.async) {
+    if (p == NULL && !cs->row.async && cs->written.tag.n > 0) {
         sqlite3_mutex_enter(ss->mu);
         if (ss->prepared != NULL &&
             moss_tag_equal(moss_prepared_tag(ss->prepared), cs->written.tag)) {
@@ -449,7 +447,10 @@ sync_home(struct table *t, struct conn_store *cs, struct moss_batch *batch)
     struct marker m = cs->base;
     struct moss_prepared *p = NULL;
     struct bytes payload = { NULL, 0, 0 };
-    int rc = encode_payload(t, cs, &payload);
+    int rc = conn_store_take_home(t, cs);
+
+    if (rc == SQLITE_OK)
+        rc = encode_payload(t, cs, &payload);
 
     if (rc == SQLITE_OK) {
         m.prev_id = cs->base.tag.id;
@@ -458,15 +459,45 @@ sync_home(struct table *t, struct conn_store *cs, struct moss_batch *batch)
         forget_prepared(cs);
         rc = prepare(t, cs, batch, &p);
     }
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
+        /* Before anybody can see the marker; see is_in_doubt() in read.c. */
+        cs->written = m;
+        offer_prepared(cs, p);
         rc = write_log(t, cs, &payload, &m);
-    bytes_release(&payload);
-    if (rc != SQLITE_OK) {
-        moss_prepared_free(p);
-        return rc;
+        if (rc == SQLITE_OK)
+            cs->written = m;
+        else
+            forget_prepared(cs);
     }
-    cs->written = m;
-    offer_prepared(cs, p);
+    bytes_release(&payload);
+    return rc;
+}
+
+/*
+ * After DDL: does the marker still say what the last xSync wrote?  Undoing a
+ * CREATE may have undone that, log and all, without a callback.
+ */
+static int
+check_written(struct table *t, struct conn_store *cs)
+{
+    struct log_ref log = conn_store_log(cs);
+    struct marker m;
+    bool exists;
+    char *err = NULL;
+    int rc;
+
+    if (!cs->ddl || !cs->synced || cs->row.async)
+        return SQLITE_OK;
+    rc = catalog_exists(cs->conn->db, cs->schema, &exists, &err);
+    if (rc == SQLITE_OK && exists)
+        rc = log_read_marker(&log, &m, &err);
+    if (rc != SQLITE_OK && rc != SQLITE_CORRUPT)
+        return report_text(t, rc, &err);
+    sqlite3_free(err);
+    if (rc == SQLITE_OK && exists && moss_tag_equal(m.tag, cs->written.tag))
+        return SQLITE_OK;
+    forget_prepared(cs);
+    cs->synced = false;
     return SQLITE_OK;
 }
 
@@ -475,8 +506,10 @@ sync_store(struct table *t, struct conn_store *cs)
 {
     struct moss_batch *batch, *owned;
     bool any;
-    int rc;
+    int rc = check_written(t, cs);
 
+    if (rc != SQLITE_OK)
+        return rc;
     if (cs->synced && cs->synced_version == pending_version(cs->pending))
         return SQLITE_OK;
     rc = filter_sweep(t, cs);
@@ -547,7 +580,7 @@ txn_commit(sqlite3_vtab *vtab)
             atomic_store(&cs->shared->maybe_dropped, false);
         txn_end(cs);
     }
-    t->joined = false;
+    t->joined = t->fresh = false;
     return SQLITE_OK;
 }
 
@@ -559,7 +592,7 @@ txn_rollback(sqlite3_vtab *vtab)
 
     if (cs != NULL)
         txn_end(cs);
-    t->joined = false;
+    t->joined = t->fresh = false;
     return SQLITE_OK;
 }
 

@@ -323,8 +323,9 @@ int ring_learn(const struct log_ref *log, struct shared_store *shared,
 int ring_place(const struct log_ref *log, struct shared_store *shared,
                const struct marker *base, uint64_t len, uint64_t *capacity,
                struct log_place *out, char **err);
-/* Make an empty ring large enough for len bytes, ahead of need. */
-int ring_reserve(const struct log_ref *log, uint64_t len, uint64_t *capacity,
+/* Grow the ring ahead of need if that would make room for len bytes. */
+int ring_reserve(const struct log_ref *log, struct shared_store *shared,
+                 const struct marker *base, uint64_t len, uint64_t *capacity,
                  char **err);
 /* Room for one more live record, so that ring_add() cannot fail. */
 int ring_prepare_add(struct shared_store *shared);

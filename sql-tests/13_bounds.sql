@@ -43,3 +43,12 @@ SELECT o.x, t.key FROM t RIGHT JOIN o ON t.key = o.x ORDER BY o.rowid;
 SELECT count(*) FROM t FULL JOIN o ON t.key = o.x;
 SELECT max(key), min(key) FROM t WHERE key > 10 AND key < 20;
 SELECT max(key) FROM t WHERE key < 0;
+-- An infinite number reads Inf, which LIKE matches.
+CREATE VIRTUAL TABLE inf USING moss;
+CREATE TABLE ord(key PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO inf VALUES (9e999, 1), (-9e999, 2), ('Info', 3), ('inferno', 4), (5, 5), ('-Inform', 6);
+INSERT INTO ord SELECT * FROM inf;
+SELECT key FROM inf WHERE key LIKE 'inf' ORDER BY key;
+SELECT key FROM inf WHERE key LIKE '-i%' ORDER BY key;
+SELECT count(*) = (SELECT count(*) FROM ord WHERE key LIKE 'i%') FROM inf WHERE key LIKE 'i%';
+SELECT count(*) = (SELECT count(*) FROM ord WHERE key GLOB 'Inf*') FROM inf WHERE key GLOB 'Inf*';
