@@ -195,8 +195,8 @@ conn_store_take_home(struct table *t, struct conn_store *cs)
     sqlite3_mutex_enter(cs->shared->mu);
     version = atomic_load(&cs->shared->home_version);
     moss_store_identity(cs->shared->store, &home);
-    bool ours = same_file(&home, &us) &&
-                strcmp(home.home_path, us.home_path) == 0;
+    bool ours =
+        same_file(&home, &us) && strcmp(home.home_path, us.home_path) == 0;
     bool lost = !ours && cs->home_version != version;
 
     if (!ours && !lost)

@@ -205,7 +205,7 @@ moss_batch_merge(struct moss_batch *batch, struct moss_slice key,
  * The changes of a child collection, made here if it is not there yet; to
  * ask for it is enough to create the collection.  *out belongs to batch.  A
  * name is UTF-8, 1 to 1024 bytes, has no NUL byte, does not begin with "."
- * and does not contain a footer's magic bytes; collections nest at most 64
+ * and does not contain a footer's magic bytes; collections nest at most 32
  * deep below the top: else MOSS_INVALID.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
@@ -386,7 +386,8 @@ struct moss_collection_options {
 
     /*
      * How long the persister lets changes gather before it writes them, in
-     * milliseconds; a flush, a close or a full bound end the wait.
+     * milliseconds; a flush, a close, a writer that waits for room, or half of
+     * a bound used up end the wait.
      */
     uint64_t persist_delay_ms; /* default 0: at once */
 
@@ -553,7 +554,7 @@ struct moss_store_options {
      */
     const struct moss_store_identity *identity;
 
-    /* Read with pread instead of mmap (see "SIGBUS" in the README). */
+    /* Read with pread instead of mmap (see the README's limits). */
     bool no_mmap;
 
     /*

@@ -332,7 +332,7 @@ START_TEST(nesting_has_a_bound)
         depth++;
         ck_assert_int_le(depth, 1000);
     }
-    ck_assert_int_eq(depth, 64);
+    ck_assert_int_eq(depth, 32);
     moss_batch_free(batch);
 }
 END_TEST

@@ -87,7 +87,7 @@ START_TEST(deleted_child_is_gone)
 }
 END_TEST
 
-/* Defect 12: nothing of the old one shows in its namesake. */
+/* Nothing of the old one shows in its namesake. */
 START_TEST(child_made_anew_in_one_batch_is_empty)
 {
     struct over_toy o;
@@ -151,7 +151,7 @@ START_TEST(deleting_what_is_not_there_is_fine)
 }
 END_TEST
 
-/* Defect 3: children alone are persisted, and only once. */
+/* Children alone are persisted, and only once. */
 START_TEST(batches_of_children_only_are_persisted)
 {
     struct over_toy o;
@@ -202,7 +202,7 @@ START_TEST(children_are_found_after_reopening)
 }
 END_TEST
 
-/* Defect 12: such names are for the store's own use. */
+/* Such names are for the store's own use. */
 START_TEST(bad_names_are_refused)
 {
     struct moss_batch *batch = batch_of(""), *child;

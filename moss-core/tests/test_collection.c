@@ -164,7 +164,7 @@ START_TEST(snapshot_carries_newest_tag)
 END_TEST
 
 /*
- * Defect 4: a get after set, merge and delete; _i says which of them are
+ * A get after set, merge and delete; _i says which of them are
  * merged or persisted before the read.
  */
 START_TEST(delete_hides_set_and_operands)
@@ -191,7 +191,7 @@ START_TEST(delete_hides_set_and_operands)
 }
 END_TEST
 
-/* Defect 4: the value in the lower level counts under operands above it. */
+/* The value in the lower level counts under operands above it. */
 START_TEST(operands_apply_to_persisted_value)
 {
     struct moss_collection_options options = { .merge = &merge_append };
@@ -270,7 +270,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- close */
 
-/* Defect 9. */
+/* What is not persisted yet is not dropped by a close. */
 START_TEST(close_persists)
 {
     struct moss_collection_options options = { .persist_delay_ms = 1000000 };

@@ -186,7 +186,7 @@ END_TEST
 
 /* ------------------------------------------------------------- failures */
 
-/* Defect 10: the pauses between attempts double. */
+/* The pauses between attempts double. */
 START_TEST(failing_lower_level_is_retried_with_growing_pauses)
 {
     struct moss_collection_stats stats;
@@ -280,7 +280,7 @@ START_TEST(caller_is_asked_before_an_update)
 }
 END_TEST
 
-/* Defect 13: a failing iterator below is not the end of the data. */
+/* A failing iterator below is not the end of the data. */
 START_TEST(failing_iterator_of_the_lower_level_is_reported)
 {
     struct moss_iterator *it;

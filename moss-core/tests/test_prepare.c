@@ -191,7 +191,7 @@ try_prepare(struct moss_collection *c, const char *text, uint64_t timeout_ms,
     return st;
 }
 
-/* Defect 11: each bound alone lets batches through, and holds. */
+/* Each bound alone lets batches through, and holds. */
 START_TEST(each_bound_works_alone)
 {
     struct moss_collection_options options = { 0 };

@@ -17,7 +17,7 @@
 
 enum {
     MAX_NAME = 1024,
-    MAX_DEPTH = 64 /* of collections in collections: bounds recursion */
+    MAX_DEPTH = 32 /* of collections in collections: bounds recursion */
 };
 
 static enum moss_status
