@@ -217,15 +217,15 @@ END_TEST
 
 START_TEST(too_deep_nesting_is_refused)
 {
-    struct moss_batch *batch = batch_of(""), *deepest = batch;
+    struct moss_batch *batch = batch_of(""), *deepest = batch, *deeper;
     struct moss_collection *c;
 
     assert_ok(moss_collection_open(NULL, NULL, &c));
     for (int depth = 0; depth < 32; depth++)
         assert_ok(moss_batch_child(deepest, moss_str("x"), &deepest));
+    assert_status(moss_batch_child(deepest, moss_str("x"), &deeper),
+                  MOSS_INVALID);
     assert_ok(moss_collection_execute(c, batch));
-    assert_ok(moss_batch_child(deepest, moss_str("x"), &deepest));
-    assert_status(moss_collection_execute(c, batch), MOSS_INVALID);
     moss_batch_free(batch);
     assert_ok(moss_collection_close(c, 0, NULL));
 }
