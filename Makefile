@@ -81,6 +81,8 @@ BENCH_SRC := $(filter-out moss-core/tests/bench/bench_commit%, \
 	$(sort $(wildcard moss-core/tests/bench/*.c)))
 BENCH_SQL_SRC := $(sort $(wildcard moss-core/tests/bench/bench_commit*.c))
 
+HEADERS := $(notdir $(wildcard moss-core/include/*.h))
+
 objects = $(patsubst %,$(V)/$(1)/%.o,$(basename $(2)))
 CORE_OBJ := $(call objects,core,$(CORE_SRC))
 EXT_OBJ := $(call objects,shared,$(EXT_SRC))
@@ -99,7 +101,7 @@ EXAMPLES := $(patsubst examples/%.c,$(OUT)/examples/%,$(EXAMPLE_SRC))
 
 .PHONY: all
 all: $(OUT)/moss.so $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a \
-	$(OUT)/include/moss.h $(OUT)/include/moss_os.h ## the extension and the libraries
+	$(addprefix $(OUT)/include/,$(HEADERS)) ## the extension and the libraries
 
 # What is missing is installed (as root) or named.
 $(BUILD)/deps-%.ok: .ci/deps
@@ -313,7 +315,7 @@ bench-deps: ## install the peers' development packages
 .PHONY: install uninstall
 install: all ## PREFIX=/usr/local DESTDIR=
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 moss-core/include/moss.h moss-core/include/moss_os.h \
+	install -m 644 $(addprefix moss-core/include/,$(HEADERS)) \
 		$(DESTDIR)$(PREFIX)/include
 	install -m 644 $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a \
 		$(DESTDIR)$(PREFIX)/lib
@@ -322,8 +324,8 @@ install: all ## PREFIX=/usr/local DESTDIR=
 		moss-core/moss.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/moss.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/moss.pc
 uninstall: ## remove what install put there
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,include/moss.h \
-		include/moss_os.h lib/libmoss.a lib/libmoss_sqlite.a \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(addprefix include/,$(HEADERS)) \
+		lib/libmoss.a lib/libmoss_sqlite.a \
 		lib/moss.so lib/pkgconfig/moss.pc)
 
 .PHONY: clean help FORCE
