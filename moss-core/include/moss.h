@@ -526,8 +526,9 @@ MOSS_API void moss_collection_stats(struct moss_collection *c,
 }
 #endif
 
-/* The whole API comes with this header; these two are its other parts. */
+/* The whole API comes with this header; these are its other parts. */
 #include "moss_lower.h"
+#include "moss_stats.h"
 #include "moss_store.h"
 
 #endif
