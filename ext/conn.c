@@ -319,7 +319,7 @@ open_shared(struct table *t, struct conn_store *cs, bool create, bool reading,
     home_identity(t->conn->db, t->schema, &identity);
     memcpy(identity.store_id, cs->row.id, STORE_ID_BYTES);
     if (t->decl.merge != NULL) {
-        request.merge = merge_find(t->decl.merge);
+        request.merge = moss_merge_builtin(t->decl.merge);
         sqlite3_snprintf((int)sizeof identity.merge_name, identity.merge_name,
                          "%s", t->decl.merge);
     }

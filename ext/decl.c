@@ -193,9 +193,12 @@ check(const struct given *g, struct decl *out, char **err)
         return SQLITE_OK;
     if (out->codec != CODEC_RAW)
         return refuse(err, "moss: merge='%s' wants codec=raw%s", g->merge, "");
-    if (merge_find(g->merge) == NULL)
-        return refuse(err, "moss: merge='%s': the operators are 'add'%s",
-                      g->merge, "");
+    if (moss_merge_builtin(g->merge) == NULL)
+        return refuse(
+            err,
+            "moss: merge='%s': the operators are 'append', 'add', 'min',"
+            " 'max', 'add_double', 'min_double', 'max_double'%s",
+            g->merge, "");
     return SQLITE_OK;
 }
 

@@ -118,9 +118,6 @@ int txn_savepoint(sqlite3_vtab *vtab, int n);
 int txn_release(sqlite3_vtab *vtab, int n);
 int txn_rollback_to(sqlite3_vtab *vtab, int n);
 
-/* merge='name': the built-in operator, or NULL (merge.c). */
-const struct moss_merge_operator *merge_find(const char *name);
-
 /*
  * For planners' estimates only: the newest state of the table's collection
  * that is at hand without any I/O or SQL, or NULL.  The caller owns a

@@ -132,43 +132,7 @@ struct moss_value {
 
 MOSS_API void moss_value_release(struct moss_value *value);
 
-/* ------------------------------------------------------------------ */
-/* Merge operators                                                    */
-/* ------------------------------------------------------------------ */
-
-/* Append-only output of a merge operator. */
-struct moss_output;
-MOSS_API MOSS_MUST_CHECK enum moss_status
-moss_output_append(struct moss_output *out, const void *bytes, size_t len);
-
-/*
- * How merge operands combine with a value and with each other.  The callbacks
- * run on readers' and on background threads, several at a time; they must
- * give the same result for the same input.
- */
-struct moss_merge_operator {
-    const char *name; /* recorded in a store and checked when it is opened */
-
-    /*
-     * The value of key once operands (oldest first, n >= 1) are applied to
-     * existing, which is NULL when the key is absent.  Return MOSS_OK, or
-     * MOSS_MERGE_FAILED or MOSS_NOMEM.
-     */
-    enum moss_status (*full)(void *ctx, struct moss_slice key,
-                             const struct moss_slice *existing,
-                             const struct moss_slice *operands, size_t n,
-                             struct moss_output *out);
-
-    /*
-     * One operand that stands for operands (oldest first, n >= 2).  May be
-     * NULL, and may return MOSS_NOT_FOUND for "these do not combine".
-     */
-    enum moss_status (*partial)(void *ctx, struct moss_slice key,
-                                const struct moss_slice *operands, size_t n,
-                                struct moss_output *out);
-
-    void *ctx;
-};
+struct moss_merge_operator; /* moss_merge.h */
 
 /* ------------------------------------------------------------------ */
 /* Batches                                                            */
@@ -357,7 +321,7 @@ MOSS_API void moss_iterator_free(struct moss_iterator *it);
 /* ------------------------------------------------------------------ */
 
 struct moss_collection;
-struct moss_lower; /* see "Lower levels" below */
+struct moss_lower; /* moss_lower.h */
 
 enum moss_event {
     MOSS_EVENT_CLOSE_START = 1,
@@ -528,6 +492,7 @@ MOSS_API void moss_collection_stats(struct moss_collection *c,
 
 /* The whole API comes with this header; these are its other parts. */
 #include "moss_lower.h"
+#include "moss_merge.h"
 #include "moss_stats.h"
 #include "moss_store.h"
 
