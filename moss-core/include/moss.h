@@ -132,6 +132,14 @@ struct moss_value {
 
 MOSS_API void moss_value_release(struct moss_value *value);
 
+/*
+ * Fill value, whatever was in it, with a copy of bytes that
+ * moss_value_release() frees: for a lower level of your own whose get() has
+ * bytes that do not last.  MOSS_NOMEM leaves an empty value.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_value_copy(struct moss_value *value, struct moss_slice bytes);
+
 struct moss_merge_operator; /* moss_merge.h */
 
 /* ------------------------------------------------------------------ */
@@ -234,6 +242,51 @@ MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_snapshot_iterate(struct moss_snapshot *snap, const struct moss_slice *lo,
                       const struct moss_slice *hi, struct moss_iterator **out);
 
+/*
+ * Look up key and copy the first cap bytes of its value to buf, which belongs
+ * to the caller; *len is the length of the whole value.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_get_copy(struct moss_snapshot *snap, struct moss_slice key,
+                       void *buf, size_t cap, size_t *len);
+
+/*
+ * Which parts of a snapshot to read; all zero: everything.  The segments in
+ * memory are numbered from 0, the oldest; those of the lower level are not
+ * counted.  Numbers beyond the last one mean no segment.  What is left out
+ * counts as absent: a merge operand whose value is left out applies to
+ * nothing.
+ */
+struct moss_read_options {
+    bool skip_lower_level;     /* only what is in memory */
+    bool include_deletions;    /* iterators stop at deleted keys, too */
+    size_t min_segment_level;  /* leave out the segments below it */
+    size_t max_segment_height; /* and those from it on; 0: none of them */
+};
+
+/*
+ * As moss_snapshot_get() and moss_snapshot_iterate().  MOSS_UNSUPPORTED for
+ * a snapshot of a lower level that is not of this library, unless options
+ * (NULL: zero) are all zero.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_get_with(struct moss_snapshot *snap, struct moss_slice key,
+                       const struct moss_read_options *options,
+                       struct moss_value *value);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_iterate_with(struct moss_snapshot *snap,
+                           const struct moss_slice *lo,
+                           const struct moss_slice *hi,
+                           const struct moss_read_options *options,
+                           struct moss_iterator **out);
+
+/*
+ * How many segments there are, in memory and of the lower level; 0 for what
+ * is not of this library.
+ */
+MOSS_API void moss_snapshot_segments(struct moss_snapshot *snap,
+                                     size_t *in_memory, size_t *lower);
+
 /* The child collection of that name, or MOSS_NOT_FOUND. */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_snapshot_child(struct moss_snapshot *snap, struct moss_slice name,
@@ -314,6 +367,11 @@ moss_iterator_prev(struct moss_iterator *it);
 MOSS_API void
 moss_iterator_current(const struct moss_iterator *it, struct moss_slice *key,
                       struct moss_slice *value);
+/*
+ * What the entry is: MOSS_OP_SET, also where an operator made the value, or,
+ * if the iterator includes deletions, MOSS_OP_DEL, with an empty value.
+ */
+MOSS_API enum moss_op moss_iterator_op(const struct moss_iterator *it);
 MOSS_API void moss_iterator_free(struct moss_iterator *it);
 
 /* ------------------------------------------------------------------ */

@@ -114,6 +114,8 @@ state_stack_below(const struct state *s, uint64_t id,
         pile_reverse(&pile);
         st = segstack_new(foreign, pile.segs, pile.n, out);
     }
+    if (st == MOSS_OK && under != NULL)
+        (*out)->n_lower = under->n;
     if (pile.segs != pile.on_stack)
         mem_free(pile.segs);
     return st;

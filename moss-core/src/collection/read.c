@@ -11,7 +11,6 @@
  */
 #include "collection/collection.h"
 
-#include "base/mem.h"
 #include "collection/view.h"
 
 /* A snapshot of the newest state; fresh: not the shared one. */
@@ -159,25 +158,6 @@ slot_snapshot(struct moss_collection *c, struct read_slot *slot,
     return MOSS_OK;
 }
 
-/* Nothing keeps the snapshot alive for the caller: give it a copy. */
-static enum moss_status
-own_value(struct moss_value *value)
-{
-    if (value->owned != NULL)
-        return MOSS_OK;
-    if (value->bytes.len == 0) {
-        value->bytes = moss_slice("", 0);
-        return MOSS_OK;
-    }
-    value->owned = mem_dup(value->bytes.bytes, value->bytes.len);
-    if (value->owned == NULL) {
-        moss_value_release(value);
-        return MOSS_NOMEM;
-    }
-    value->bytes.bytes = value->owned;
-    return MOSS_OK;
-}
-
 enum moss_status
 moss_collection_get(struct moss_collection *c, struct moss_slice key,
                     struct moss_value *value)
@@ -191,8 +171,9 @@ moss_collection_get(struct moss_collection *c, struct moss_slice key,
     if (st != MOSS_OK)
         return st;
     st = moss_snapshot_get(snap, key, value);
-    if (st == MOSS_OK)
-        st = own_value(value);
+    /* Nothing keeps the snapshot alive for the caller: give it a copy. */
+    if (st == MOSS_OK && value->owned == NULL)
+        st = moss_value_copy(value, value->bytes);
     moss_snapshot_unref(snap);
     return st;
 }

@@ -146,6 +146,23 @@ merge_op_give(struct moss_output *out, struct moss_value *value)
     buf_init(&out->buf);
 }
 
+enum moss_status
+moss_value_copy(struct moss_value *value, struct moss_slice bytes)
+{
+    void *copy = NULL;
+
+    value->bytes = moss_slice("", 0);
+    value->owned = NULL;
+    if (bytes.len > 0) {
+        copy = mem_dup(bytes.bytes, bytes.len);
+        if (copy == NULL)
+            return MOSS_NOMEM;
+        value->bytes = moss_slice(copy, bytes.len);
+    }
+    value->owned = copy;
+    return MOSS_OK;
+}
+
 void
 moss_value_release(struct moss_value *value)
 {

@@ -73,6 +73,8 @@ settle(struct stack_iterator *it)
             return iterator_on(it, top->e.key, top->e.value);
         if (top->e.op == MOSS_OP_MERGE)
             return iterator_on(it, top->e.key, output_slice(&it->output));
+        if (it->deletions)
+            return iterator_on(it, top->e.key, moss_slice("", 0));
         st = heap_advance(&it->heap);
         if (st < 0)
             return iterator_stop(it, st);
@@ -216,6 +218,32 @@ static const struct moss_iterator_ops many_ops = {
     many_first, many_last, many_seek,    many_seek_for_prev,
     many_next,  many_prev, iterator_free
 };
+
+/* The same, by which moss_iterator_op() knows those with deletions. */
+static const struct moss_iterator_ops deletions_ops = {
+    many_first, many_last, many_seek,    many_seek_for_prev,
+    many_next,  many_prev, iterator_free
+};
+
+void
+iterator_include_deletions(struct moss_iterator *base)
+{
+    struct stack_iterator *it = container_of(base, struct stack_iterator, base);
+
+    it->deletions = true;
+    base->ops = &deletions_ops;
+}
+
+enum moss_op
+moss_iterator_op(const struct moss_iterator *base)
+{
+    const struct stack_iterator *it =
+        container_of(base, const struct stack_iterator, base);
+
+    if (base->ops != &deletions_ops || it->state != ITERATOR_ON)
+        return MOSS_OP_SET;
+    return heap_top(&it->heap)->e.op == MOSS_OP_DEL ? MOSS_OP_DEL : MOSS_OP_SET;
+}
 
 /* ------------------------------------------------------------------ */
 /* Making one                                                         */

@@ -16,6 +16,7 @@ struct stack_iterator {
     struct moss_iterator base;
     struct moss_snapshot *owner;      /* one reference, or NULL */
     struct moss_merge_operator merge; /* full NULL: none */
+    bool deletions; /* stop at them, too */
     enum iterator_state state;
     enum moss_status error;
     struct history history;
@@ -45,6 +46,8 @@ iterator_on(struct stack_iterator *it, struct moss_slice key,
 enum moss_status iterator_stop(struct stack_iterator *it, enum moss_status st);
 /* What next() and prev() answer while it stands on no entry. */
 enum moss_status iterator_stopped(const struct stack_iterator *it);
+/* Make a fresh iterator over a segstack stop at deletions, too. */
+void iterator_include_deletions(struct moss_iterator *base);
 void iterator_free(struct moss_iterator *base);
 
 #endif

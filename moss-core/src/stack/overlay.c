@@ -56,7 +56,8 @@ struct pile {
     struct moss_snapshot *lower; /* borrowed; NULL: nothing */
     struct segment **segs;
     size_t n;
-    size_t n_base; /* the first ones, which stay as they are */
+    size_t n_lower; /* of these are snap's lower level's */
+    size_t n_base;  /* the first ones, which stay as they are */
 };
 
 static void
@@ -77,6 +78,7 @@ pile_init(struct pile *p, struct moss_snapshot *snap, struct segment **more,
     size_t n_old = stack == NULL ? 0 : stack->n;
 
     p->lower = stack == NULL ? snap : stack->lower;
+    p->n_lower = stack == NULL ? 0 : stack->n_lower;
     p->n_base = o == NULL ? n_old : n_old - o->n_own;
     p->segs = mem_resize(NULL, n_old + n, sizeof(*p->segs));
     if (p->segs == NULL)
@@ -140,9 +142,11 @@ finish(const struct pile *p, struct moss_snapshot *snap,
     o->base = moss_snapshot_ref(old == NULL ? snap : old->base);
     o->n_own = p->n - p->n_base;
     st = segstack_new(p->lower, p->segs, p->n, &stack);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK) {
+        stack->n_lower = p->n_lower;
         st = snapshot_new(stack, snapshot_merge(snap), moss_snapshot_tag(snap),
                           &overlay_family, o, out);
+    }
     if (st < 0)
         release(o);
     segstack_unref(stack);
@@ -156,7 +160,7 @@ moss_snapshot_overlay(struct moss_snapshot *snap,
 {
     const struct moss_merge_operator *merge = snapshot_merge(snap);
     struct segment **segs = NULL;
-    struct pile pile = { NULL, NULL, 0, 0 };
+    struct pile pile = { NULL, NULL, 0, 0, 0 };
     size_t n = 0;
     enum moss_status st;
 

@@ -24,6 +24,7 @@ segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
         return MOSS_NOMEM;
     refs_init(&stack->refs);
     stack->lower = lower == NULL ? NULL : moss_snapshot_ref(lower);
+    stack->n_lower = 0;
     stack->n = n;
     for (size_t i = 0; i < n; i++)
         stack->segs[i] = segment_ref(segs[i]);

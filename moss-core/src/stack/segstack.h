@@ -13,11 +13,15 @@
 struct segstack {
     struct refs refs;
     struct moss_snapshot *lower; /* a foreign lower level; NULL: nothing */
+    size_t n_lower; /* the first ones, which are the lower level's */
     size_t n;
     struct segment *segs[]; /* one reference each; segs[0] is the oldest */
 };
 
-/* Takes its own references to lower (may be NULL) and to each segment. */
+/*
+ * Takes its own references to lower (may be NULL) and to each segment.
+ * n_lower is 0, for the maker to set.
+ */
 MOSS_MUST_CHECK enum moss_status
 segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
              struct segstack **out);

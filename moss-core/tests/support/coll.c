@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/reaper.h"
+#include "support/mem_os.h"
 
 struct moss_tag
 tag_of(uint64_t n)
@@ -202,6 +203,48 @@ assert_toy(struct over_toy *o, const char *text)
 
     assert_tree(snap, text);
     moss_snapshot_unref(snap);
+}
+
+/* -------------------------------------------------------- over a store */
+
+static void
+open_over_store(struct over_store *o)
+{
+    struct moss_lower *lower;
+    struct moss_store *store;
+
+    assert_ok(moss_store_open("/db", &o->store_options, &store, NULL));
+    assert_ok(moss_store_lower(store, &lower));
+    moss_store_close(store);
+    assert_ok(moss_collection_open(&o->options, lower, &o->c));
+}
+
+void
+over_store_open(struct over_store *o,
+                const struct moss_collection_options *options)
+{
+    memset(o, 0, sizeof(*o));
+    if (options != NULL)
+        o->options = *options;
+    o->os = mem_os_new();
+    o->store_options.os = mem_os_base(o->os);
+    o->store_options.merge = o->options.merge;
+    open_over_store(o);
+}
+
+void
+over_store_reopen(struct over_store *o)
+{
+    assert_ok(moss_collection_close(o->c, MOSS_FOREVER, NULL));
+    open_over_store(o);
+}
+
+void
+over_store_close(struct over_store *o)
+{
+    if (o->c != NULL)
+        assert_ok(moss_collection_close(o->c, MOSS_FOREVER, NULL));
+    mem_os_free(o->os);
 }
 
 static void

@@ -58,6 +58,20 @@ void over_toy_close(struct over_toy *o);
 /* What the toy holds, as assert_tree() wants it. */
 void assert_toy(struct over_toy *o, const char *text);
 
+/* A collection over a store in a file system in memory. */
+struct over_store {
+    struct moss_collection_options options;
+    struct moss_store_options store_options;
+    struct mem_os *os;
+    struct moss_collection *c; /* NULL while it is closed */
+};
+/* options may be NULL; its merge operator is the store's, too. */
+void over_store_open(struct over_store *o,
+                     const struct moss_collection_options *options);
+/* Close and open again. */
+void over_store_reopen(struct over_store *o);
+void over_store_close(struct over_store *o);
+
 /*
  * Return when the reaper's thread runs and is idle.  It uses the allocator:
  * before one is put in its place.
