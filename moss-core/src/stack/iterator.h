@@ -16,7 +16,7 @@ struct stack_iterator {
     struct moss_iterator base;
     struct moss_snapshot *owner;      /* one reference, or NULL */
     struct moss_merge_operator merge; /* full NULL: none */
-    bool deletions; /* stop at them, too */
+    bool deletions;                   /* stop at them, too */
     enum iterator_state state;
     enum moss_status error;
     struct history history;
