@@ -409,9 +409,10 @@ struct moss_collection_options {
     /*
      * How long the persister lets changes gather before it writes them, in
      * milliseconds; a flush, a close, a writer that waits for room, or half of
-     * a bound used up end the wait.
+     * a bound used up end the wait.  0, the default: a tenth of a second, and
+     * less if much has gathered.
      */
-    uint64_t persist_delay_ms; /* default 0: at once */
+    uint64_t persist_delay_ms;
 
     /* Keep persisted segments in memory as a cache (section "clean"). */
     bool cache_persisted;

@@ -36,6 +36,12 @@ struct moss_file_ops {
     void (*unmap)(struct moss_file *f, const void *addr, size_t n);
     enum moss_status (*truncate)(struct moss_file *f, uint64_t size);
     void (*close)(struct moss_file *f);
+    /*
+     * May be NULL.  Begin to bring [off, off+n), which was written, to the
+     * disk, without waiting for the end; so there is less left for sync() to
+     * do.  What fails of it, sync() reports.
+     */
+    void (*start_sync)(struct moss_file *f, uint64_t off, size_t n);
 };
 
 enum moss_open_flags {

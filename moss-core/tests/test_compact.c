@@ -182,6 +182,59 @@ START_TEST(dead_bytes_beyond_the_bound_are_left_behind)
 }
 END_TEST
 
+/* Two keys with values of so many bytes in one update. */
+static void
+apply_large(const char *lo, const char *hi, size_t n)
+{
+    struct moss_batch *batch = NULL;
+    uint8_t *value = calloc(1, n);
+
+    assert_ok(moss_batch_new(0, 0, &batch));
+    assert_ok(moss_batch_set(batch, moss_str(lo), moss_slice(value, n)));
+    assert_ok(moss_batch_set(batch, moss_str(hi), moss_slice(value, n)));
+    assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ ++d.n, 1 }));
+    moss_batch_free(batch);
+    free(value);
+}
+
+START_TEST(small_updates_are_merged_at_once)
+{
+    open_with((struct moss_store_options){ .no_compaction = true });
+    for (int i = 0; i < 20; i++)
+        assert_ok(driver_apply(&d, "a=1"));
+    ck_assert_uint_eq(driver_stats(&d).segments, 1);
+}
+END_TEST
+
+/* Each entry is written again only when eight segments have come together. */
+START_TEST(large_updates_are_merged_in_runs)
+{
+    open_with((struct moss_store_options){ .no_compaction = true });
+    for (unsigned i = 1; i < 8; i++) {
+        apply_large("a", "z", 3 << 20);
+        ck_assert_uint_eq(driver_stats(&d).segments, i);
+    }
+    ck_assert_uint_lt(driver_stats(&d).bytes_written, 43 << 20);
+    apply_large("a", "z", 3 << 20);
+    ck_assert_uint_eq(driver_stats(&d).segments, 1);
+}
+END_TEST
+
+/* A reader of one key never has to look at more than one of them. */
+START_TEST(large_updates_side_by_side_are_left_alone)
+{
+    char lo[8], hi[8];
+
+    open_with((struct moss_store_options){ .no_compaction = true });
+    for (unsigned i = 1; i <= 10; i++) {
+        snprintf(lo, sizeof(lo), "k%02ua", i);
+        snprintf(hi, sizeof(hi), "k%02uz", i);
+        apply_large(lo, hi, 3 << 20);
+        ck_assert_uint_eq(driver_stats(&d).segments, i);
+    }
+}
+END_TEST
+
 START_TEST(no_compaction_is_done_where_none_is_wanted)
 {
     open_with((struct moss_store_options){ .max_dead_bytes = 1,
@@ -280,6 +333,9 @@ suite_compact(void)
     tcase_add_test(tc, compaction_without_the_operator_keeps_operands);
     tcase_add_test(tc, readers_keep_the_old_file_until_they_are_done);
     tcase_add_test(tc, dead_bytes_beyond_the_bound_are_left_behind);
+    tcase_add_test(tc, small_updates_are_merged_at_once);
+    tcase_add_test(tc, large_updates_are_merged_in_runs);
+    tcase_add_test(tc, large_updates_side_by_side_are_left_alone);
     tcase_add_test(tc, no_compaction_is_done_where_none_is_wanted);
     tcase_add_test(tc, compacted_store_keeps_id_home_and_operator);
     tcase_add_loop_test(tc, failed_write_during_a_compaction_is_reported, 0, 4);

@@ -112,7 +112,7 @@ START_TEST(operands_become_values_at_the_bottom)
 }
 END_TEST
 
-/* While the merger is kept from top, top stays logarithmic. */
+/* While the merger is kept from top and top is read, it stays logarithmic. */
 START_TEST(top_has_at_most_log_n_segments)
 {
     struct moss_collection_stats stats;
@@ -128,12 +128,78 @@ START_TEST(top_has_at_most_log_n_segments)
 
         snprintf(text, sizeof(text), "k%04u=1", n * 7 % 1000);
         run(o.c, text);
+        assert_get(o.c, "a", "1");
         moss_collection_stats(o.c, &stats);
         while (2u << log2 <= n)
             log2++;
         ck_assert_uint_le(stats.top_segments + stats.mid_segments, log2 + 1);
     }
     toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
+/* Have all of top merged while the persister is held up. */
+static void
+merge_all(struct moss_collection *c)
+{
+    struct moss_collection_stats stats;
+
+    do {
+        assert_status(moss_collection_wait_idle(c, 1), MOSS_TIMEOUT);
+        moss_collection_stats(c, &stats);
+    } while (stats.top_segments > 0);
+}
+
+/* Nobody reads: an entry is copied once for each 64 times as many. */
+START_TEST(unread_top_is_merged_in_bulk)
+{
+    struct moss_collection_stats stats;
+    struct over_toy o;
+    char text[32];
+
+    over_toy_open(&o, NULL);
+    toy_hold(o.toy);
+    run(o.c, "a=1");
+    toy_wait_held(o.toy);
+    for (unsigned n = 1; n <= 2000; n++) {
+        snprintf(text, sizeof(text), "k%04u=1", n * 7 % 10000);
+        run(o.c, text);
+        moss_collection_stats(o.c, &stats);
+        ck_assert_uint_le(stats.top_segments + stats.mid_segments,
+                          64 + n / 64 + 2);
+        ck_assert_uint_le(stats.merged_ops, n);
+    }
+    ck_assert_uint_ge(stats.merged_ops, 1900);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
+/* Nor does the merger merge what the lower level is to merge anyway. */
+START_TEST(unread_changes_are_only_merged_by_the_lower_level)
+{
+    struct moss_collection_stats stats;
+    struct over_toy o;
+
+    over_toy_open(&o, NULL);
+    toy_hold(o.toy);
+    run(o.c, "x=1");
+    toy_wait_held(o.toy);
+    run(o.c, "a=1 b=1");
+    run(o.c, "b=2 c=2");
+    run(o.c, "-a d=3");
+    merge_all(o.c);
+    ck_assert_uint_eq(mid_segments(o.c), 3);
+    assert_collection(o.c, "b=2 c=2 d=3 x=1");
+    run(o.c, "e=4 f=5");
+    merge_all(o.c);
+    ck_assert_uint_eq(mid_segments(o.c), 1); /* it is read now */
+    moss_collection_stats(o.c, &stats);
+    ck_assert_uint_eq(stats.merged_ops, 8);
+    toy_let_go(o.toy);
+    assert_ok(moss_collection_wait_idle(o.c, MOSS_FOREVER));
+    assert_toy(&o, "b=2 c=2 d=3 e=4 f=5 x=1");
     over_toy_close(&o);
 }
 END_TEST
@@ -166,18 +232,6 @@ START_TEST(big_segment_is_left_alone)
     close_now(c, &h);
 }
 END_TEST
-
-/* Have all of top merged while the persister is held up. */
-static void
-merge_all(struct moss_collection *c)
-{
-    struct moss_collection_stats stats;
-
-    do {
-        assert_status(moss_collection_wait_idle(c, 1), MOSS_TIMEOUT);
-        moss_collection_stats(c, &stats);
-    } while (stats.top_segments > 0);
-}
 
 static void
 run_large(struct moss_collection *c, const char *key)
@@ -289,6 +343,8 @@ suite_merger(void)
     tcase_add_test(tc, deletions_reach_the_lower_level);
     tcase_add_test(tc, operands_become_values_at_the_bottom);
     tcase_add_test(tc, top_has_at_most_log_n_segments);
+    tcase_add_test(tc, unread_top_is_merged_in_bulk);
+    tcase_add_test(tc, unread_changes_are_only_merged_by_the_lower_level);
     tcase_add_test(tc, big_segment_is_left_alone);
     tcase_add_test(tc, large_segment_on_its_way_down_is_not_merged);
     tcase_add_test(tc, merge_ratio_is_heeded);

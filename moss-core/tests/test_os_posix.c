@@ -90,6 +90,21 @@ START_TEST(a_write_out_of_reach_fails)
 }
 END_TEST
 
+START_TEST(a_sync_begun_early_changes_nothing)
+{
+    struct moss_file *f = open_file(create);
+    char buf[3];
+
+    assert_ok(f->ops->write(f, 0, "abc", 3));
+    f->ops->start_sync(f, 0, 3);
+    f->ops->start_sync(f, 4096, 1); /* not even there */
+    assert_ok(f->ops->read(f, 0, buf, 3));
+    ck_assert_mem_eq(buf, "abc", 3);
+    assert_ok(f->ops->sync(f));
+    f->ops->close(f);
+}
+END_TEST
+
 START_TEST(truncate_sets_the_size)
 {
     struct moss_file *f = open_file(create);
@@ -408,6 +423,7 @@ suite_os_posix(void)
     tcase_add_test(tc, a_read_past_the_end_is_corrupt);
     tcase_add_test(tc, a_write_out_of_reach_fails);
     tcase_add_test(tc, truncate_sets_the_size);
+    tcase_add_test(tc, a_sync_begun_early_changes_nothing);
     tcase_add_test(tc, open_makes_only_what_it_may);
     tcase_add_test(tc, a_file_opened_for_reading_is_not_written);
     tcase_add_test(tc, a_refused_creation_is_readonly);

@@ -100,6 +100,37 @@ START_TEST(large_regions_are_written_in_large_pieces)
 }
 END_TEST
 
+static uint64_t started_from, started_to;
+
+static void
+note_start(struct moss_file *f, uint64_t off, size_t n)
+{
+    (void)f;
+    ck_assert_uint_eq(off, started_to);
+    started_to = off + n;
+}
+
+/* So that the sync at the end finds little to do. */
+START_TEST(large_pieces_are_on_their_way_to_the_disk_at_once)
+{
+    uint8_t *bytes = calloc(1, 5 << 20);
+    struct moss_file_ops ops = *file->f->ops;
+    const struct moss_file_ops *usual = file->f->ops;
+    struct bufwriter w;
+
+    ops.start_sync = note_start;
+    file->f->ops = &ops;
+    started_from = started_to = 8192;
+    assert_ok(bufwriter_init(&w, file, started_from, 5 << 20, 9, NULL, &err));
+    assert_ok(bufwriter_append(&w, bytes, 5 << 20));
+    assert_ok(bufwriter_finish(&w));
+    ck_assert_uint_eq(started_to - started_from, 4 << 20);
+    bufwriter_release(&w);
+    file->f->ops = usual;
+    free(bytes);
+}
+END_TEST
+
 /* The segment at loc, as text; to be freed. */
 static char *
 read_back(const struct segment_loc *loc)
@@ -276,6 +307,7 @@ suite_segwriter(void)
     tcase_add_loop_test(tc, buffered_bytes_arrive_in_order_with_a_sum_a_block,
                         0, 18);
     tcase_add_test(tc, large_regions_are_written_in_large_pieces);
+    tcase_add_test(tc, large_pieces_are_on_their_way_to_the_disk_at_once);
     tcase_add_test(tc, segment_is_written_as_it_is);
     tcase_add_test(tc, segments_are_merged_on_the_way);
     tcase_add_test(tc, nothing_left_writes_nothing);

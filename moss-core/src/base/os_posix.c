@@ -141,6 +141,14 @@ posix_sync(struct moss_file *f)
     return check(result, true);
 }
 
+/* Unlike other flags of this call, the one here leaves errors for the sync. */
+static void
+posix_start_sync(struct moss_file *f, uint64_t off, size_t n)
+{
+    (void)sync_file_range(posix_file(f)->fd, (off_t)off, (off_t)n,
+                          SYNC_FILE_RANGE_WRITE);
+}
+
 static enum moss_status
 posix_size(struct moss_file *f, uint64_t *out)
 {
@@ -259,6 +267,7 @@ static const struct moss_file_ops file_ops = {
     .unmap = posix_unmap,
     .truncate = posix_truncate,
     .close = posix_close,
+    .start_sync = posix_start_sync,
 };
 
 /*

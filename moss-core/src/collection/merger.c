@@ -11,6 +11,9 @@
  * (tidy.c).  It runs when top has become large, and when the persister or
  * wait_idle ask for it.
  *
+ * Over a lower level, while nobody reads, it merges nothing, but piles up what
+ * the update of the lower level merges in one pass.
+ *
  * If merging fails because of an operator, the segments are piled onto mid
  * unmerged, so that a bad operand stops neither readers nor the persister.
  */
@@ -25,12 +28,23 @@
 /* Top is large from here on. */
 #define MERGE_BYTES ((uint64_t)1 << 20)
 #define MERGE_NODES 24
+#define PASSING_NODES 256
 /*
  * Over a lower level, segments above this part of the bound on dirty bytes are
  * not merged any more: they are on their way down, where they are merged
  * again, and a copy of them would take memory beyond the bound.
  */
 #define MERGE_PART 8
+
+/*
+ * Nobody reads what is on its way down: it is piled onto mid as it is, since
+ * the lower level merges it anyway.
+ */
+static bool
+is_only_passing(const struct moss_collection *c, const struct state *s)
+{
+    return c->lower != NULL && !state_is_read(s);
+}
 
 bool
 merger_has_work_locked(struct moss_collection *c)
@@ -42,8 +56,11 @@ merger_has_work_locked(struct moss_collection *c)
         return true;
     if (s->top == NULL)
         return false;
-    return state_merged_seq(s) < c->merge_up_to ||
-           s->top_size.bytes >= MERGE_BYTES || s->top_nodes >= MERGE_NODES;
+    if (state_merged_seq(s) < c->merge_up_to)
+        return true;
+    if (is_only_passing(c, s))
+        return s->top_nodes >= PASSING_NODES;
+    return s->top_size.bytes >= MERGE_BYTES || s->top_nodes >= MERGE_NODES;
 }
 
 void
@@ -151,6 +168,7 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
     f->merge = c->merge;
     f->opaque = c->opaque;
     f->into_mid = true;
+    f->no_merge = is_only_passing(c, s);
     f->ratio = c->opts.min_merge_ratio;
     f->max_merge =
         c->lower == NULL ? UINT64_MAX : c->opts.max_dirty_bytes / MERGE_PART;

@@ -21,6 +21,14 @@
 #include "base/mem.h"
 #include "collection/changes.h"
 
+/*
+ * Without a delay: how much is written at once, and how long that may take to
+ * gather.  Each update costs two syncs and leaves segments to be merged, so
+ * many batches share one.
+ */
+#define GATHER_BYTES ((uint64_t)32 << 20)
+#define GATHER_NS ((uint64_t)100 * 1000000)
+
 void
 persister_ask_locked(struct moss_collection *c, uint64_t seq)
 {
@@ -56,9 +64,13 @@ due_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
         return MOSS_FOREVER;
     if (c->persist_trouble.retry_ns != 0)
         return c->wake_persister ? 0 : c->persist_trouble.retry_ns;
-    if (delay_ms == 0 || c->persist_up_to > c->state->lower->seq ||
-        is_filling_locked(c))
+    if (c->persist_up_to > c->state->lower->seq || is_filling_locked(c))
         return 0;
+    if (delay_ms == 0) {
+        return state_dirty(c->state).bytes >= GATHER_BYTES
+                   ? 0
+                   : c->dirty_since_ns + GATHER_NS;
+    }
     if (delay_ms >= (UINT64_MAX - c->dirty_since_ns) / 1000000)
         return MOSS_FOREVER;
     return c->dirty_since_ns + delay_ms * 1000000;
@@ -283,8 +295,7 @@ publish(struct moss_collection *c, struct attempt *a)
     c->counters.persists++;
     trouble_clear(&c->persist_trouble);
     c->wake_persister = false;
-    if (c->opts.persist_delay_ms > 0)
-        c->dirty_since_ns = sync_now_ns();
+    c->dirty_since_ns = sync_now_ns();
     collection_wake_locked(c);
     mutex_unlock(&c->mu);
     leftovers_release(&left);

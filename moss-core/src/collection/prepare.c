@@ -280,7 +280,7 @@ moss_prepared_publish(struct moss_prepared *p)
         wrong = top_node_section(node);
         atomic_store_explicit(&node->section, NULL, memory_order_relaxed);
     }
-    if (c->opts.persist_delay_ms > 0 && collection_is_clean_locked(c))
+    if (collection_is_clean_locked(c))
         c->dirty_since_ns = sync_now_ns();
     state_inherit(s, old);
     s->seq++;

@@ -187,6 +187,21 @@ state_inherit(struct state *s, const struct state *old)
     s->base = layer_ref(old->base);
     s->clean = layer_ref(old->clean);
     s->lower = lower_state_ref(old->lower);
+    /* Relaxed: nothing is looked at but that there are some. */
+    s->read_seq =
+        atomic_load_explicit(&old->n_flats, memory_order_relaxed) > 0
+            ? old->seq
+            : old->read_seq;
+}
+
+/* After so many batches that nobody looked at, nobody is expected to. */
+enum { UNREAD_BATCHES = 64 };
+
+bool
+state_is_read(const struct state *s)
+{
+    return atomic_load_explicit(&s->n_flats, memory_order_relaxed) > 0 ||
+           (s->read_seq > 0 && s->seq - s->read_seq < UNREAD_BATCHES);
 }
 
 void

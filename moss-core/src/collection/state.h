@@ -98,6 +98,9 @@ struct state {
     struct layer clean; /* persisted, kept as a cache */
     struct lower_state *lower;
 
+    /* The batch that was newest when a reader last flattened a state. */
+    uint64_t read_seq;
+
     _Atomic(struct flat *) flats; /* a list that only grows */
     atomic_uint n_flats;
 };
@@ -118,6 +121,12 @@ void state_push(struct state *s, struct top_node *node);
 void state_take_top(struct state *s);
 /* Replace a layer; takes over layer's reference. */
 void state_set_layer(struct layer *slot, struct layer layer);
+
+/*
+ * Somebody reads the newest content again and again: of the states that the
+ * last batches made, one was flattened.
+ */
+bool state_is_read(const struct state *s);
 
 /* The batch up to which everything is in mid or below it. */
 uint64_t state_merged_seq(const struct state *s);

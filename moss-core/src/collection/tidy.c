@@ -8,6 +8,9 @@
  * merger's.  It is not part of publishing, which callers may do under a lock
  * of their own.
  *
+ * While nobody reads, few nodes are of no use, as the merger only piles up what
+ * is left (merger.c): then many nodes are merged at once, to spare copies.
+ *
  * Best effort: if memory runs out, or if another writer or the merger has
  * changed top meanwhile, the result is dropped.
  */
@@ -17,22 +20,64 @@
 #include "collection/fold.h"
 
 #define TIDY_MAX ((uint64_t)1 << 20)
+#define FAN_IN 64
 
-/* How many of the newest nodes are to become one. */
-static size_t
-pick_nodes(const struct state *s, struct size *sum)
+/* The newest nodes that are to become one. */
+struct pick {
+    const struct top_node *next; /* behind them */
+    struct size sum;
+    size_t n;
+};
+
+static bool
+fits(const struct pick *p, uint64_t limit)
 {
-    const struct top_node *node = s->top;
-    size_t k = 0;
+    return p->next != NULL && p->next->size.bytes <= limit &&
+           p->sum.bytes + p->next->size.bytes <= TIDY_MAX;
+}
 
-    *sum = (struct size){ 0, 0 };
-    while (node != NULL && (k == 0 || node->size.bytes <= sum->bytes) &&
-           sum->bytes + node->size.bytes <= TIDY_MAX) {
-        *sum = size_add(*sum, node->size);
-        node = node->older;
-        k++;
+static void
+add(struct pick *p)
+{
+    p->sum = size_add(p->sum, p->next->size);
+    p->next = p->next->older;
+    p->n++;
+}
+
+static struct pick
+pick_for_readers(const struct state *s)
+{
+    struct pick p = { s->top, { 0, 0 }, 0 };
+
+    while (fits(&p, p.n == 0 ? UINT64_MAX : p.sum.bytes))
+        add(&p);
+    return p;
+}
+
+/*
+ * While nobody reads: a run of nodes of about one size, once there are FAN_IN
+ * of them or no more fit into one.  The next older ones join in if they are
+ * such a run beside what those become.
+ */
+static struct pick
+pick_in_bulk(const struct state *s)
+{
+    struct pick p = { s->top, { 0, 0 }, 0 };
+
+    while (p.next != NULL) {
+        uint64_t limit = 2 * (p.n == 0 ? p.next->size.bytes : p.sum.bytes);
+        struct pick longer = p;
+
+        while (fits(&longer, limit))
+            add(&longer);
+        if (longer.n - p.n < FAN_IN &&
+            (longer.next == NULL || longer.next->size.bytes > limit))
+            break; /* still growing */
+        if (longer.n == p.n)
+            break;
+        p = longer;
     }
-    return k;
+    return p;
 }
 
 static enum moss_status
@@ -99,15 +144,16 @@ tidy_top(struct moss_collection *c)
     struct state *s = collection_state(c), *next = NULL;
     struct top_node *node = NULL;
     struct fold f = { .sources = NULL };
-    struct size sum;
-    size_t k = pick_nodes(s, &sum);
+    struct pick pick = c->lower == NULL || state_is_read(s)
+                           ? pick_for_readers(s)
+                           : pick_in_bulk(s);
 
-    if (k < 2 || state_new(&next) != MOSS_OK ||
-        merge_nodes(c, s, k, &f, &node) != MOSS_OK)
+    if (pick.n < 2 || state_new(&next) != MOSS_OK ||
+        merge_nodes(c, s, pick.n, &f, &node) != MOSS_OK)
         goto done;
     mutex_lock(&c->mu);
     if (c->state->top == s->top) {
-        replace_locked(c, next, node, k, sum, &left);
+        replace_locked(c, next, node, pick.n, pick.sum, &left);
         next = NULL;
         c->counters.merges++;
         c->counters.merged_ops += f.merged_ops;

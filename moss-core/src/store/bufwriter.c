@@ -73,6 +73,9 @@ flush(struct bufwriter *w)
         st = file_write(w->file, w->off, w->bytes, w->len, w->err);
     if (st < 0)
         return st;
+    /* Smaller writes are few, and better waited for together. */
+    if (w->len >= BUFWRITER_MAX)
+        file_start_sync(w->file, w->off, w->len);
     w->off += w->len;
     w->len = 0;
     w->summed = 0;

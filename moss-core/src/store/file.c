@@ -82,6 +82,13 @@ file_write(struct file *file, uint64_t off, const void *buf, size_t n,
     return st < 0 ? error_set(err, st, "write", file->path, off) : st;
 }
 
+void
+file_start_sync(struct file *file, uint64_t off, size_t n)
+{
+    if (file->f->ops->start_sync != NULL)
+        file->f->ops->start_sync(file->f, off, n);
+}
+
 enum moss_status
 file_sync(struct file *file, struct moss_error *err)
 {

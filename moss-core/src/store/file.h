@@ -32,6 +32,8 @@ file_read(struct file *file, uint64_t off, void *buf, size_t n,
 MOSS_MUST_CHECK enum moss_status
 file_write(struct file *file, uint64_t off, const void *buf, size_t n,
            struct moss_error *err);
+/* Begin to bring what was written there to the disk; a hint. */
+void file_start_sync(struct file *file, uint64_t off, size_t n);
 MOSS_MUST_CHECK enum moss_status
 file_sync(struct file *file, struct moss_error *err);
 MOSS_MUST_CHECK enum moss_status

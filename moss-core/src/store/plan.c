@@ -4,10 +4,10 @@
  * footer, beside it what each collection is made from.
  *
  * What lies over a collection becomes one segment.  The newest segments of
- * the store join in as long as they are not larger than twice what has been
- * gathered by then: so their sizes grow from the newest to the oldest, and
- * there are at most about log2 of them.  Where all of them join, deletions
- * have nothing left to hide and vanish.
+ * the store join in if that is little, or if many of about one size have come
+ * together: so their sizes grow from the newest to the oldest, and an entry is
+ * written few times.  Where all of them join, deletions have nothing left to
+ * hide and vanish.
  *
  * Merge operands that cannot be combined, for want of the operator or because
  * it refuses them, must not keep the rest from reaching the disk: such a
@@ -21,6 +21,10 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "store/mapped.h"
+
+#define FAN_IN 8
+#define LITTLE ((uint64_t)8 << 20)
+#define MUCH ((uint64_t)256 << 20)
 
 /* ------------------------------------------------------------------ */
 /* From changes                                                       */
@@ -228,7 +232,36 @@ height(const struct segstack *stack)
     return stack == NULL ? 0 : stack->n;
 }
 
-/* How many of the store's segments, from the oldest, to leave alone. */
+/* Has seg keys within what newer spans?  What cannot be read counts as such. */
+static bool
+overlaps(const struct segment *seg, const struct segstack *newer)
+{
+    struct entry first, last, lo, hi;
+
+    if (seg->n == 0)
+        return false;
+    if (segment_entry(seg, 0, &first) < 0 ||
+        segment_entry(seg, seg->n - 1, &last) < 0)
+        return true;
+    for (size_t i = 0; i < newer->n; i++) {
+        const struct segment *s = newer->segs[i];
+
+        if (s->n > 0 && (segment_entry(s, 0, &lo) < 0 ||
+                         segment_entry(s, s->n - 1, &hi) < 0 ||
+                         (slice_compare(first.key, hi.key) <= 0 &&
+                          slice_compare(lo.key, last.key) <= 0)))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * How many of the store's segments, from the oldest, to leave alone.  Little
+ * is merged at once.  More is merged when FAN_IN segments have come together
+ * that a reader has to look at, one by one; a sequential load makes none of
+ * these.  Much is left to compaction.  So a large load writes an entry twice
+ * at most.
+ */
 static size_t
 choose_kept(const struct target *t)
 {
@@ -237,15 +270,19 @@ choose_kept(const struct target *t)
 
     for (size_t i = 0; i < height(t->newer); i++)
         gathered += segment_bytes(t->newer->segs[i]);
-    while (keep > 0) {
-        uint64_t bytes = segment_bytes(t->older->segs[keep - 1]);
+    for (;;) {
+        uint64_t sum = gathered;
+        size_t i = keep, n = 1;
 
-        if (bytes > 2 * gathered)
-            break;
-        gathered += bytes;
-        keep--;
+        while (i > 0 && segment_bytes(t->older->segs[i - 1]) <= 2 * gathered) {
+            sum += segment_bytes(t->older->segs[--i]);
+            n += overlaps(t->older->segs[i], t->newer);
+        }
+        if (i == keep || sum > MUCH || (sum > LITTLE && n < FAN_IN))
+            return keep;
+        gathered = sum;
+        keep = i;
     }
-    return keep;
 }
 
 /* The segments of t above the kept ones, oldest first; mem_free() it. */
