@@ -188,10 +188,9 @@ state_inherit(struct state *s, const struct state *old)
     s->clean = layer_ref(old->clean);
     s->lower = lower_state_ref(old->lower);
     /* Relaxed: nothing is looked at but that there are some. */
-    s->read_seq =
-        atomic_load_explicit(&old->n_flats, memory_order_relaxed) > 0
-            ? old->seq
-            : old->read_seq;
+    s->read_seq = atomic_load_explicit(&old->n_flats, memory_order_relaxed) > 0
+                      ? old->seq
+                      : old->read_seq;
 }
 
 /* After so many batches that nobody looked at, nobody is expected to. */
