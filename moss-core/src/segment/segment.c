@@ -18,6 +18,15 @@
 #include <assert.h>
 
 #include "base/coding.h"
+#include "base/mem.h"
+#include "segment/segment_index.h"
+
+/*
+ * An index is made when as many gets have searched in vain for one as make up
+ * for it: a search costs about as much as indexing so many entries.  A large
+ * one would keep the get waiting that makes it: it is left to the reaper.
+ */
+enum { INDEX_MIN = 16, ENTRIES_A_SEARCH = 32 };
 
 /* Checksums are made per block of this size, in both regions. */
 enum { BLOCK = 4096, BLOCK_ENTRIES = BLOCK / 16 };
@@ -30,11 +39,16 @@ segment_ref(struct segment *seg)
 }
 
 static void
+release(struct segment *seg)
+{
+    index_free(atomic_load_explicit(&seg->index, memory_order_relaxed));
+    seg->ops->release(seg);
+}
+
+static void
 release_later(struct reap *r)
 {
-    struct segment *seg = container_of(r, struct segment, reap);
-
-    seg->ops->release(seg);
+    release(container_of(r, struct segment, reap));
 }
 
 void
@@ -45,7 +59,7 @@ segment_unref(struct segment *seg)
     if (seg->big)
         reaper_defer(&seg->reap, release_later);
     else
-        seg->ops->release(seg);
+        release(seg);
 }
 
 /* ------------------------------------------------------------------ */
@@ -227,6 +241,34 @@ search(const struct segment *seg, const struct probe *p, size_t from, size_t to,
     return MOSS_OK;
 }
 
+/* Bring [*from, *to] down to what the index knows. */
+static enum moss_status
+narrow(const struct segment *seg, struct moss_slice key, size_t *from,
+       size_t *to)
+{
+    const struct segment_index *x = segment_index(seg);
+    size_t lo, hi;
+    enum moss_status st;
+
+    if (x == NULL || *to - *from <= INDEX_STEP)
+        return MOSS_OK;
+    st = index_narrow(seg, x, key, &lo, &hi);
+    if (st < 0)
+        return st;
+    if (hi <= *from) {
+        *to = *from;
+    } else if (lo >= *to) {
+        *from = *to;
+    } else {
+        *from = lo > *from ? lo : *from;
+        *to = hi < *to ? hi : *to;
+        /* All that may be looked at now: the words on their way at once. */
+        for (size_t i = *from; i < *to && i < *from + 32; i += 4)
+            prefetch((uintptr_t)(seg->kvs + 2 * i));
+    }
+    return MOSS_OK;
+}
+
 enum moss_status
 segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
                 size_t to, size_t *pos)
@@ -238,6 +280,12 @@ segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
     *pos = from;
     if (from >= to)
         return MOSS_OK;
+    if (key.len == 0)
+        key.bytes = (const uint8_t *)"";
+    st = narrow(seg, key, &from, &to);
+    *pos = from;
+    if (st < 0 || from == to)
+        return st;
     st = probe_init(&p, seg, key, &side);
     if (st < 0)
         return st;
@@ -300,9 +348,9 @@ is_behind_last(const struct segment *seg, const struct probe *p, bool *behind)
     return MOSS_OK;
 }
 
-enum moss_status
-segment_find(const struct segment *seg, struct moss_slice key,
-             struct entry *out)
+static enum moss_status
+find_by_order(const struct segment *seg, struct moss_slice key,
+              struct entry *out)
 {
     struct probe p;
     enum moss_status st;
@@ -333,16 +381,111 @@ segment_find(const struct segment *seg, struct moss_slice key,
     return slice_equal(out->key, p.key) ? MOSS_OK : MOSS_NOT_FOUND;
 }
 
+struct index_job {
+    struct reap reap;
+    struct segment *seg; /* one reference */
+};
+
+static void
+run_index_job(struct reap *r)
+{
+    struct index_job *job = container_of(r, struct index_job, reap);
+
+    index_build(job->seg);
+    segment_unref(job->seg);
+    mem_free(job);
+}
+
+/* Have an index made of a large segment; without memory it goes without. */
+static void
+build_index_later(struct segment *seg)
+{
+    struct index_job *job = mem_alloc(sizeof(*job));
+
+    if (job == NULL)
+        return;
+    job->seg = segment_ref(seg);
+    reaper_defer(&job->reap, run_index_job);
+}
+
+/* A get comes to seg, which has no index; is one due? */
+static const struct segment_index *
+count_search(struct segment *seg)
+{
+    unsigned before;
+
+    if (seg->n < INDEX_MIN)
+        return NULL;
+    before = atomic_fetch_add_explicit(&seg->searches, 1, memory_order_relaxed);
+    /* Only the get that comes to this number tries, and only once. */
+    if (before != seg->n / ENTRIES_A_SEARCH)
+        return NULL;
+    if (seg->n > INDEX_SMALL)
+        build_index_later(seg);
+    else
+        index_build(seg);
+    return segment_index(seg);
+}
+
+void
+segment_probe(struct segment_probe *p, const struct segment *seg,
+              struct moss_slice key, uint64_t hash)
+{
+    /* Segments are const to their readers; what is known of them is not. */
+    struct segment *self = (struct segment *)(uintptr_t)seg;
+
+    p->seg = seg;
+    p->st = MOSS_OK;
+    p->index = segment_index(seg);
+    if (p->index == NULL) {
+        p->index = count_search(self);
+        if (p->index == NULL)
+            return;
+    } else if (atomic_load_explicit(&seg->searches, memory_order_relaxed) ==
+               0) {
+        atomic_store_explicit(&self->searches, 1, memory_order_relaxed);
+    }
+    p->st = index_locate(seg, p->index, key, hash, &p->place);
+    if (p->st == MOSS_OK)
+        index_prefetch(p->index, &p->place);
+}
+
+enum moss_status
+segment_probe_find(const struct segment_probe *p, struct moss_slice key,
+                   struct entry *out)
+{
+    if (p->st != MOSS_OK)
+        return p->st;
+    if (p->index == NULL)
+        return find_by_order(p->seg, key, out);
+    return index_find(p->seg, p->index, &p->place, key, out);
+}
+
+enum moss_status
+segment_find(const struct segment *seg, struct moss_slice key,
+             struct entry *out)
+{
+    struct segment_probe p;
+
+    segment_probe(&p, seg, key, index_hash(key));
+    return segment_probe_find(&p, key, out);
+}
+
 void
 segment_init_prefix(struct segment *seg)
 {
     struct entry first, last;
     size_t max;
 
-    seg->prefix_len = 0;
+    seg->prefix_len = seg->stride = 0;
     if (seg->n == 0 || segment_entry(seg, 0, &first) < 0 ||
         segment_entry(seg, seg->n - 1, &last) < 0)
         return;
     max = first.key.len < last.key.len ? first.key.len : last.key.len;
     seg->prefix_len = shared_bytes(first.key.bytes, last.key.bytes, max);
+    max = first.key.len + first.value.len;
+    if (max > 0 && seg->buf_bytes / seg->n == max &&
+        seg->buf_bytes % seg->n == 0 && first.key.bytes == seg->buf &&
+        last.key.bytes == seg->buf + seg->buf_bytes - max)
+        seg->stride = max;
 }

@@ -6,12 +6,15 @@
 #ifndef MOSS_SEGMENT_SEGMENT_H
 #define MOSS_SEGMENT_SEGMENT_H
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 #include "base/reaper.h"
 #include "base/refs.h"
 #include "moss.h"
 
 struct segment;
+struct segment_index;
 
 /* Word 0 of an entry; word 1 is the offset of the key in the byte array. */
 #define ENTRY_OP_SHIFT 56
@@ -33,8 +36,8 @@ struct segment_totals {
 struct segment_ops {
     /*
      * Check the bytes [off, off+n) of the segment's region before their first
-     * use; region 0 is the entry array, 1 the byte array.  NULL: nothing to
-     * check.  Any thread.
+     * use; region 0 is the entry array, 1 the byte array, 2 the index, if that
+     * came with it.  NULL: nothing to check.  Any thread.
      */
     enum moss_status (*verify)(const struct segment *seg, int region,
                                size_t off, size_t n);
@@ -55,6 +58,12 @@ struct segment {
      * right.
      */
     size_t prefix_len;
+    /* Of each entry's key and value, if all are of the same size; else 0. */
+    size_t stride;
+    /* Set once, and then owned; NULL: none.  Only what follows may change. */
+    _Atomic(struct segment_index *) index;
+    /* Gets that had to do without an index; if it has one, 1 after a get. */
+    atomic_uint searches;
     bool trusted; /* built here: entries need no check of their bounds */
     bool big;     /* the last reference goes to the reaper */
     struct reap reap;
@@ -139,14 +148,51 @@ MOSS_MUST_CHECK enum moss_status
 segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
                size_t to, size_t *pos);
 
+static inline const struct segment_index *
+segment_index(const struct segment *seg)
+{
+    return atomic_load_explicit(&seg->index, memory_order_acquire);
+}
+
+/* Have gets come to it? */
+static inline bool
+segment_is_read(const struct segment *seg)
+{
+    return atomic_load_explicit(&seg->searches, memory_order_relaxed) > 0;
+}
+
+/* Where in an index's table a key's place is. */
+struct index_place {
+    size_t part;
+    size_t bucket;
+    uint32_t tag;
+};
+
+/*
+ * A get from one segment, in two steps, so that the memory for several can be
+ * under way at the same time.  hash is index_hash(key).
+ */
+struct segment_probe {
+    const struct segment *seg;
+    const struct segment_index *index; /* NULL: none */
+    struct index_place place;
+    enum moss_status st; /* of the first step */
+};
+void segment_probe(struct segment_probe *p, const struct segment *seg,
+                   struct moss_slice key, uint64_t hash);
 /* The entry with that key; MOSS_NOT_FOUND. */
+MOSS_MUST_CHECK enum moss_status
+segment_probe_find(const struct segment_probe *p, struct moss_slice key,
+                   struct entry *out);
+
+/* Both steps. */
 MOSS_MUST_CHECK enum moss_status
 segment_find(const struct segment *seg, struct moss_slice key,
              struct entry *out);
 
 /*
- * Set prefix_len from the first and last key; for segments mapped from a
- * file.  Leaves it 0 if they cannot be read.
+ * Set prefix_len and stride from the first and last entry; for segments mapped
+ * from a file.  Leaves them 0 if these cannot be read.
  */
 void segment_init_prefix(struct segment *seg);
 

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "segment/merge_op.h"
+#include "segment/segment_index.h"
 
 enum moss_status
 segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
@@ -71,32 +72,52 @@ segstack_totals(const struct segstack *stack)
 /* Point reads                                                        */
 /* ------------------------------------------------------------------ */
 
+/* How many segments a get asks for at once. */
+enum { AT_ONCE = 16 };
+
 /*
- * What lies below the first n segments' newest operands of key: the value in
- * *base, or MOSS_NOT_FOUND.  Operands on the way are pushed to list, newest
- * first.
+ * What an entry, if st is MOSS_OK, means for a get: MOSS_DONE to go on with
+ * older segments, else the answer.
  */
 static enum moss_status
-find_base(const struct segstack *stack, size_t n, struct moss_slice key,
+take(enum moss_status st, const struct entry *e, struct operands *list,
+     struct moss_value *base)
+{
+    if (st != MOSS_OK)
+        return st == MOSS_NOT_FOUND ? MOSS_DONE : st;
+    if (e->op == MOSS_OP_DEL)
+        return MOSS_NOT_FOUND;
+    if (e->op == MOSS_OP_SET) {
+        base->bytes = e->value;
+        return MOSS_OK;
+    }
+    st = operands_push(list, e->value);
+    return st < 0 ? st : MOSS_DONE;
+}
+
+/*
+ * What lies below the newest operands of key: the value in *base, or
+ * MOSS_NOT_FOUND.  Operands on the way are pushed to list, newest first.
+ */
+static enum moss_status
+find_base(const struct segstack *stack, struct moss_slice key,
           struct operands *list, struct moss_value *base)
 {
-    for (size_t i = n; i > 0; i--) {
-        struct entry e;
-        enum moss_status st = segment_find(stack->segs[i - 1], key, &e);
+    uint64_t hash = index_hash(key);
+    struct segment_probe probes[AT_ONCE];
 
-        if (st == MOSS_NOT_FOUND)
-            continue;
-        if (st < 0)
-            return st;
-        if (e.op == MOSS_OP_DEL)
-            return MOSS_NOT_FOUND;
-        if (e.op == MOSS_OP_SET) {
-            base->bytes = e.value;
-            return MOSS_OK;
+    for (size_t i = stack->n, n; i > 0; i -= n) {
+        n = i < AT_ONCE ? i : AT_ONCE;
+        for (size_t k = 0; k < n; k++)
+            segment_probe(&probes[k], stack->segs[i - 1 - k], key, hash);
+        for (size_t k = 0; k < n; k++) {
+            struct entry e;
+            enum moss_status st = segment_probe_find(&probes[k], key, &e);
+
+            st = take(st, &e, list, base);
+            if (st != MOSS_DONE)
+                return st;
         }
-        st = operands_push(list, e.value);
-        if (st < 0)
-            return st;
     }
     if (stack->lower == NULL)
         return MOSS_NOT_FOUND;
@@ -115,7 +136,7 @@ segstack_get(const struct segstack *stack,
 
     *value = base;
     operands_init(&list);
-    st = find_base(stack, stack->n, key, &list, &base);
+    st = find_base(stack, key, &list, &base);
     if (st < 0 || list.n == 0) {
         if (st == MOSS_OK)
             *value = base;

@@ -19,6 +19,7 @@
  * The segments are immutable, and a pass belongs to one thread.
  */
 #include "base/mem.h"
+#include "segment/segment_index.h"
 #include "stack/segmerge.h"
 
 #include <assert.h>
@@ -410,10 +411,13 @@ segstack_merge(struct segment *const *segs, size_t n,
     struct segment_builder *b = NULL;
     struct segmerge *m = NULL;
     size_t entries = 0, bytes = 0;
+    bool is_read = false;
     enum moss_status st;
 
     *out = NULL;
     for (size_t i = 0; i < n; i++) {
+        /* Where gets came before they will come again; not to wait then. */
+        is_read = is_read || segment_is_read(segs[i]);
         entries += segs[i]->n;
         bytes += segs[i]->buf_bytes;
     }
@@ -428,6 +432,8 @@ segstack_merge(struct segment *const *segs, size_t n,
         goto done;
     *out = segment_builder_finish(b);
     b = NULL;
+    if (is_read && (*out)->n > INDEX_SMALL)
+        index_build(*out);
     st = MOSS_OK;
 
 done:

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "segment/batch.h"
+#include "segment/segment_index.h"
 #include "stack/snapshot.h"
 #include "support/dump.h"
 #include "support/operators.h"
@@ -92,7 +93,9 @@ mapped_live(void)
 static enum moss_status
 verify(const struct segment *seg, int region, size_t off, size_t n)
 {
-    size_t size = region == 0 ? 16 * seg->n : seg->buf_bytes;
+    size_t size = region == 0   ? 16 * seg->n
+                  : region == 1 ? seg->buf_bytes
+                                : (size_t)index_bytes(seg->n);
 
     ck_assert(off <= size && n <= size - off);
     if (verify_fails_in > 0 && --verify_fails_in == 0)
