@@ -190,7 +190,7 @@ sql-programs: $(SQL_PROGRAMS) ## every SQL test program, built only
 everything: all programs sql-programs $(EXAMPLES) $(OUT)/bench $(OUT)/bench_commit ## all that there is to build
 
 .PHONY: test check unit
-test: all $(V)/unit $(PROGRAMS) $(SQL_PROGRAMS) $(EXAMPLES) | $(BUILD)/deps-test.ok ## unit tests and SQL tests
+test: all $(V)/unit $(PROGRAMS) $(SQL_PROGRAMS) $(EXAMPLES) $(OUT)/bench | $(BUILD)/deps-test.ok ## unit tests and SQL tests
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) all
 check unit: $(V)/unit ## the unit tests alone
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) unit
@@ -284,9 +284,11 @@ demo: all | $(BUILD)/deps-demo.ok ## the Unicode character database in a moss ta
 
 have = $(if $(wildcard /usr/include/$(1)),-D$(2))
 BENCH_DEFS := $(call have,lmdb.h,HAVE_LMDB) \
+	$(call have,wiredtiger.h,HAVE_WIREDTIGER) \
 	$(call have,rocksdb/c.h,HAVE_ROCKSDB) \
 	$(call have,leveldb/c.h,HAVE_LEVELDB)
 BENCH_LIBS := $(if $(findstring LMDB,$(BENCH_DEFS)),-llmdb) \
+	$(if $(findstring WIREDTIGER,$(BENCH_DEFS)),-lwiredtiger) \
 	$(if $(findstring ROCKSDB,$(BENCH_DEFS)),-lrocksdb) \
 	$(if $(findstring LEVELDB,$(BENCH_DEFS)),-lleveldb)
 # Named after the peers that are there: others make the objects anew.
@@ -302,9 +304,14 @@ $(OUT)/bench: $(BENCH_OBJ) $(OUT)/libmoss.a
 $(OUT)/bench_commit: $(BENCH_SQL_OBJ) $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a
 	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lsqlite3 $(LIBS) -ldl
 
-.PHONY: bench bench-sql bench-deps
-bench: $(OUT)/bench ## the phases of moss's benchmark beside peers: BENCH_ARGS=
-	$(OUT)/bench $(BENCH_ARGS)
+.PHONY: bench bench-growth bench-sql bench-deps test-bench
+bench: $(OUT)/bench ## the library beside its peers, 1M entries: BENCH_ARGS=
+	$(OUT)/bench --seconds=2 $(BENCH_ARGS)
+bench-growth: $(OUT)/bench ## how costs grow from 1M to 100M entries: BENCH_ARGS=
+	$(OUT)/bench --count=1M,10M,100M --order=random --batch=1000 \
+		--engines=moss $(BENCH_ARGS)
+test-bench: $(OUT)/bench ## that the benchmark works, and fails on wrong results
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) bench
 bench-sql: $(OUT)/bench_commit ## SQL on a moss table beside an ordinary one
 	$(OUT)/bench_commit $(BENCH_ARGS)
 bench-deps: ## install the peers' development packages

@@ -1,314 +1,177 @@
 /*
- * The benchmark: the phases of moss's own (open, load, drain, close, reopen,
- * iter, access), for moss and its peers, in one table.
+ * The benchmark: moss beside its peers, at the work an ordered key-value
+ * store is used for.
  *
- * Each run of an engine has a process of its own, so that peak memory is that
- * engine's; its parent, which never touches an engine, watches the memory and
- * gets the times through a pipe.  The engines take turns within a round and
- * each round begins with another one, so that whatever the machine does at
- * the time hits all alike; medians of the rounds are printed.  What a scan
- * and the gets have read is compared with what was written, to the byte.
+ * A run is one engine, one number of entries, one order of loading; its
+ * stages (load, read, ...) are processes of their own.  The engines take turns
+ * within a round and each round begins with another one, so that whatever the
+ * machine does at the time hits all alike; medians of the rounds are printed.
  */
 #include "bench.h"
 
 #include <errno.h>
-#include <ftw.h>
-#include <poll.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { SALT_LOAD = 1, SALT_GETS = 2, SAMPLE_MS = 10, MAX_PATH = 4096 };
+enum { MAX_REPORTS = 2 * MAX_COUNTS };
 
-void
-bench_fail(const char *engine, const char *doing, const char *why)
+/* A new directory, or the one that --keep names; does it hold a store? */
+static bool
+run_dir(struct run *r)
 {
-    fprintf(stderr, "bench: %s: %s: %s\n", engine, doing, why);
-    exit(1);
-}
+    const struct options *o = r->o;
+    char *dir = r->dir;
+    size_t max = sizeof(r->dir);
+    struct stat st;
+    int n;
 
-static uint64_t
-now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* -------------------------------------------------------- the directory */
-
-static uint64_t tree_bytes;
-
-static int
-add_size(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)path;
-    (void)ftw;
-    if (type == FTW_F)
-        tree_bytes += (uint64_t)st->st_blocks * 512;
-    return 0;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static uint64_t
-disk_bytes(const char *dir)
-{
-    tree_bytes = 0;
-    if (nftw(dir, add_size, 16, FTW_PHYS) != 0)
+    if (o->keep == NULL) {
+        n = snprintf(dir, max, "%s/moss-bench-XXXXXX", o->dir);
+        if (n >= (int)max || mkdtemp(dir) == NULL)
+            bench_fail("bench", o->dir, strerror(errno));
+        return false;
+    }
+    n = snprintf(dir, max, "%s/%s-%s-%llu-%d", o->keep, r->engine->name,
+                 r->setting.is_sequential ? "seq" : "random",
+                 (unsigned long long)o->data.items, (int)o->data.kind);
+    if (n >= (int)max)
+        bench_fail("bench", o->keep, "too long");
+    if (stat(dir, &st) == 0)
+        return true;
+    if (mkdir(dir, 0755) != 0)
         bench_fail("bench", dir, strerror(errno));
-    return tree_bytes;
+    return false;
 }
 
 static void
-remove_tree(const char *dir)
+load_stage(struct run *r, struct result *result)
 {
-    if (nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        bench_fail("bench", dir, strerror(errno));
+    struct stage_cost cost;
+
+    stage_run(r, phase_load, result, &cost);
+    result->v[M_CPU] = (double)cost.cpu_ns / 1e9;
+    result->v[M_LOAD_ANON] = (double)cost.anon_kb / 1024;
+    result->v[M_LOAD_PEAK] = (double)cost.peak_kb / 1024;
+    result->v[M_DISK] = (double)dir_bytes(r->dir) / (double)r->scan.bytes;
 }
 
-/* ---------------------------------------------------- in a run's process */
+/* What all reads after the first one need: the files in the page cache. */
+static void
+warm_stage(struct run *r, void (*stage)(struct run *), struct result *result,
+           struct stage_cost *cost)
+{
+    dir_warm(r->dir);
+    stage_run(r, stage, result, cost);
+}
 
 static void
-load(const struct options *o, const struct engine *engine, void *e,
-     bool is_random)
+run_stages(struct run *r, struct result *result)
 {
-    const struct data *d = &o->data;
-    uint8_t key[DATA_MAX_KEY];
-    uint8_t value[DATA_VALUE_LEN];
+    const bool *phases = r->o->phases;
+    struct stage_cost cost;
+    bool is_there = run_dir(r);
 
-    for (uint64_t i = 0; i < d->items; i++) {
-        uint64_t at = is_random ? data_shuffle(d, i, SALT_LOAD) : i;
-        size_t n = data_key(d, at, key);
-        data_value(d, at, value);
-        engine->put(e, key, n, value, sizeof(value));
-        if ((i + 1) % o->batch == 0)
-            engine->commit(e);
+    if (!is_there)
+        load_stage(r, result);
+    if (!is_there && phases[PHASE_FIRST]) {
+        stage_run(r, phase_first, result, &cost);
+        result->v[M_WRITE_FIRST] = result->v[M_WRITE] + result->v[M_FIRST];
     }
-    if (d->items % o->batch != 0)
-        engine->commit(e);
-}
-
-static void
-gets(const struct options *o, const struct engine *engine, void *e,
-     struct data_sum *sum)
-{
-    const struct data *d = &o->data;
-    uint8_t key[DATA_MAX_KEY];
-
-    engine->begin_gets(e);
-    for (uint64_t i = 0; i < d->items; i++) {
-        size_t n = data_key(d, data_shuffle(d, i, SALT_GETS), key);
-        engine->get(e, key, n, sum);
+    if (r->o->compact_first)
+        stage_run(r, phase_compact_first, result, &cost);
+    if (phases[PHASE_ITER] || phases[PHASE_GET] || phases[PHASE_GETS] ||
+        phases[PHASE_MISS] || phases[PHASE_SEEK]) {
+        warm_stage(r, phase_reads, result, &cost);
+        result->v[M_READ_ANON] = (double)cost.anon_kb / 1024;
     }
-}
-
-static void
-check_sum(const struct engine *engine, const char *phase,
-          const struct data_sum *got, const struct data_sum *want)
-{
-    if (got->entries != want->entries)
-        bench_fail(engine->name, phase, "wrong number of entries");
-    if (got->bytes != want->bytes || got->hash != want->hash)
-        bench_fail(engine->name, phase, "wrong content");
-}
-
-/* Close the interval that began at *since as phase's. */
-static void
-lap(struct result *r, enum phase phase, uint64_t *since)
-{
-    uint64_t now = now_ns();
-
-    r->ns[phase] = now - *since;
-    *since = now;
-}
-
-static void
-run_phases(const struct options *o, const struct engine *engine, bool is_random,
-           const char *dir, struct result *r)
-{
-    struct data_sum scanned = { 0, 0, 0 };
-    struct data_sum got = { 0, 0, 0 };
-    uint64_t t = now_ns();
-
-    void *e = engine->open(dir);
-    lap(r, PHASE_OPEN, &t);
-    load(o, engine, e, is_random);
-    lap(r, PHASE_LOAD, &t);
-    engine->drain(e);
-    lap(r, PHASE_DRAIN, &t);
-    engine->close(e);
-    lap(r, PHASE_CLOSE, &t);
-    r->disk_bytes = disk_bytes(dir);
-
-    t = now_ns();
-    e = engine->open(dir);
-    lap(r, PHASE_REOPEN, &t);
-    engine->scan(e, &scanned);
-    lap(r, PHASE_ITER, &t);
-    gets(o, engine, e, &got);
-    lap(r, PHASE_ACCESS, &t);
-    engine->close(e);
-
-    struct data_sum want = data_expect_scan(&o->data);
-    check_sum(engine, "iter", &scanned, &want);
-    want = data_expect_gets(&o->data, SALT_GETS);
-    check_sum(engine, "access", &got, &want);
-}
-
-/* ------------------------------------------------------- in the parent */
-
-/* Raise the peak of memory that is not a file's, as far as /proc knows. */
-static void
-sample_memory(pid_t pid, struct result *r)
-{
-    char path[64], line[256];
-    unsigned long long kb;
-
-    snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-    FILE *f = fopen(path, "r");
-    if (f == NULL)
-        return;
-    while (fgets(line, sizeof(line), f) != NULL) {
-        if (sscanf(line, "RssAnon: %llu kB", &kb) == 1 && kb > r->anon_kb)
-            r->anon_kb = kb;
+    if (phases[PHASE_OPEN])
+        warm_stage(r, phase_open, result, &cost);
+    if (phases[PHASE_MIXED]) {
+        warm_stage(r, phase_mixed, result, &cost);
+        result->v[M_MIXED_ANON] = (double)cost.anon_kb / 1024;
     }
-    fclose(f);
-}
-
-static uint64_t
-timeval_ns(struct timeval t)
-{
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
-}
-
-static void
-watch(pid_t pid, int fd, const char *name, struct result *r)
-{
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-    struct result sent;
-    struct rusage usage;
-    int status;
-
-    memset(r, 0, sizeof(*r));
-    while (poll(&p, 1, SAMPLE_MS) == 0)
-        sample_memory(pid, r);
-    ssize_t n = read(fd, &sent, sizeof(sent));
-    if (wait4(pid, &status, 0, &usage) != pid)
-        bench_fail(name, "wait", strerror(errno));
-    if (n != (ssize_t)sizeof(sent) || status != 0)
-        bench_fail(name, "run", "failed");
-    sent.anon_kb = r->anon_kb;
-    sent.peak_kb = (uint64_t)usage.ru_maxrss;
-    sent.cpu_ns = timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
-    *r = sent;
+    if (phases[PHASE_COMPACT])
+        warm_stage(r, phase_compact, result, &cost);
+    /* The mixed phase leaves other values. */
+    if (r->o->keep == NULL || phases[PHASE_MIXED])
+        dir_remove(r->dir);
 }
 
 static void
-run_engine(const struct options *o, const struct engine *engine, bool is_random,
-           struct result *r)
+run_engine(const struct options *o, size_t engine, size_t round,
+           struct report *report, const struct data_sum *scan)
 {
-    char dir[MAX_PATH];
-    int fds[2];
+    struct result *result = &report->results[engine][round];
+    struct run *r = bench_alloc(1, sizeof(*r));
+    uint64_t t = bench_now_ns();
 
-    int n = snprintf(dir, sizeof(dir), "%s/moss-bench-XXXXXX", o->dir);
-    if (n >= (int)sizeof(dir) || mkdtemp(dir) == NULL)
-        bench_fail("bench", o->dir, strerror(errno));
-    if (pipe(fds) != 0)
-        bench_fail("bench", "pipe", strerror(errno));
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0)
-        bench_fail("bench", "fork", strerror(errno));
-    if (pid == 0) {
-        struct result mine;
-        memset(&mine, 0, sizeof(mine));
-        close(fds[0]);
-        run_phases(o, engine, is_random, dir, &mine);
-        if (write(fds[1], &mine, sizeof(mine)) != (ssize_t)sizeof(mine))
-            bench_fail(engine->name, "write", strerror(errno));
-        exit(0);
-    }
-    close(fds[1]);
-    watch(pid, fds[0], engine->name, r);
-    close(fds[0]);
-    remove_tree(dir);
+    r->o = o;
+    r->engine = o->engines[engine];
+    r->scan = *scan;
+    r->setting.bytes = scan->bytes;
+    r->setting.is_sequential = !report->is_random;
+    for (size_t m = 0; m < N_MEASURES; m++)
+        result->v[m] = NAN;
+    run_stages(r, result);
+    fprintf(stderr, "%s, %s, %llu entries, run %zu of %zu: %.1f s\n",
+            r->engine->name, report->is_random ? "random" : "sequential",
+            (unsigned long long)o->data.items, round + 1, o->runs,
+            (double)(bench_now_ns() - t) / 1e9);
+    free(r);
 }
 
-/* What making keys and values takes out of every engine's load phase. */
-static double
-generator_ms(const struct options *o, bool is_random)
-{
-    uint8_t key[DATA_MAX_KEY];
-    uint8_t value[DATA_VALUE_LEN];
-    volatile uint64_t used = 0;
-    uint64_t t = now_ns();
-
-    for (uint64_t i = 0; i < o->data.items; i++) {
-        uint64_t at = is_random ? data_shuffle(&o->data, i, SALT_LOAD) : i;
-        size_t n = data_key(&o->data, at, key);
-        data_value(&o->data, at, value);
-        used = used + key[n - 1] + value[0];
-    }
-    return (double)(now_ns() - t) / 1e6;
-}
-
-static void
+static struct report *
 run_order(const struct options *o, bool is_random)
 {
-    static const char *const kinds[] = { "decimal", "binary", "varied" };
-    struct report *r = calloc(1, sizeof(*r));
+    struct report *report = bench_alloc(1, sizeof(*report));
+    struct data_sum scan = data_expect_scan(&o->data, 0, o->data.items);
 
-    if (r == NULL)
-        bench_fail("bench", "report", "out of memory");
-    memcpy(r->engines, o->engines, sizeof(r->engines));
-    r->n_engines = o->n_engines;
-    r->n_runs = o->runs;
-    r->items = o->data.items;
-    r->bytes = data_expect_scan(&o->data).bytes;
-
-    printf("\nspec: %llu items, %s keys, values of %d bytes (%.1f MB), "
-           "batches of %llu,\n      %s order, seed %llu, median of %zu "
-           "run%s; making the data takes %.0f ms of load\n",
-           (unsigned long long)o->data.items, kinds[o->data.kind],
-           DATA_VALUE_LEN, (double)r->bytes / 1e6, (unsigned long long)o->batch,
-           is_random ? "random" : "sequential",
-           (unsigned long long)o->data.seed, o->runs, o->runs == 1 ? "" : "s",
-           generator_ms(o, is_random));
-    for (size_t run = 0; run < o->runs; run++) {
-        for (size_t i = 0; i < o->n_engines; i++) {
-            size_t e = (i + run) % o->n_engines;
-            run_engine(o, o->engines[e], is_random, &r->results[e][run]);
-        }
+    report->o = o;
+    report->items = o->data.items;
+    report->bytes = scan.bytes;
+    report->is_random = is_random;
+    for (size_t round = 0; round < o->runs; round++) {
+        for (size_t i = 0; i < o->n_engines; i++)
+            run_engine(o, (i + round) % o->n_engines, round, report, &scan);
     }
-    report_phases(r);
-    if (r->n_engines > 1)
-        report_ratios(r);
-    free(r);
+    report_table(report);
+    if (o->n_engines > 1)
+        report_summary(report);
+    return report;
 }
 
 int
 main(int argc, char **argv)
 {
+    const struct report *reports[MAX_REPORTS];
+    const struct report *one_order[MAX_COUNTS];
     struct options o;
+    size_t n = 0;
 
     options_parse(&o, argc, argv);
-    report_settings(o.engines, o.n_engines);
-    if (o.sequential)
-        run_order(&o, false);
-    if (o.random)
-        run_order(&o, true);
+    uint64_t gets = o.gets;
+    report_settings(&o);
+    for (size_t c = 0; c < o.n_counts; c++) {
+        o.data.items = o.counts[c];
+        o.gets = gets < o.data.items ? gets : o.data.items;
+        for (int is_random = 0; is_random < 2; is_random++) {
+            if (o.orders[is_random])
+                reports[n++] = run_order(&o, is_random != 0);
+        }
+    }
+    for (int is_random = 0; o.n_counts > 1 && is_random < 2; is_random++) {
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (reports[i]->is_random == (is_random != 0))
+                one_order[k++] = reports[i];
+        }
+        if (k > 0)
+            report_growth(one_order, k);
+    }
+    report_export(reports, n, o.csv, o.json);
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)reports[i]);
     return 0;
 }

@@ -15,7 +15,6 @@ struct ldb {
     leveldb_options_t *options;
     leveldb_cache_t *cache;
     leveldb_filterpolicy_t *filter;
-    leveldb_readoptions_t *read;
     leveldb_writeoptions_t *write;
     leveldb_writebatch_t *batch;
 };
@@ -38,22 +37,19 @@ ldb_version(void)
 }
 
 static void *
-ldb_open(const char *dir)
+ldb_open(const char *dir, const struct setting *s)
 {
-    struct ldb *e = calloc(1, sizeof(*e));
+    struct ldb *e = bench_alloc(1, sizeof(*e));
     char *err = NULL;
 
-    if (e == NULL)
-        bench_fail("leveldb", "open", "out of memory");
     e->options = leveldb_options_create();
-    e->cache = leveldb_cache_create_lru((size_t)256 << 20);
+    e->cache = leveldb_cache_create_lru(setting_cache(s));
     e->filter = leveldb_filterpolicy_create_bloom(10);
     leveldb_options_set_create_if_missing(e->options, 1);
     leveldb_options_set_compression(e->options, leveldb_no_compression);
     leveldb_options_set_write_buffer_size(e->options, (size_t)64 << 20);
     leveldb_options_set_cache(e->options, e->cache);
     leveldb_options_set_filter_policy(e->options, e->filter);
-    e->read = leveldb_readoptions_create();
     e->write = leveldb_writeoptions_create();
     e->batch = leveldb_writebatch_create();
     e->db = leveldb_open(e->options, dir, &err);
@@ -92,6 +88,14 @@ ldb_drain(void *engine)
 }
 
 static void
+ldb_compact(void *engine)
+{
+    struct ldb *e = engine;
+
+    leveldb_compact_range(e->db, NULL, 0, NULL, 0);
+}
+
+static void
 ldb_close(void *engine)
 {
     struct ldb *e = engine;
@@ -99,66 +103,129 @@ ldb_close(void *engine)
     leveldb_close(e->db);
     leveldb_writebatch_destroy(e->batch);
     leveldb_writeoptions_destroy(e->write);
-    leveldb_readoptions_destroy(e->read);
     leveldb_options_destroy(e->options);
     leveldb_filterpolicy_destroy(e->filter);
     leveldb_cache_destroy(e->cache);
     free(e);
 }
 
-static void
-ldb_scan(void *engine, struct data_sum *sum)
-{
-    struct ldb *e = engine;
-    leveldb_iterator_t *it = leveldb_create_iterator(e->db, e->read);
-    char *err = NULL;
+/* A snapshot, an iterator over it once there is a walk, the last value. */
+struct reader {
+    leveldb_t *db;
+    leveldb_readoptions_t *read;
+    const leveldb_snapshot_t *snap;
+    leveldb_iterator_t *it;
+    char *value;
+};
 
-    for (leveldb_iter_seek_to_first(it); leveldb_iter_valid(it);
-         leveldb_iter_next(it)) {
-        size_t kn, vn;
-        const char *k = leveldb_iter_key(it, &kn);
-        const char *v = leveldb_iter_value(it, &vn);
-        data_sum_add(sum, k, kn, v, vn);
-    }
-    leveldb_iter_get_error(it, &err);
-    check("iterate", err);
-    leveldb_iter_destroy(it);
+static void
+forget(struct reader *r)
+{
+    if (r->it != NULL)
+        leveldb_iter_destroy(r->it);
+    r->it = NULL;
+    leveldb_release_snapshot(r->db, r->snap);
+    leveldb_free(r->value);
+    r->value = NULL;
 }
 
 static void
-ldb_begin_gets(void *engine)
+take(struct reader *r)
 {
-    (void)engine;
+    r->snap = leveldb_create_snapshot(r->db);
+    leveldb_readoptions_set_snapshot(r->read, r->snap);
+}
+
+static void *
+ldb_reader(void *engine)
+{
+    struct ldb *e = engine;
+    struct reader *r = bench_alloc(1, sizeof(*r));
+
+    r->db = e->db;
+    r->read = leveldb_readoptions_create();
+    take(r);
+    return r;
 }
 
 static void
-ldb_get(void *engine, const void *key, size_t key_len, struct data_sum *sum)
+ldb_renew(void *reader)
 {
-    struct ldb *e = engine;
-    char *err = NULL;
-    size_t n = 0;
-    char *value = leveldb_get(e->db, e->read, key, key_len, &n, &err);
+    forget(reader);
+    take(reader);
+}
 
+static void
+ldb_end_reader(void *reader)
+{
+    struct reader *r = reader;
+
+    forget(r);
+    leveldb_readoptions_destroy(r->read);
+    free(r);
+}
+
+static bool
+ldb_get(void *reader, const void *key, size_t key_len, struct found *value)
+{
+    struct reader *r = reader;
+    char *err = NULL;
+
+    leveldb_free(r->value);
+    r->value = leveldb_get(r->db, r->read, key, key_len, &value->len, &err);
     check("get", err);
-    if (value == NULL)
-        bench_fail("leveldb", "get", "key not found");
-    data_sum_add(sum, key, key_len, value, n);
-    leveldb_free(value);
+    value->bytes = r->value;
+    return r->value != NULL;
+}
+
+static void
+ldb_walk(void *reader, const struct walk *w, struct data_sum *sum)
+{
+    struct reader *r = reader;
+    char *err = NULL;
+
+    if (r->it == NULL)
+        r->it = leveldb_create_iterator(r->db, r->read);
+    if (w->from != NULL)
+        leveldb_iter_seek(r->it, w->from, w->from_len);
+    else if (w->backwards)
+        leveldb_iter_seek_to_last(r->it);
+    else
+        leveldb_iter_seek_to_first(r->it);
+    for (uint64_t n = 0; leveldb_iter_valid(r->it);) {
+        size_t kn, vn;
+        const char *k = leveldb_iter_key(r->it, &kn);
+        const char *v = leveldb_iter_value(r->it, &vn);
+        walk_entry(w, sum, k, kn, v, vn);
+        n++;
+        if (n == w->limit)
+            return;
+        if (w->backwards)
+            leveldb_iter_prev(r->it);
+        else
+            leveldb_iter_next(r->it);
+    }
+    leveldb_iter_get_error(r->it, &err);
+    check("walk", err);
 }
 
 const struct engine engine_leveldb = {
     .name = "leveldb",
     .settings = "unsynced log, drain = sync of the log, write buffer 64 MiB, "
-                "block cache 256 MiB, bloom filter 10 bits, no compression",
+                "block cache for all the data (at most 6 GiB), bloom filter "
+                "10 bits, no compression",
     .version = ldb_version,
     .open = ldb_open,
     .put = ldb_put,
     .commit = ldb_commit,
     .drain = ldb_drain,
+    .compact = ldb_compact,
     .close = ldb_close,
-    .scan = ldb_scan,
-    .begin_gets = ldb_begin_gets,
+    .reader = ldb_reader,
+    .renew = ldb_renew,
+    .end_reader = ldb_end_reader,
     .get = ldb_get,
+    .walk = ldb_walk,
 };
 
 #endif

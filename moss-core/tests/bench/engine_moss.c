@@ -9,6 +9,7 @@
 #include "moss.h"
 
 struct moss {
+    const char *dir;
     struct moss_store *store;
     struct moss_collection *collection;
     struct moss_batch *batch;
@@ -27,17 +28,24 @@ moss_version(void)
     return "moss " MOSS_VERSION;
 }
 
-static void *
-moss_open(const char *dir)
+static void
+open_with(struct moss *e, const struct moss_store_options *options)
 {
-    struct moss *e = calloc(1, sizeof(*e));
     struct moss_lower *lower = NULL;
 
-    if (e == NULL)
-        bench_fail("moss", "open", "out of memory");
-    check("store open", moss_store_open(dir, NULL, &e->store, NULL));
+    check("store open", moss_store_open(e->dir, options, &e->store, NULL));
     check("store lower", moss_store_lower(e->store, &lower));
     check("open", moss_collection_open(NULL, lower, &e->collection));
+}
+
+static void *
+moss_open(const char *dir, const struct setting *s)
+{
+    struct moss *e = bench_alloc(1, sizeof(*e));
+
+    (void)s;
+    e->dir = dir;
+    open_with(e, NULL);
     check("batch", moss_batch_new(0, 0, &e->batch));
     return e;
 }
@@ -70,67 +78,151 @@ moss_drain(void *engine)
 }
 
 static void
+close_store(struct moss *e)
+{
+    check("close", moss_collection_close(e->collection, MOSS_FOREVER, NULL));
+    moss_store_close(e->store);
+}
+
+/* One change, persisted into a store that compacts with every change. */
+static void
+moss_compact(void *engine)
+{
+    static const struct moss_store_options force = { .force_compaction = true };
+    struct moss *e = engine;
+    struct moss_snapshot *snap = NULL;
+    struct moss_iterator *it = NULL;
+    struct moss_slice k, v;
+
+    close_store(e);
+    open_with(e, &force);
+    check("snapshot", moss_collection_snapshot(e->collection, &snap));
+    check("iterate", moss_snapshot_iterate(snap, NULL, NULL, &it));
+    check("first", moss_iterator_first(it));
+    moss_iterator_current(it, &k, &v);
+    check("set", moss_batch_set(e->batch, k, v));
+    moss_commit(e);
+    moss_iterator_free(it);
+    moss_snapshot_unref(snap);
+    moss_drain(e);
+}
+
+static void
 moss_close(void *engine)
 {
     struct moss *e = engine;
 
     moss_batch_free(e->batch);
-    check("close", moss_collection_close(e->collection, MOSS_FOREVER, NULL));
-    moss_store_close(e->store);
+    close_store(e);
     free(e);
 }
 
+/* A snapshot, an iterator over it once there is a walk, the last value. */
+struct reader {
+    struct moss_collection *collection;
+    struct moss_snapshot *snap;
+    struct moss_iterator *it;
+    struct moss_value value;
+};
+
 static void
-moss_scan(void *engine, struct data_sum *sum)
+forget(struct reader *r)
+{
+    moss_value_release(&r->value);
+    r->value = (struct moss_value){ .owned = NULL };
+    moss_iterator_free(r->it);
+    r->it = NULL;
+    moss_snapshot_unref(r->snap);
+    r->snap = NULL;
+}
+
+static void
+moss_renew(void *reader)
+{
+    struct reader *r = reader;
+
+    forget(r);
+    check("snapshot", moss_collection_snapshot(r->collection, &r->snap));
+}
+
+static void *
+moss_reader(void *engine)
 {
     struct moss *e = engine;
-    struct moss_snapshot *snap = NULL;
-    struct moss_iterator *it = NULL;
+    struct reader *r = bench_alloc(1, sizeof(*r));
 
-    check("snapshot", moss_collection_snapshot(e->collection, &snap));
-    check("iterate", moss_snapshot_iterate(snap, NULL, NULL, &it));
-    enum moss_status st = moss_iterator_first(it);
-    while (st == MOSS_OK) {
+    r->collection = e->collection;
+    moss_renew(r);
+    return r;
+}
+
+static void
+moss_end_reader(void *reader)
+{
+    forget(reader);
+    free(reader);
+}
+
+static bool
+moss_get(void *reader, const void *key, size_t key_len, struct found *value)
+{
+    struct reader *r = reader;
+
+    moss_value_release(&r->value);
+    enum moss_status st =
+        moss_snapshot_get(r->snap, moss_slice(key, key_len), &r->value);
+    if (st == MOSS_NOT_FOUND)
+        return false;
+    check("get", st);
+    value->bytes = r->value.bytes.bytes;
+    value->len = r->value.bytes.len;
+    return true;
+}
+
+static enum moss_status
+start(struct moss_iterator *it, const struct walk *w)
+{
+    if (w->from != NULL)
+        return moss_iterator_seek(it, moss_slice(w->from, w->from_len));
+    return w->backwards ? moss_iterator_last(it) : moss_iterator_first(it);
+}
+
+static void
+moss_walk(void *reader, const struct walk *w, struct data_sum *sum)
+{
+    struct reader *r = reader;
+
+    if (r->it == NULL)
+        check("iterate", moss_snapshot_iterate(r->snap, NULL, NULL, &r->it));
+    enum moss_status st = start(r->it, w);
+    for (uint64_t n = 0; st == MOSS_OK;) {
         struct moss_slice k, v;
-        moss_iterator_current(it, &k, &v);
-        data_sum_add(sum, k.bytes, k.len, v.bytes, v.len);
-        st = moss_iterator_next(it);
+        moss_iterator_current(r->it, &k, &v);
+        walk_entry(w, sum, k.bytes, k.len, v.bytes, v.len);
+        n++;
+        if (n == w->limit)
+            return;
+        st = w->backwards ? moss_iterator_prev(r->it)
+                          : moss_iterator_next(r->it);
     }
     if (st != MOSS_DONE)
-        check("next", st);
-    moss_iterator_free(it);
-    moss_snapshot_unref(snap);
-}
-
-static void
-moss_begin_gets(void *engine)
-{
-    (void)engine;
-}
-
-static void
-moss_get(void *engine, const void *key, size_t key_len, struct data_sum *sum)
-{
-    struct moss *e = engine;
-    struct moss_value value;
-
-    check("get",
-          moss_collection_get(e->collection, moss_slice(key, key_len), &value));
-    data_sum_add(sum, key, key_len, value.bytes.bytes, value.bytes.len);
-    moss_value_release(&value);
+        check("walk", st);
 }
 
 const struct engine engine_moss = {
     .name = "moss",
-    .settings = "collection over a store, default options, drain = flush "
-                "(syncs)",
+    .settings = "collection over a store, default options; drain = flush, "
+                "which syncs",
     .version = moss_version,
     .open = moss_open,
     .put = moss_put,
     .commit = moss_commit,
     .drain = moss_drain,
+    .compact = moss_compact,
     .close = moss_close,
-    .scan = moss_scan,
-    .begin_gets = moss_begin_gets,
+    .reader = moss_reader,
+    .renew = moss_renew,
+    .end_reader = moss_end_reader,
     .get = moss_get,
+    .walk = moss_walk,
 };

@@ -15,7 +15,6 @@ struct rdb {
     rocksdb_options_t *options;
     rocksdb_block_based_table_options_t *table;
     rocksdb_cache_t *cache;
-    rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
     rocksdb_flushoptions_t *flush;
     rocksdb_writebatch_t *batch;
@@ -36,16 +35,14 @@ rdb_version(void)
 }
 
 static void *
-rdb_open(const char *dir)
+rdb_open(const char *dir, const struct setting *s)
 {
-    struct rdb *e = calloc(1, sizeof(*e));
+    struct rdb *e = bench_alloc(1, sizeof(*e));
     char *err = NULL;
 
-    if (e == NULL)
-        bench_fail("rocksdb", "open", "out of memory");
     e->options = rocksdb_options_create();
     e->table = rocksdb_block_based_options_create();
-    e->cache = rocksdb_cache_create_lru((size_t)256 << 20);
+    e->cache = rocksdb_cache_create_lru(setting_cache(s));
     /* The table options take the filter over. */
     rocksdb_block_based_options_set_filter_policy(
         e->table, rocksdb_filterpolicy_create_bloom_full(10));
@@ -54,7 +51,6 @@ rdb_open(const char *dir)
     rocksdb_options_set_create_if_missing(e->options, 1);
     rocksdb_options_set_compression(e->options, rocksdb_no_compression);
     rocksdb_options_increase_parallelism(e->options, 2);
-    e->read = rocksdb_readoptions_create();
     e->write = rocksdb_writeoptions_create();
     rocksdb_writeoptions_disable_WAL(e->write, 1);
     e->flush = rocksdb_flushoptions_create();
@@ -96,6 +92,14 @@ rdb_drain(void *engine)
 }
 
 static void
+rdb_compact(void *engine)
+{
+    struct rdb *e = engine;
+
+    rocksdb_compact_range(e->db, NULL, 0, NULL, 0);
+}
+
+static void
 rdb_close(void *engine)
 {
     struct rdb *e = engine;
@@ -104,69 +108,131 @@ rdb_close(void *engine)
     rocksdb_writebatch_destroy(e->batch);
     rocksdb_flushoptions_destroy(e->flush);
     rocksdb_writeoptions_destroy(e->write);
-    rocksdb_readoptions_destroy(e->read);
     rocksdb_options_destroy(e->options);
     rocksdb_block_based_options_destroy(e->table);
     rocksdb_cache_destroy(e->cache);
     free(e);
 }
 
-static void
-rdb_scan(void *engine, struct data_sum *sum)
-{
-    struct rdb *e = engine;
-    rocksdb_iterator_t *it = rocksdb_create_iterator(e->db, e->read);
-    char *err = NULL;
+/* A snapshot, an iterator over it once there is a walk, the last value. */
+struct reader {
+    rocksdb_t *db;
+    rocksdb_readoptions_t *read;
+    const rocksdb_snapshot_t *snap;
+    rocksdb_iterator_t *it;
+    rocksdb_pinnableslice_t *value;
+};
 
-    for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it);
-         rocksdb_iter_next(it)) {
-        size_t kn, vn;
-        const char *k = rocksdb_iter_key(it, &kn);
-        const char *v = rocksdb_iter_value(it, &vn);
-        data_sum_add(sum, k, kn, v, vn);
-    }
-    rocksdb_iter_get_error(it, &err);
-    check("iterate", err);
-    rocksdb_iter_destroy(it);
+static void
+forget(struct reader *r)
+{
+    rocksdb_pinnableslice_destroy(r->value);
+    r->value = NULL;
+    if (r->it != NULL)
+        rocksdb_iter_destroy(r->it);
+    r->it = NULL;
+    rocksdb_release_snapshot(r->db, r->snap);
 }
 
 static void
-rdb_begin_gets(void *engine)
+take(struct reader *r)
 {
-    (void)engine;
+    r->snap = rocksdb_create_snapshot(r->db);
+    rocksdb_readoptions_set_snapshot(r->read, r->snap);
+}
+
+static void *
+rdb_reader(void *engine)
+{
+    struct rdb *e = engine;
+    struct reader *r = bench_alloc(1, sizeof(*r));
+
+    r->db = e->db;
+    r->read = rocksdb_readoptions_create();
+    take(r);
+    return r;
 }
 
 static void
-rdb_get(void *engine, const void *key, size_t key_len, struct data_sum *sum)
+rdb_renew(void *reader)
 {
-    struct rdb *e = engine;
-    char *err = NULL;
-    size_t n = 0;
-    rocksdb_pinnableslice_t *slice =
-        rocksdb_get_pinned(e->db, e->read, key, key_len, &err);
+    forget(reader);
+    take(reader);
+}
 
+static void
+rdb_end_reader(void *reader)
+{
+    struct reader *r = reader;
+
+    forget(r);
+    rocksdb_readoptions_destroy(r->read);
+    free(r);
+}
+
+static bool
+rdb_get(void *reader, const void *key, size_t key_len, struct found *value)
+{
+    struct reader *r = reader;
+    char *err = NULL;
+
+    rocksdb_pinnableslice_destroy(r->value);
+    r->value = rocksdb_get_pinned(r->db, r->read, key, key_len, &err);
     check("get", err);
-    if (slice == NULL)
-        bench_fail("rocksdb", "get", "key not found");
-    const char *value = rocksdb_pinnableslice_value(slice, &n);
-    data_sum_add(sum, key, key_len, value, n);
-    rocksdb_pinnableslice_destroy(slice);
+    if (r->value == NULL)
+        return false;
+    value->bytes = rocksdb_pinnableslice_value(r->value, &value->len);
+    return true;
+}
+
+static void
+rdb_walk(void *reader, const struct walk *w, struct data_sum *sum)
+{
+    struct reader *r = reader;
+    char *err = NULL;
+
+    if (r->it == NULL)
+        r->it = rocksdb_create_iterator(r->db, r->read);
+    if (w->from != NULL)
+        rocksdb_iter_seek(r->it, w->from, w->from_len);
+    else if (w->backwards)
+        rocksdb_iter_seek_to_last(r->it);
+    else
+        rocksdb_iter_seek_to_first(r->it);
+    for (uint64_t n = 0; rocksdb_iter_valid(r->it);) {
+        size_t kn, vn;
+        const char *k = rocksdb_iter_key(r->it, &kn);
+        const char *v = rocksdb_iter_value(r->it, &vn);
+        walk_entry(w, sum, k, kn, v, vn);
+        n++;
+        if (n == w->limit)
+            return;
+        if (w->backwards)
+            rocksdb_iter_prev(r->it);
+        else
+            rocksdb_iter_next(r->it);
+    }
+    rocksdb_iter_get_error(r->it, &err);
+    check("walk", err);
 }
 
 const struct engine engine_rocksdb = {
     .name = "rocksdb",
     .settings = "no write-ahead log, drain = flush, 2 background threads, "
-                "write buffer 64 MiB, block cache 256 MiB, bloom filter 10 "
-                "bits, no compression",
+                "write buffer 64 MiB, block cache for all the data (at most "
+                "6 GiB), bloom filter 10 bits, no compression",
     .version = rdb_version,
     .open = rdb_open,
     .put = rdb_put,
     .commit = rdb_commit,
     .drain = rdb_drain,
+    .compact = rdb_compact,
     .close = rdb_close,
-    .scan = rdb_scan,
-    .begin_gets = rdb_begin_gets,
+    .reader = rdb_reader,
+    .renew = rdb_renew,
+    .end_reader = rdb_end_reader,
     .get = rdb_get,
+    .walk = rdb_walk,
 };
 
 #endif
