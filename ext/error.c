@@ -34,6 +34,7 @@ static const struct {
     { MOSS_CANTOPEN, SQLITE_CANTOPEN, "unable to open the store" },
     { MOSS_FORKED, SQLITE_MISUSE,
       "the store was opened before a fork; open the database again" },
+    { MOSS_ABORTED, SQLITE_INTERRUPT, "interrupted" },
 };
 
 int

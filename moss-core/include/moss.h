@@ -64,7 +64,8 @@ enum moss_status {
     MOSS_NO_OPERATOR = -12,  /* a merge operand without its merge operator */
     MOSS_MERGE_FAILED = -13, /* the merge operator refused its operands */
     MOSS_CANTOPEN = -14,     /* the directory or file is missing */
-    MOSS_FORKED = -15        /* a parent's collection used after fork() */
+    MOSS_FORKED = -15,       /* a parent's collection used after fork() */
+    MOSS_ABORTED = -16       /* ended before it was done, as was asked for */
 };
 
 /* A static name such as "MOSS_CORRUPT", for messages and logs. */

@@ -25,7 +25,20 @@ struct moss_store_identity {
     char merge_name[64]; /* the merge operator's; "" if none */
 };
 
-/* Zero means the default everywhere.  Copied by moss_store_open(). */
+/* Whether updates compact. */
+enum moss_compaction {
+    MOSS_COMPACTION_ALLOW = 0, /* when the options below say that it is due */
+    MOSS_COMPACTION_DISABLE,   /* no update rewrites what is in the store */
+    MOSS_COMPACTION_FORCE      /* a full one with every update */
+};
+
+/*
+ * Zero means the default everywhere.  Copied by moss_store_open().
+ *
+ * A leveled compaction merges an update's segment with newer segments of the
+ * store and appends the result to the data file; history stays.  A full one
+ * writes all content, one segment for each collection, into a new data file.
+ */
 struct moss_store_options {
     struct moss_os *os; /* default moss_os_posix() */
     const struct moss_merge_operator *merge;
@@ -42,14 +55,52 @@ struct moss_store_options {
     /* Read with pread instead of mmap (see the README's limits). */
     bool no_mmap;
 
+    enum moss_compaction compaction;
+
     /*
-     * A full compaction is due when the data file holds more than this many
-     * bytes that no footer needs beyond the live ones.  Default: live bytes
-     * + 64 MiB, at most 768 MiB.
+     * Leveled: segments belong to one level while none is this many times as
+     * large as all newer ones of the level together (default 3; Go moss: 9),
+     * and are merged when an update would make them more than so many
+     * (default 7; Go moss: 4).  Segments whose keys lie apart from the
+     * update's do not count.  What comes to less than 8 MiB is merged right
+     * away, what comes to more than 256 MiB is left to a full compaction.
      */
+    unsigned compaction_level_multiplier;
+    unsigned compaction_level_max_segments;
+
+    /*
+     * Full: due when the bytes in the data file that the newest commit point
+     * does not need, or that newer entries hide, are more than this part of
+     * it (default 0.65, and 64 MiB more), or more than max_dead_bytes (default
+     * 768 MiB), or when a collection would have more than 32 segments.  If
+     * max_dead_bytes alone is given, it alone counts of the first two.
+     * Leveled compactions keep to the same bounds.
+     */
+    double compaction_percentage;
     uint64_t max_dead_bytes;
-    bool no_compaction;
-    bool force_compaction; /* with every change set */
+
+    /* Writes have at most so many pages of 4096 bytes; default 512. */
+    unsigned compaction_buffer_pages;
+    /*
+     * Compactions sync the file on their way, whenever so many bytes were
+     * written (default 16000000), and leveled ones sync even with no_sync.
+     * A full one is synced before it takes the old file's place in any case.
+     */
+    bool compaction_sync;
+    uint64_t compaction_sync_after_bytes;
+
+    /*
+     * Updates do not wait for the disk.  The store survives the process being
+     * killed; after a power cut what was not synced may be gone, and content
+     * may be MOSS_CORRUPT.  Full compactions and closing sync all the same.
+     */
+    bool no_sync;
+
+    /*
+     * Older data files are not removed when a compaction leaves them behind,
+     * nor at opening, and moss_store_previous() goes on into them.
+     */
+    bool keep_files;
 };
 
 /*
@@ -69,6 +120,13 @@ moss_store_open(const char *dir, const struct moss_store_options *options,
  * is released once a collection over this store is closed, too.
  */
 MOSS_API void moss_store_close(struct moss_store *store);
+
+/*
+ * The same; if abort is set, a compaction that is going on, whoever began it,
+ * stops soon, and no other begins.  An update that was being compacted is
+ * appended instead.
+ */
+MOSS_API void moss_store_close_ex(struct moss_store *store, bool abort);
 
 /* The newest commit point. */
 MOSS_API MOSS_MUST_CHECK enum moss_status
@@ -91,6 +149,40 @@ MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_revert(struct moss_store *store, struct moss_snapshot *snap,
                   struct moss_error *err);
 
+/* How to compact on demand. */
+enum moss_compact_kind { MOSS_COMPACT_FULL = 0, MOSS_COMPACT_LEVELED };
+
+struct moss_compact_options {
+    /*
+     * LEVELED leaves each collection with two segments at most, of which the
+     * older one is more than twice as large as the newer one.
+     */
+    enum moss_compact_kind kind;
+
+    /*
+     * Called now and then from the caller's thread with the bytes written and
+     * about how many there will be.  May be NULL.  false ends the compaction.
+     */
+    bool (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+};
+
+/*
+ * Compact now; nothing happens where there is nothing to merge and nothing to
+ * leave behind.  Waits for an update that is going on; updates wait for it.  A
+ * collection over the store reads what it has until its next update.
+ * MOSS_ABORTED: progress ended it, or moss_store_close_ex(); the store is as
+ * before.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_compact(struct moss_store *store,
+                   const struct moss_compact_options *options,
+                   struct moss_error *err);
+
+/* Change options.compaction, from the next update on. */
+MOSS_API void moss_store_set_compaction(struct moss_store *store,
+                                        enum moss_compaction compaction);
+
 /*
  * The lower level that persists a collection into store, for
  * moss_collection_open(), which takes it over; it begins with the newest
@@ -109,7 +201,8 @@ moss_store_set_home(struct moss_store *store, const char *path, uint64_t dev,
 struct moss_store_stats {
     uint64_t file_bytes, live_bytes; /* of the newest data file */
     uint64_t footers_written, segments_written, bytes_written, syncs;
-    uint64_t compactions;
+    uint64_t compactions;         /* full ones */
+    uint64_t partial_compactions; /* leveled ones */
     uint64_t segments;  /* of the newest commit point, children included */
     char data_file[32]; /* its name */
 };

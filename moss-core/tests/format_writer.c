@@ -160,14 +160,14 @@ write_compacted(struct target *t)
 {
     write_children(t);
     close_target(t);
-    t->options.force_compaction = true;
+    t->options.compaction = MOSS_COMPACTION_FORCE;
     open_target(t);
     set(t->batch, 1000, 0);
     commit(t);
     del(t->batch, 2);
     commit(t);
     close_target(t);
-    t->options.force_compaction = false;
+    t->options.compaction = MOSS_COMPACTION_ALLOW;
     open_target(t);
     set(t->batch, 1001, 1);
     commit(t);

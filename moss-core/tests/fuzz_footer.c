@@ -178,7 +178,9 @@ try_file(const uint8_t *bytes, size_t n)
                                         .merge = &merge_add,
                                         .readonly = way == 0,
                                         .no_mmap = way == 1,
-                                        .force_compaction = way == 2 };
+                                        .compaction =
+                                            way == 2 ? MOSS_COMPACTION_FORCE
+                                                     : MOSS_COMPACTION_ALLOW };
         struct moss_store *store = NULL;
 
         put_file(o.os, bytes, n);

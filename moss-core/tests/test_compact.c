@@ -62,7 +62,7 @@ compact_with(const char *text)
     struct moss_store_options o = d.options;
 
     driver_close(&d);
-    o.force_compaction = true;
+    o.compaction = MOSS_COMPACTION_FORCE;
     open_with(o);
     assert_ok(driver_apply(&d, text));
     ck_assert_uint_eq(driver_stats(&d).compactions, 1);
@@ -94,7 +94,8 @@ START_TEST(compaction_leaves_one_segment_a_collection)
 {
     char text[32];
 
-    open_with((struct moss_store_options){ 0 });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_DISABLE });
     for (int i = 0; i < 20; i++) {
         (void)snprintf(text, sizeof text, "a%02d=1 kid{b%02d=1}", i, i);
         assert_ok(driver_apply(&d, text));
@@ -143,7 +144,8 @@ START_TEST(readers_keep_the_old_file_until_they_are_done)
     assert_ok(driver_apply(&d, "a=2 kid{b=1}"));
     snap = moss_snapshot_ref(d.newest);
     driver_close(&d);
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     moss_snapshot_unref(snap);
     snap = moss_snapshot_ref(d.newest);
     reaper_drain();
@@ -199,7 +201,7 @@ apply_large(const char *lo, const char *hi, size_t n)
 
 START_TEST(small_updates_are_merged_at_once)
 {
-    open_with((struct moss_store_options){ .no_compaction = true });
+    open_with((struct moss_store_options){ 0 });
     for (int i = 0; i < 20; i++)
         assert_ok(driver_apply(&d, "a=1"));
     ck_assert_uint_eq(driver_stats(&d).segments, 1);
@@ -209,7 +211,7 @@ END_TEST
 /* Each entry is written again only when eight segments have come together. */
 START_TEST(large_updates_are_merged_in_runs)
 {
-    open_with((struct moss_store_options){ .no_compaction = true });
+    open_with((struct moss_store_options){ 0 });
     for (unsigned i = 1; i < 8; i++) {
         apply_large("a", "z", 3 << 20);
         ck_assert_uint_eq(driver_stats(&d).segments, i);
@@ -225,7 +227,7 @@ START_TEST(large_updates_side_by_side_are_left_alone)
 {
     char lo[8], hi[8];
 
-    open_with((struct moss_store_options){ .no_compaction = true });
+    open_with((struct moss_store_options){ 0 });
     for (unsigned i = 1; i <= 10; i++) {
         snprintf(lo, sizeof(lo), "k%02ua", i);
         snprintf(hi, sizeof(hi), "k%02uz", i);
@@ -237,8 +239,8 @@ END_TEST
 
 START_TEST(no_compaction_is_done_where_none_is_wanted)
 {
-    open_with((struct moss_store_options){ .max_dead_bytes = 1,
-                                           .no_compaction = true });
+    open_with((struct moss_store_options){
+        .max_dead_bytes = 1, .compaction = MOSS_COMPACTION_DISABLE });
     for (int i = 0; i < 20; i++)
         assert_ok(driver_apply(&d, "a=1"));
     ck_assert_uint_eq(driver_stats(&d).compactions, 0);
@@ -262,7 +264,8 @@ END_TEST
 
 START_TEST(failed_write_during_a_compaction_is_reported)
 {
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     assert_ok(driver_apply(&d, "a=1"));
     fault_os_fail_nth(fault, FAULT_WRITE, (unsigned)_i + 1, MOSS_FULL, 28);
     assert_status(driver_apply(&d, "b=2"), MOSS_FULL);
@@ -281,7 +284,8 @@ START_TEST(failure_after_the_rename_does_not_lose_what_comes_next)
     struct moss_store_identity id;
 
     /* The new file is there, but its writer was told that it is not. */
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     assert_ok(driver_apply(&d, "a=1"));
     fault_os_fail_nth(fault, FAULT_SYNC_DIR, 1, MOSS_IO, 5);
     assert_status(driver_apply(&d, "c=3"), MOSS_IO);
@@ -295,7 +299,8 @@ END_TEST
 
 START_TEST(old_file_that_cannot_be_removed_goes_at_the_next_opening)
 {
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     fault_os_fail_nth(fault, FAULT_REMOVE, 1, MOSS_IO, 5);
     assert_ok(driver_apply(&d, "a=1"));
     assert_files(
@@ -312,7 +317,8 @@ START_TEST(unfinished_files_are_cleared_away)
     assert_ok(driver_apply(&d, "a=1"));
     driver_close(&d);
     file_write_all(os, DIR "/moss-temporary-0000000000000005", "junk", 4);
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
     /* Its number is not used again. */
     assert_ok(driver_apply(&d, "b=2"));

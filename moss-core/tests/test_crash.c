@@ -51,9 +51,11 @@ static enum moss_status
 open_over_store(struct mem_os *os, bool compact, struct moss_collection **out)
 {
     struct moss_collection_options options = { .merge = &merge_append };
-    struct moss_store_options store_options = { .os = mem_os_base(os),
-                                                .merge = &merge_append,
-                                                .force_compaction = compact };
+    struct moss_store_options store_options = {
+        .os = mem_os_base(os),
+        .merge = &merge_append,
+        .compaction = compact ? MOSS_COMPACTION_FORCE : MOSS_COMPACTION_ALLOW
+    };
     struct moss_store *store;
     struct moss_lower *lower;
     enum moss_status st;

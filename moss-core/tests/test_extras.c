@@ -296,7 +296,7 @@ START_TEST(damaged_store_can_be_compacted_or_says_why_not)
     for (int round = 0; round < 300; round++) {
         struct mem_os *m = mem_os_new();
         struct moss_store_options o = { .os = mem_os_base(m),
-                                        .force_compaction = true };
+                                        .compaction = MOSS_COMPACTION_FORCE };
         size_t len = n;
         struct driver d;
 

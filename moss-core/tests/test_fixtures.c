@@ -226,7 +226,7 @@ START_TEST(fixture_reads_the_same_after_a_full_compaction)
     struct driver d;
     char *dir, *before, *after, *gone;
 
-    o.force_compaction = true;
+    o.compaction = MOSS_COMPACTION_FORCE;
     open_copy(&d, &dir, _i, &o);
     before = dump_tree(d.newest);
     assert_ok(driver_apply(&d, "zz-new=1"));

@@ -174,11 +174,12 @@ START_TEST(revert_reaches_behind_a_compaction)
     assert_ok(driver_apply(&d, "a=1 kid{x=1}"));
     reopen();
     driver_close(&d);
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     snap = moss_snapshot_ref(d.newest);
     assert_ok(driver_apply(&d, "a=2 !kid"));
     assert_ok(driver_apply(&d, "a=3"));
-    d.options.force_compaction = false;
+    d.options.compaction = MOSS_COMPACTION_ALLOW;
     assert_ok(revert_to(snap));
     reopen();
     assert_tree(d.newest, "a=1 kid{x=1}");
@@ -189,7 +190,8 @@ START_TEST(history_begins_anew_with_a_compaction)
 {
     assert_ok(driver_apply(&d, "a=1"));
     driver_close(&d);
-    open_with((struct moss_store_options){ .force_compaction = true });
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
     assert_ok(driver_apply(&d, "a=2"));
     ck_assert_ptr_null(back(1));
 }

@@ -229,7 +229,8 @@ world_reopen(struct world *w)
     struct moss_store_options store_options = {
         .os = mem_os_base(w->os),
         .merge = w->op,
-        .force_compaction = w->compact,
+        .compaction =
+            w->compact ? MOSS_COMPACTION_FORCE : MOSS_COMPACTION_ALLOW,
     };
     struct moss_store *store;
     struct moss_lower *lower;

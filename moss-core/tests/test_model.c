@@ -49,7 +49,8 @@ lower_of(struct world *w)
 {
     struct moss_store_options options = {
         .merge = &merge_append,
-        .force_compaction = w->below == OVER_COMPACTED,
+        .compaction = w->below == OVER_COMPACTED ? MOSS_COMPACTION_FORCE
+                                                 : MOSS_COMPACTION_ALLOW,
     };
     struct moss_store *store;
     struct moss_lower *lower;

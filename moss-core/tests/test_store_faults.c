@@ -45,7 +45,9 @@ options(struct moss_os *os, bool compact)
 {
     struct moss_store_options o = { .os = os,
                                     .merge = &merge_append,
-                                    .force_compaction = compact };
+                                    .compaction = compact
+                                                      ? MOSS_COMPACTION_FORCE
+                                                      : MOSS_COMPACTION_ALLOW };
 
     return o;
 }
@@ -312,7 +314,7 @@ START_TEST(failed_sync_moves_the_store_to_a_new_file)
     struct moss_store_options o = options(fault_os_base(fault), false);
     struct driver d;
 
-    o.no_compaction = true;
+    o.compaction = MOSS_COMPACTION_DISABLE;
     assert_ok(driver_open(&d, DIR, &o));
     assert_ok(driver_apply(&d, "a=1 kid{b=2}"));
     fault_os_fail_nth(fault, FAULT_SYNC, (unsigned)_i + 1, MOSS_IO, 5);

@@ -480,12 +480,19 @@ START_TEST(home_that_does_not_fit_is_invalid)
 }
 END_TEST
 
-START_TEST(options_that_contradict_are_invalid)
+START_TEST(options_beyond_their_range_are_invalid)
 {
-    struct moss_store_options o = { .no_compaction = true,
-                                    .force_compaction = true };
+    const struct moss_store_options wrong[] = {
+        { .compaction = (enum moss_compaction)3 },
+        { .compaction_percentage = 1 },
+        { .compaction_percentage = -0.5 },
+        { .compaction_level_multiplier = 1 },
+        { .compaction_buffer_pages = 300000 },
+    };
 
-    assert_status(try_open(o), MOSS_INVALID);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_status(try_open(wrong[i]), MOSS_INVALID);
+    }
     assert_status(driver_open(&d, "", NULL), MOSS_INVALID);
 }
 END_TEST
@@ -512,7 +519,7 @@ opening_tcase(void)
     tcase_add_loop_test(tc, directory_may_be_written_in_several_ways, 0, 4);
     tcase_add_test(tc, file_in_the_place_of_the_directory_is_no_store);
     tcase_add_test(tc, read_error_is_not_taken_for_damage);
-    tcase_add_test(tc, options_that_contradict_are_invalid);
+    tcase_add_test(tc, options_beyond_their_range_are_invalid);
     return tc;
 }
 

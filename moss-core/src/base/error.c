@@ -44,6 +44,8 @@ moss_status_name(enum moss_status status)
         return "MOSS_CANTOPEN";
     case MOSS_FORKED:
         return "MOSS_FORKED";
+    case MOSS_ABORTED:
+        return "MOSS_ABORTED";
     }
     return "MOSS_UNKNOWN"; /* not one of ours */
 }

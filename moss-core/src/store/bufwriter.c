@@ -22,14 +22,15 @@ bufwriter_init(struct bufwriter *w, struct file *file, uint64_t off,
                uint64_t hint, uint64_t nonce, struct buf *sums,
                struct moss_error *err)
 {
+    size_t max = file->write_max != 0 ? file->write_max : BUFWRITER_MAX;
+
     memset(w, 0, sizeof *w);
     w->file = file;
     w->off = off;
     w->nonce = nonce;
     w->sums = sums;
     w->err = err;
-    w->cap = hint >= BUFWRITER_MAX ? BUFWRITER_MAX
-                                   : (size_t)align_up(hint + 1, EXTRAS_BLOCK);
+    w->cap = hint >= max ? max : (size_t)align_up(hint + 1, EXTRAS_BLOCK);
     w->bytes = arena_alloc(w->cap);
     if (w->bytes == NULL)
         return error_set(err, MOSS_NOMEM, "write", file->path, off);

@@ -27,9 +27,7 @@ live_bytes(const struct footer *f)
 
     for (size_t i = 0; i < f->n_colls; i++) {
         for (size_t k = 0; k < f->colls[i]->n_locs; k++) {
-            const struct segment_loc *loc = &f->colls[i]->locs[k];
-
-            sum += align_up(loc_end(loc), FILE_PAGE) - loc->kvs_off;
+            sum += loc_disk(&f->colls[i]->locs[k]);
         }
     }
     return sum;

@@ -19,31 +19,99 @@
 #include "store/datafile.h"
 #include "store/store.h"
 
-/* What dead bytes beyond the live ones are allowed by default. */
-#define DEAD_SLACK ((uint64_t)64 << 20)
-/*
- * Live bytes twice, while a compaction writes them anew, what is dead by then,
- * and one more change set: that is to stay within 1 GiB of twice what lives.
- */
-#define DEAD_MAX ((uint64_t)768 << 20)
+/* ------------------------------------------------------------------ */
+/* Following what is written                                          */
+/* ------------------------------------------------------------------ */
 
-bool
-compact_is_due(struct moss_store *s, const struct commit *newest)
+static enum moss_status
+ask(struct file_watch *base, size_t n)
 {
-    uint64_t limit = s->max_dead_bytes, end;
+    struct watch *w = container_of(base, struct watch, base);
+    uint64_t sync_after = w->store->sync_after_bytes;
+    enum moss_status st = MOSS_OK;
 
-    if (s->no_compaction || s->force_compaction)
-        return s->force_compaction;
-    if (limit == 0) {
-        limit = newest->live_bytes + DEAD_SLACK;
-        if (limit > DEAD_MAX)
-            limit = DEAD_MAX;
+    if (atomic_load_explicit(&w->store->abort, memory_order_relaxed))
+        return MOSS_ABORTED;
+    w->done += n;
+    if (w->total < w->done)
+        w->total = w->done;
+    if (w->progress != NULL && !w->progress(w->ctx, w->done, w->total))
+        return MOSS_ABORTED;
+    if (sync_after != 0 && w->unsynced >= sync_after) {
+        st = store_sync(w->store, w->file, NULL);
+        w->unsynced = 0;
     }
+    w->unsynced += n;
+    return st;
+}
+
+void
+watch_init(struct watch *w, struct moss_store *s)
+{
+    memset(w, 0, sizeof *w);
+    w->base.ask = ask;
+    w->store = s;
+}
+
+void
+watch_begin(struct watch *w, struct file *file, uint64_t total)
+{
+    w->file = file;
+    w->total = total;
+    w->done = w->unsynced = 0;
+    file->watch = &w->base;
+}
+
+void
+watch_end(struct watch *w)
+{
+    if (w->file != NULL)
+        w->file->watch = NULL;
+    w->file = NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* When                                                               */
+/* ------------------------------------------------------------------ */
+
+static uint64_t
+dead_bytes(struct moss_store *s, const struct commit *c)
+{
+    uint64_t end;
+
     mutex_lock(&s->mu);
     end = s->file_end;
     mutex_unlock(&s->mu);
-    return end > newest->live_bytes && end - newest->live_bytes > limit;
+    return end > c->live_bytes ? end - c->live_bytes : 0;
 }
+
+enum moss_status
+compact_choose(struct moss_store *s, const struct commit *newest,
+               struct plan *plan, bool *in_new_file)
+{
+    uint64_t dead = dead_bytes(s, newest), live = newest->live_bytes, hidden;
+    uint64_t limit = policy_dead_limit(&s->policy, live);
+    int compaction = atomic_load_explicit(&s->compaction, memory_order_relaxed);
+    bool fits = true;
+    enum moss_status st;
+
+    *in_new_file = false;
+    if (compaction == MOSS_COMPACTION_DISABLE ||
+        atomic_load_explicit(&s->abort, memory_order_relaxed))
+        return plan_choose(plan, NULL, 0, &fits);
+    hidden = dead > limit ? 0 : garbage_hidden(newest, limit - dead);
+    *in_new_file = compaction == MOSS_COMPACTION_FORCE ||
+                   dead + hidden > policy_dead_limit(&s->policy, live - hidden);
+    if (*in_new_file)
+        return MOSS_OK;
+    st = plan_choose(plan, &s->policy, limit - dead, &fits);
+    *in_new_file = !fits;
+    return st;
+}
+
+/* ------------------------------------------------------------------ */
+/* The new file                                                       */
+/* ------------------------------------------------------------------ */
 
 /* A new file on its way. */
 struct new_file {
@@ -73,13 +141,16 @@ create(struct moss_store *s, struct new_file *n, struct moss_error *err)
     st = file_open(s->os, n->temp_path,
                    MOSS_OPEN_WRITE | MOSS_OPEN_CREATE | MOSS_OPEN_EXCL,
                    &n->file, err);
-    return st < 0 ? st : file_write(n->file, 0, page, sizeof page, err);
+    if (st < 0)
+        return st;
+    n->file->write_max = s->write_max;
+    return file_write(n->file, 0, page, sizeof page, err);
 }
 
 /* Everything up to the synced footer. */
 static enum moss_status
 fill(struct moss_store *s, struct new_file *n, struct plan *plan,
-     struct commit **out, struct moss_error *err)
+     struct watch *watch, struct commit **out, struct moss_error *err)
 {
     struct commit_place place = { n->file, n->number, &n->id.nonce };
     struct segwriter w = {
@@ -88,12 +159,18 @@ fill(struct moss_store *s, struct new_file *n, struct plan *plan,
         .merge = s->env.has_merge ? &s->env.merge : NULL,
         .pos = FILE_PAGE,
     };
-    enum moss_status st = plan_write(plan, true, &w, err);
+    enum moss_status st;
 
+    plan_choose_whole(plan);
+    if (watch != NULL)
+        watch_begin(watch, n->file, plan_bytes(plan));
+    st = plan_write(plan, &w, err);
+    if (watch != NULL)
+        watch_end(watch);
     store_count(s, &w);
     if (st == MOSS_OK)
         st = plan_commit(plan, &s->env, &place, FILE_PAGE, out, err);
-    return st < 0 ? st : store_write_footer(s, *out, w.pos, err);
+    return st < 0 ? st : store_write_footer(s, *out, w.pos, true, err);
 }
 
 /* Give it the name that openers look for. */
@@ -141,7 +218,7 @@ begin(struct moss_store *s, const struct identity *id, struct new_file *n,
 
 enum moss_status
 compact(struct moss_store *s, struct plan *plan, const struct identity *id,
-        struct moss_snapshot **out, struct moss_error *err)
+        struct watch *watch, struct moss_snapshot **out, struct moss_error *err)
 {
     struct new_file n = { 0 };
     struct commit *old = store_current(s), *next = NULL;
@@ -149,7 +226,7 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
     enum moss_status st = begin(s, id, &n, err);
 
     if (st == MOSS_OK)
-        st = fill(s, &n, plan, &next, err);
+        st = fill(s, &n, plan, watch, &next, err);
     if (st == MOSS_OK)
         st = commit_snapshot(next, &snap);
     if (st == MOSS_OK)
@@ -161,7 +238,7 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
         mutex_lock(&s->mu);
         s->stats.compactions += old != NULL;
         mutex_unlock(&s->mu);
-        if (old != NULL)
+        if (old != NULL && !s->keep_files)
             remove_old(s, old);
         if (out != NULL) {
             *out = snap;
@@ -179,5 +256,74 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
     file_unref(n.file);
     mem_free(n.temp_path);
     mem_free(n.path);
+    return st;
+}
+
+/* ------------------------------------------------------------------ */
+/* On demand                                                          */
+/* ------------------------------------------------------------------ */
+
+/* Would a full compaction of c change anything but its place? */
+static bool
+is_compact(const struct commit *c)
+{
+    for (size_t i = 0; i < c->footer->n_colls; i++) {
+        const struct footer_coll *coll = c->footer->colls[i];
+        const struct segstack *stack = c->stacks[i];
+
+        if (coll->n_locs > 1)
+            return false;
+        if (coll->n_locs == 1 &&
+            (!coll->locs[0].has_extras || stack->segs[0]->totals.n_del > 0 ||
+             (c->env.has_merge && stack->segs[0]->totals.n_merge > 0)))
+            return false;
+    }
+    return c->footer->prev == 0;
+}
+
+static enum moss_status
+compact_now(struct moss_store *s, enum moss_compact_kind kind,
+            struct watch *watch, struct moss_error *err)
+{
+    struct commit *newest = store_current(s);
+    struct plan *plan = NULL;
+    enum moss_status st = plan_copy(newest, &plan);
+
+    if (st == MOSS_OK && kind == MOSS_COMPACT_LEVELED)
+        st = plan_choose_leveled(plan);
+    if (st < 0)
+        (void)error_set(err, st, "compact", s->dir, 0);
+    else if (s->must_rewrite ||
+             (kind == MOSS_COMPACT_FULL && !is_compact(newest)))
+        st = compact(s, plan, NULL, watch, NULL, err);
+    else if (kind == MOSS_COMPACT_LEVELED && plan->rewrites)
+        st = store_append(s, plan, watch, NULL, err);
+    plan_free(plan);
+    commit_unref(newest);
+    return st;
+}
+
+enum moss_status
+moss_store_compact(struct moss_store *s,
+                   const struct moss_compact_options *options,
+                   struct moss_error *err)
+{
+    static const struct moss_compact_options defaults;
+    struct watch watch;
+    enum moss_status st;
+
+    error_clear(err);
+    if (options == NULL)
+        options = &defaults;
+    if (s->readonly)
+        return error_set(err, MOSS_READONLY, "compact", s->dir, 0);
+    if (atomic_load_explicit(&s->abort, memory_order_relaxed))
+        return error_set(err, MOSS_ABORTED, "compact", s->dir, 0);
+    watch_init(&watch, s);
+    watch.progress = options->progress;
+    watch.ctx = options->ctx;
+    store_begin_write(s);
+    st = compact_now(s, options->kind, &watch, err);
+    store_end_write(s);
     return st;
 }

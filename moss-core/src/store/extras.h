@@ -5,6 +5,7 @@
 #ifndef MOSS_STORE_EXTRAS_H
 #define MOSS_STORE_EXTRAS_H
 
+#include "base/base.h"
 #include "moss.h"
 #include "segment/segment.h"
 
@@ -33,6 +34,13 @@ uint64_t extras_blocks(uint64_t n);
 uint64_t extras_sums_off(const struct segment_loc *loc);
 /* The first byte behind the segment and, if it has them, its extras. */
 uint64_t loc_end(const struct segment_loc *loc);
+
+/* What it takes of the disk. */
+static inline uint64_t
+loc_disk(const struct segment_loc *loc)
+{
+    return align_up(loc_end(loc), 4096) - loc->kvs_off;
+}
 
 /* The header that stands directly behind the entry array. */
 void extras_encode(const struct segment_loc *loc, uint64_t nonce,

@@ -77,8 +77,12 @@ enum moss_status
 file_write(struct file *file, uint64_t off, const void *buf, size_t n,
            struct moss_error *err)
 {
-    enum moss_status st = file->f->ops->write(file->f, off, buf, n);
+    enum moss_status st = MOSS_OK;
 
+    if (file->watch != NULL)
+        st = file->watch->ask(file->watch, n);
+    if (st == MOSS_OK)
+        st = file->f->ops->write(file->f, off, buf, n);
     return st < 0 ? error_set(err, st, "write", file->path, off) : st;
 }
 

@@ -9,11 +9,18 @@
 /* The unit of the file format, whatever the machine's page. */
 #define FILE_PAGE 4096u
 
+/* Is asked before each write; anything but MOSS_OK is returned instead. */
+struct file_watch {
+    enum moss_status (*ask)(struct file_watch *watch, size_t n);
+};
+
 struct file {
     struct refs refs;
     struct moss_file *f;
     char *path;
     bool removed; /* it has no name any more: closing it may take long */
+    struct file_watch *watch; /* borrowed; NULL: none; of who writes */
+    size_t write_max;         /* how much to write at once; 0: default */
     struct reap reap;
 };
 

@@ -60,7 +60,7 @@ revert(struct moss_store *s, struct commit *target, struct moss_error *err)
     else if (target->file == newest->file)
         st = store_write(s, plan, NULL, err);
     else /* its own file was left behind by a compaction */
-        st = compact(s, plan, NULL, NULL, err);
+        st = compact(s, plan, NULL, NULL, NULL, err);
     plan_free(plan);
     commit_unref(newest);
     return st;

@@ -4,6 +4,7 @@
 
 #include "moss.h"
 #include "store/commit.h"
+#include "store/policy.h"
 #include "store/segwriter.h"
 
 /* What one collection of the plan's footer is made from. */
@@ -11,8 +12,8 @@ struct target {
     const struct segstack *older; /* borrowed; in the store; NULL: nothing */
     const struct segstack *newer; /* borrowed; to lay over it; NULL: nothing */
 
-    /* Filled in when the plan's segments are written. */
     size_t keep; /* so many of older, from the oldest, stay as they are */
+    /* Filled in when the plan's segments are written. */
     struct segment_loc *added; /* above those */
     size_t n_added;
 };
@@ -23,6 +24,10 @@ struct plan {
     size_t n_targets;
     /* False if collections and content are those of the older commit point. */
     bool is_change;
+
+    /* What was chosen. */
+    bool whole;    /* all content goes into a new file */
+    bool rewrites; /* segments that the store has are merged in its file */
 };
 
 /*
@@ -37,13 +42,33 @@ MOSS_MUST_CHECK enum moss_status
 plan_copy(const struct commit *older, struct plan **out);
 void plan_free(struct plan *p); /* NULL is fine */
 
+/* ------------------------------------------------------------------ */
+/* Segments (plan_write.c)                                            */
+/* ------------------------------------------------------------------ */
+
 /*
- * Write the segments that the plan needs.  whole: all content, as into a new
- * file; else what lies over older, and of older what is small beside it.
+ * Choose what to merge, before plan_write().  The first: what lies over older,
+ * and of older what policy says (NULL: nothing), with at most budget bytes;
+ * *fits is false if a collection would have too many segments.
  */
 MOSS_MUST_CHECK enum moss_status
-plan_write(struct plan *p, bool whole, struct segwriter *w,
-           struct moss_error *err);
+plan_choose(struct plan *p, const struct policy *policy, uint64_t budget,
+            bool *fits);
+/* Few segments for each collection; nothing may lie over older. */
+MOSS_MUST_CHECK enum moss_status plan_choose_leveled(struct plan *p);
+/* All content, as into a new file. */
+void plan_choose_whole(struct plan *p);
+
+/* About how many bytes plan_write() will write. */
+uint64_t plan_bytes(const struct plan *p);
+
+/* Write the segments that were chosen. */
+MOSS_MUST_CHECK enum moss_status
+plan_write(struct plan *p, struct segwriter *w, struct moss_error *err);
+/* After a plan_write() that failed: choose and write again. */
+void plan_forget(struct plan *p);
+
+/* ------------------------------------------------------------------ */
 
 /*
  * Make the commit point whose segments plan_write() wrote from start on; its

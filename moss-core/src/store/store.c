@@ -85,6 +85,9 @@ init_locks(struct moss_store *s)
     return st;
 }
 
+/* As in Go moss. */
+#define DEFAULT_SYNC_AFTER 16000000u
+
 enum moss_status
 store_new(const char *dir, const struct moss_store_options *o,
           struct moss_store **out)
@@ -94,6 +97,10 @@ store_new(const char *dir, const struct moss_store_options *o,
 
     if (s == NULL)
         return MOSS_NOMEM;
+    if (!policy_init(&s->policy, o)) {
+        mem_free(s);
+        return MOSS_INVALID;
+    }
     s->dir = mem_dup(dir, strlen(dir) + 1);
     if (s->dir == NULL || init_locks(s) < 0) {
         mem_free(s->dir);
@@ -112,9 +119,16 @@ store_new(const char *dir, const struct moss_store_options *o,
         s->env.merge = *o->merge;
     s->readonly = o->readonly;
     s->no_create = o->no_create;
-    s->no_compaction = o->no_compaction;
-    s->force_compaction = o->force_compaction;
-    s->max_dead_bytes = o->max_dead_bytes;
+    s->no_sync = o->no_sync;
+    s->keep_files = o->keep_files;
+    s->compaction_sync = o->compaction_sync;
+    if (o->compaction_sync)
+        s->sync_after_bytes = o->compaction_sync_after_bytes != 0
+                                  ? o->compaction_sync_after_bytes
+                                  : DEFAULT_SYNC_AFTER;
+    s->write_max = (size_t)o->compaction_buffer_pages * FILE_PAGE;
+    atomic_init(&s->compaction, (int)o->compaction);
+    atomic_init(&s->abort, false);
     if (o->identity != NULL)
         s->wanted = *o->identity;
     s->next_number = 1;
@@ -126,6 +140,21 @@ void
 moss_store_close(struct moss_store *s)
 {
     store_unref(s);
+}
+
+void
+moss_store_close_ex(struct moss_store *s, bool abort)
+{
+    if (s != NULL && abort)
+        atomic_store_explicit(&s->abort, true, memory_order_relaxed);
+    store_unref(s);
+}
+
+void
+moss_store_set_compaction(struct moss_store *s, enum moss_compaction compaction)
+{
+    atomic_store_explicit(&s->compaction, (int)compaction,
+                          memory_order_relaxed);
 }
 
 /* ------------------------------------------------------------------ */
@@ -163,7 +192,7 @@ record_home(struct moss_store *s, struct identity *id, struct moss_error *err)
     } else {
         st = plan_copy(newest, &plan);
         st = st < 0 ? error_set(err, st, "identity", s->dir, 0)
-                    : compact(s, plan, id, NULL, err);
+                    : compact(s, plan, id, NULL, NULL, err);
         plan_free(plan);
     }
     commit_unref(newest);

@@ -2,6 +2,8 @@
 #ifndef MOSS_STORE_STORE_H
 #define MOSS_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/refs.h"
 #include "base/sync.h"
 #include "moss.h"
@@ -9,18 +11,25 @@
 #include "store/identity.h"
 #include "store/lockfile.h"
 #include "store/plan.h"
+#include "store/policy.h"
 
 struct moss_store {
     /* Constant after moss_store_open(). */
     struct moss_os *os;
     char *dir;
     struct commit_env env;
-    bool readonly, no_create, no_compaction, force_compaction;
-    uint64_t max_dead_bytes;
+    bool readonly, no_create, no_sync, keep_files, compaction_sync;
+    uint64_t sync_after_bytes; /* of a compaction; 0: never */
+    size_t write_max;
+    struct policy policy;
     struct moss_store_identity wanted; /* for a file that has none */
     struct lockfile *lock;             /* NULL: readonly */
 
     struct refs refs; /* the handle, and an open lower level */
+
+    /* Relaxed: they take effect some time after they are set. */
+    atomic_int compaction; /* enum moss_compaction */
+    atomic_bool abort;     /* no compaction goes on */
 
     /*
      * Owned by who holds the writer's role.  must_rewrite: the data file is
@@ -72,18 +81,24 @@ void store_end_write(struct moss_store *s) EXCLUDES(s->mu);
 
 /*
  * Make the plan the newest commit point, durably: at the end of the data file,
- * or all of it in a new one where that is due or must be.  The plan is used
- * up.  *out, unless out is NULL, gets a snapshot of it.  On failure the store
+ * or all of it in a new one where that is due or must be.  Chooses what is
+ * merged.  The plan is used up.  *out, unless out is NULL, gets a snapshot of it.  On failure the store
  * stands as before.
  */
 MOSS_MUST_CHECK enum moss_status
 store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
             struct moss_error *err);
 
-/* Write commit's footer at pos, and sync. */
+/* The same with what was chosen, always at the end of the data file. */
+struct watch;
+MOSS_MUST_CHECK enum moss_status
+store_append(struct moss_store *s, struct plan *plan, struct watch *watch,
+             struct moss_snapshot **out, struct moss_error *err);
+
+/* Write commit's footer at pos, and sync unless it need not be. */
 MOSS_MUST_CHECK enum moss_status
 store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
-                   struct moss_error *err);
+                   bool sync, struct moss_error *err);
 
 /*
  * Tell other processes, and make commit, whose footer is on disk, the newest
@@ -116,15 +131,43 @@ store_count(struct moss_store *s, const struct segwriter *w) EXCLUDES(s->mu);
 /* Compaction (compact.c)                                             */
 /* ------------------------------------------------------------------ */
 
-/* Is it time to leave the dead bytes of newest's file behind? */
-bool compact_is_due(struct moss_store *s, const struct commit *newest);
+/* Follows what a compaction writes, and ends it.  One thread. */
+struct watch {
+    struct file_watch base;
+    struct moss_store *store; /* borrowed */
+    struct file *file;        /* borrowed */
+    uint64_t done, total;
+    uint64_t unsynced;
+    bool (*progress)(void *ctx, uint64_t done, uint64_t total); /* or NULL */
+    void *ctx;
+};
+
+void watch_init(struct watch *w, struct moss_store *s);
+/* Follow what is written to file, about total bytes. */
+void watch_begin(struct watch *w, struct file *file, uint64_t total);
+void watch_end(struct watch *w);
+
+/*
+ * Choose what plan, which lies over newest, merges; *in_new_file: it is time
+ * for a full compaction.
+ */
+MOSS_MUST_CHECK enum moss_status
+compact_choose(struct moss_store *s, const struct commit *newest,
+               struct plan *plan, bool *in_new_file);
 
 /*
  * Like store_write(), but always all of it in a new file, which gets id (NULL:
- * as it is).  History begins anew.
+ * as it is).  watch may be NULL.
  */
 MOSS_MUST_CHECK enum moss_status
 compact(struct moss_store *s, struct plan *plan, const struct identity *id,
-        struct moss_snapshot **out, struct moss_error *err);
+        struct watch *watch, struct moss_snapshot **out,
+        struct moss_error *err);
+
+/*
+ * About how many bytes of c newer segments hide in older ones; 0 if there can
+ * be no more than enough (garbage.c).
+ */
+uint64_t garbage_hidden(const struct commit *c, uint64_t enough);
 
 #endif

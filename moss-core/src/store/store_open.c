@@ -49,6 +49,7 @@ load_file(struct moss_store *s, uint64_t number, struct moss_error *err)
     mem_free(path);
     if (st < 0)
         return st;
+    place.file->write_max = s->write_max;
     st = file_size(place.file, &size, err);
     if (st == MOSS_OK && size < FILE_PAGE)
         st = error_set(err, MOSS_CORRUPT, "header", place.file->path, 0);
@@ -167,9 +168,10 @@ clear_leftovers(struct moss_store *s, const struct datafile_list *list,
     for (size_t i = 0; i < list->n_data && st == MOSS_OK; i++) {
         if (list->data[i] == s->current->number)
             continue;
-        st = list->data[i] > s->current->number
-                 ? set_aside(s, list->data[i], err)
-                 : remove_file(s, datafile_name, list->data[i], err);
+        if (list->data[i] > s->current->number)
+            st = set_aside(s, list->data[i], err);
+        else if (!s->keep_files)
+            st = remove_file(s, datafile_name, list->data[i], err);
     }
     return st;
 }
@@ -217,7 +219,7 @@ create(struct moss_store *s, struct moss_error *err)
     if (st < 0)
         return error_set(err, st, "create", s->dir, 0);
     store_begin_write(s);
-    st = compact(s, plan, NULL, NULL, err);
+    st = compact(s, plan, NULL, NULL, NULL, err);
     store_end_write(s);
     plan_free(plan);
     return st;
@@ -316,13 +318,18 @@ open_store(struct moss_store *s, struct moss_error *err)
     return st;
 }
 
+/* 1 GiB. */
+#define BUFFER_PAGES_MAX 262144u
+
 static bool
 options_are_valid(const struct moss_store_options *o)
 {
     const char *name = o->merge == NULL ? NULL : o->merge->name;
     const struct moss_store_identity *id = o->identity;
 
-    if (o->no_compaction && o->force_compaction)
+    if (o->compaction < MOSS_COMPACTION_ALLOW ||
+        o->compaction > MOSS_COMPACTION_FORCE ||
+        o->compaction_buffer_pages > BUFFER_PAGES_MAX)
         return false;
     if (name != NULL && strlen(name) >= sizeof id->merge_name)
         return false;

@@ -132,7 +132,7 @@ store_record_identity(struct moss_store *s, struct file *file,
 
 enum moss_status
 store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
-                   struct moss_error *err)
+                   bool sync, struct moss_error *err)
 {
     struct footer *f = commit->footer;
     struct buf bytes;
@@ -148,7 +148,7 @@ store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
     else
         st = file_write(commit->file, pos, bytes.bytes, bytes.len, err);
     buf_release(&bytes);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK && sync)
         st = store_sync(s, commit->file, err);
     if (st < 0)
         return st;
@@ -192,12 +192,13 @@ struct attempt {
     struct segwriter w;
     struct commit *next; /* one reference */
     bool has_footer;     /* it is in the file */
+    bool sync;
 };
 
 /* Everything but the footer. */
 static enum moss_status
-append_segments(struct moss_store *s, struct plan *plan, struct attempt *a,
-                struct moss_error *err)
+append_segments(struct moss_store *s, struct plan *plan, struct watch *watch,
+                struct attempt *a, struct moss_error *err)
 {
     struct commit_place place = { a->prev->file, a->prev->number,
                                   &a->id.nonce };
@@ -219,8 +220,11 @@ append_segments(struct moss_store *s, struct plan *plan, struct attempt *a,
     a->w.nonce = a->id.nonce;
     a->w.merge = s->env.has_merge ? &s->env.merge : NULL;
     a->w.pos = start;
-    st = plan_write(plan, false, &a->w, err);
-    if (st == MOSS_OK && a->w.pos > start)
+    if (plan->rewrites)
+        watch_begin(watch, a->prev->file, plan_bytes(plan));
+    st = plan_write(plan, &a->w, err);
+    watch_end(watch);
+    if (st == MOSS_OK && a->w.pos > start && a->sync)
         st = store_sync(s, a->prev->file, err);
     if (st < 0)
         return st;
@@ -241,20 +245,22 @@ take_back(struct moss_store *s, struct attempt *a)
     (void)f->ops->truncate(f, a->size);
 }
 
-static enum moss_status
-append(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
-       struct moss_error *err)
+enum moss_status
+store_append(struct moss_store *s, struct plan *plan, struct watch *watch,
+             struct moss_snapshot **out, struct moss_error *err)
 {
     struct attempt a = { .prev = store_current(s), .id = store_identity(s) };
     struct moss_snapshot *snap = NULL;
-    enum moss_status st = append_segments(s, plan, &a, err);
+    enum moss_status st;
 
+    a.sync = !s->no_sync || (plan->rewrites && s->compaction_sync);
+    st = append_segments(s, plan, watch, &a, err);
     /* Now, as it cannot be allowed to fail when the footer is written. */
     if (st == MOSS_OK && out != NULL)
         st = commit_snapshot(a.next, &snap);
     if (st == MOSS_OK) {
         a.next->footer->prev = a.prev->footer->off;
-        st = store_write_footer(s, a.next, a.w.pos, err);
+        st = store_write_footer(s, a.next, a.w.pos, a.sync, err);
         a.has_footer = st == MOSS_OK;
     }
     if (st == MOSS_OK)
@@ -264,8 +270,13 @@ append(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
         snap = NULL;
     }
     moss_snapshot_unref(snap);
-    if (st < 0)
+    if (st < 0) {
         take_back(s, &a);
+    } else {
+        mutex_lock(&s->mu);
+        s->stats.partial_compactions += plan->rewrites;
+        mutex_unlock(&s->mu);
+    }
     store_count(s, &a.w);
     commit_unref(a.prev);
     return st;
@@ -276,9 +287,24 @@ store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
             struct moss_error *err)
 {
     struct commit *newest = store_current(s);
-    bool in_new_file = s->must_rewrite || compact_is_due(s, newest);
+    struct watch watch;
+    bool in_new_file = true, fits;
+    enum moss_status st = MOSS_OK;
 
+    if (!s->must_rewrite)
+        st = compact_choose(s, newest, plan, &in_new_file);
     commit_unref(newest);
-    return in_new_file ? compact(s, plan, NULL, out, err)
-                       : append(s, plan, out, err);
+    if (st < 0)
+        return error_set(err, st, "update", s->dir, 0);
+    watch_init(&watch, s);
+    /* Where the file must be left there is no other way to go on. */
+    st = in_new_file
+             ? compact(s, plan, NULL, s->must_rewrite ? NULL : &watch, out, err)
+             : store_append(s, plan, &watch, out, err);
+    if (st != MOSS_ABORTED || s->must_rewrite)
+        return st;
+    plan_forget(plan);
+    st = plan_choose(plan, NULL, 0, &fits);
+    return st < 0 ? error_set(err, st, "update", s->dir, 0)
+                  : store_append(s, plan, &watch, out, err);
 }

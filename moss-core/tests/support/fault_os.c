@@ -29,6 +29,7 @@ struct fault_os {
     int sys_errno;
     bool tear;
     void (*drop)(struct moss_file *under);
+    void (*before_write)(void);
 };
 
 struct fault_file {
@@ -95,9 +96,15 @@ static enum moss_status
 fault_write(struct moss_file *file, uint64_t off, const void *buf, size_t n)
 {
     struct fault_file *f = fault_file_of(file);
+    void (*before)(void);
     enum moss_status st;
     bool tear;
 
+    mutex_lock(&f->os->mu);
+    before = f->os->before_write;
+    mutex_unlock(&f->os->mu);
+    if (before != NULL)
+        before();
     if (!fault_hits(f->os, FAULT_WRITE, &st))
         return f->under->ops->write(f->under, off, buf, n);
     mutex_lock(&f->os->mu);
@@ -477,6 +484,14 @@ fault_os_tear_writes(struct fault_os *f, bool tear)
 {
     mutex_lock(&f->mu);
     f->tear = tear;
+    mutex_unlock(&f->mu);
+}
+
+void
+fault_os_before_write(struct fault_os *f, void (*before)(void))
+{
+    mutex_lock(&f->mu);
+    f->before_write = before;
     mutex_unlock(&f->mu);
 }
 

@@ -66,6 +66,9 @@ void fault_os_tear_writes(struct fault_os *f, bool tear);
 void fault_os_drop_on_sync(struct fault_os *f,
                            void (*drop)(struct moss_file *under));
 
+/* Call this before each write; NULL: nothing. */
+void fault_os_before_write(struct fault_os *f, void (*before)(void));
+
 /* Calls since fault_os_new() or the last fault_os_reset_counts(). */
 unsigned fault_os_count(struct fault_os *f, enum fault_call call);
 void fault_os_reset_counts(struct fault_os *f);
