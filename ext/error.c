@@ -35,6 +35,7 @@ static const struct {
     { MOSS_FORKED, SQLITE_MISUSE,
       "the store was opened before a fork; open the database again" },
     { MOSS_ABORTED, SQLITE_INTERRUPT, "interrupted" },
+    { MOSS_EXISTS, SQLITE_ERROR, "a collection of that name exists" },
 };
 
 int

@@ -65,7 +65,8 @@ enum moss_status {
     MOSS_MERGE_FAILED = -13, /* the merge operator refused its operands */
     MOSS_CANTOPEN = -14,     /* the directory or file is missing */
     MOSS_FORKED = -15,       /* a parent's collection used after fork() */
-    MOSS_ABORTED = -16       /* ended before it was done, as was asked for */
+    MOSS_ABORTED = -16,      /* ended before it was done, as was asked for */
+    MOSS_EXISTS = -17        /* a child collection of that name is there */
 };
 
 /* A static name such as "MOSS_CORRUPT", for messages and logs. */
@@ -193,6 +194,28 @@ moss_batch_child(struct moss_batch *batch, struct moss_slice name,
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_batch_del_child(struct moss_batch *batch, struct moss_slice name);
 
+/*
+ * Give a child collection another name.  All that is in it goes along, its
+ * children and what this batch has changed in it before, too; it takes no
+ * longer for large ones.  There has to be one of the name from and none of
+ * the name to: MOSS_NOT_FOUND and MOSS_EXISTS, by this call if the batch says
+ * so, else when the batch is prepared, by the newest published state, unless
+ * the batch deletes the collection that this one is for later.  (If
+ * another batch changes that before this one is published: a rename whose
+ * collection is gone does nothing, and one whose new name is taken by then
+ * replaces that collection, as a later publish wins.)
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_rename_child(struct moss_batch *batch, struct moss_slice from,
+                        struct moss_slice to);
+
+/*
+ * Empty the collection that batch is for: all entries that were in it before
+ * this call are gone, those of this batch included; later changes stay.  It
+ * takes no longer for large ones.  Child collections stay as they are.
+ */
+MOSS_API void moss_batch_clear(struct moss_batch *batch);
+
 MOSS_API void moss_batch_set_tag(struct moss_batch *batch, struct moss_tag tag);
 MOSS_API struct moss_tag moss_batch_tag(const struct moss_batch *batch);
 
@@ -209,7 +232,10 @@ MOSS_API enum moss_op
 moss_batch_op(const struct moss_batch *batch, size_t i, struct moss_slice *key,
               struct moss_slice *value);
 
-/* Forget the changes after the first count.  Children are left alone. */
+/*
+ * Forget the changes after the first count.  Children are left alone; so is
+ * moss_batch_clear(), before whose call there are no changes to go back to.
+ */
 MOSS_API void moss_batch_truncate(struct moss_batch *batch, size_t count);
 
 /* ------------------------------------------------------------------ */
@@ -318,7 +344,7 @@ moss_snapshot_estimate(struct moss_snapshot *snap, const struct moss_slice *lo,
 
 /*
  * A snapshot that reads as the changes [from, to) of batch laid over snap;
- * the batch's children are not looked at.  The changes are copied.  Laying
+ * the batch's children and moss_batch_clear() are not looked at.  The changes are copied.  Laying
  * overlay on overlay keeps the number of segments logarithmic.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
@@ -501,7 +527,8 @@ struct moss_prepared;
  * Do all of a batch's execution that can fail or wait.  Copies the changes:
  * batch may be changed, prepared again or freed afterwards.  Waits while a
  * bound of the collection is exceeded, at most timeout_ms: then MOSS_TIMEOUT,
- * or the background failure that keeps the bound exceeded.
+ * or the background failure that keeps the bound exceeded.  MOSS_NOT_FOUND
+ * and MOSS_EXISTS: a child cannot be renamed, see moss_batch_rename_child().
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_collection_prepare(struct moss_collection *c,

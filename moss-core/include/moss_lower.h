@@ -73,8 +73,10 @@ struct moss_change {
     /*
      * The same collection in the snapshot that the last update() gave back
      * (or the initial one), named there by its path from the top, n_from
-     * names long; n_from 0 is the top level.  has_from is false for a
-     * collection that begins empty, also if an older one had its name.
+     * names long; n_from 0 is the top level.  The path is another one than
+     * the collection's own after a rename.  has_from is false for a
+     * collection that begins empty, also if an older one had its name, and
+     * for one that was cleared, whose children may well come from somewhere.
      */
     bool has_from;
     const struct moss_slice *from;

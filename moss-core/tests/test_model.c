@@ -104,6 +104,28 @@ remember_tag(struct world *w)
     w->tag_texts[i] = model_tree_dump(w->model);
 }
 
+/* Words that rename children, which may not be possible. */
+static void
+edit_tree(struct world *w)
+{
+    char *words = random_tree_words(&w->rng);
+    enum moss_status want = model_tree_try(w->model, words), st;
+    struct moss_batch *batch;
+
+    assert_ok(moss_batch_new(0, 0, &batch));
+    st = batch_try(batch, words);
+    if (st == MOSS_OK)
+        st = moss_collection_execute(w->c, batch);
+    /* If there are two reasons, the batch may find the second one first. */
+    ck_assert_msg(
+        (st == MOSS_OK) == (want == MOSS_OK) &&
+            (st == MOSS_OK || st == MOSS_NOT_FOUND || st == MOSS_EXISTS),
+        "%s is %s, not %s", words, moss_status_name(st),
+        moss_status_name(want));
+    moss_batch_free(batch);
+    free(words);
+}
+
 static void
 execute(struct world *w)
 {
@@ -209,8 +231,10 @@ step(struct world *w)
 {
     uint64_t what = rng_below(&w->rng, 100);
 
-    if (what < 50)
+    if (what < 25)
         execute(w);
+    else if (what < 50)
+        edit_tree(w);
     else if (what < 65)
         prepare_or_publish(w);
     else if (what < 80)

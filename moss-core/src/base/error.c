@@ -46,6 +46,8 @@ moss_status_name(enum moss_status status)
         return "MOSS_FORKED";
     case MOSS_ABORTED:
         return "MOSS_ABORTED";
+    case MOSS_EXISTS:
+        return "MOSS_EXISTS";
     }
     return "MOSS_UNKNOWN"; /* not one of ours */
 }

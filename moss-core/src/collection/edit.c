@@ -2,9 +2,10 @@
  * From a batch to an edit, and from an edit and a tree to a section.
  *
  * Applying walks the edit's children and the tree's children side by side,
- * both sorted by name.  A subtree that the edit does not change is shared,
- * and a tree that does not change at all is given back as it is: whoever
- * holds the same tree pointer knows that an edit comes out the same.
+ * both sorted by name.  A renamed collection keeps its id, a cleared one gets
+ * another.  A subtree that the edit does not change is shared, and a tree that
+ * does not change at all is given back as it is: whoever holds the same tree
+ * pointer knows that an edit comes out the same.
  */
 #include "collection/edit.h"
 
@@ -12,7 +13,6 @@
 
 #include "base/base.h"
 #include "base/mem.h"
-#include "segment/batch.h"
 
 static void
 edit_release(struct edit *edit)
@@ -22,6 +22,7 @@ edit_release(struct edit *edit)
     mem_free(edit->children);
     segstack_unref(edit->stack);
     mem_free((void *)(uintptr_t)edit->name.bytes);
+    mem_free((void *)(uintptr_t)edit->from.bytes);
 }
 
 static int
@@ -51,7 +52,34 @@ init_stack(struct edit *edit, const struct moss_batch *batch,
     return st;
 }
 
-/* edit is zeroed but for name, which it owns whatever happens. */
+static enum moss_status
+copy_name(struct moss_slice name, struct moss_slice *out)
+{
+    void *copy;
+
+    if (name.len == 0)
+        return MOSS_OK;
+    copy = mem_dup(name.bytes, name.len);
+    if (copy == NULL)
+        return MOSS_NOMEM;
+    *out = moss_slice(copy, name.len);
+    return MOSS_OK;
+}
+
+/* All but the batch; on failure edit_release() frees what there is. */
+static enum moss_status
+init_mention(struct edit *edit, const struct batch_child *child)
+{
+    enum moss_status st = copy_name(child->name, &edit->name);
+
+    if (st == MOSS_OK)
+        st = copy_name(child->from, &edit->from);
+    edit->replaces = child->deleted;
+    edit->before = child->before;
+    return st;
+}
+
+/* edit is zeroed but for what init_mention() set. */
 static enum moss_status
 edit_init(struct edit *edit, const struct moss_batch *batch,
           const struct moss_merge_operator *merge, size_t depth,
@@ -63,26 +91,21 @@ edit_init(struct edit *edit, const struct moss_batch *batch,
 
     if (depth > TREE_MAX_DEPTH)
         return MOSS_INVALID;
-    edit->lives = true;
+    edit->made = true;
+    edit->clears = batch_is_cleared(batch);
+    edit->new_id = atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
     st = init_stack(edit, batch, merge);
     if (st != MOSS_OK || n == 0)
         return st;
     edit->children = mem_zalloc(n, sizeof(edit->children[0]));
     if (edit->children == NULL)
         return MOSS_NOMEM;
+    edit->n = n;
     for (size_t i = 0; st == MOSS_OK && i < n; i++) {
-        struct edit *child = &edit->children[i];
-        void *name = mem_dup(children[i].name.bytes, children[i].name.len);
-
-        if (name == NULL)
-            return MOSS_NOMEM;
-        child->name = moss_slice(name, children[i].name.len);
-        edit->n = i + 1;
-        child->replaces = children[i].deleted;
-        child->new_id =
-            atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
-        if (children[i].batch != NULL)
-            st = edit_init(child, children[i].batch, merge, depth + 1, next_id);
+        st = init_mention(&edit->children[i], &children[i]);
+        if (st == MOSS_OK && children[i].batch != NULL)
+            st = edit_init(&edit->children[i], children[i].batch, merge,
+                           depth + 1, next_id);
     }
     if (st == MOSS_OK && n > 1)
         qsort(edit->children, n, sizeof(edit->children[0]), compare_edits);
@@ -121,7 +144,7 @@ edit_free(struct edit *edit)
 bool
 edit_is_empty(const struct edit *edit)
 {
-    return edit->stack == NULL && edit->n == 0;
+    return edit->stack == NULL && edit->n == 0 && !edit->clears;
 }
 
 struct size
@@ -146,47 +169,85 @@ count_stacks(const struct edit *edit)
     return count;
 }
 
+/* Applying an edit to a tree. */
+struct application {
+    struct section *section; /* gets the segments */
+    bool strict;
+};
+
 static enum moss_status apply(const struct edit *edit, struct tree *old,
-                              struct section *section, struct tree **out);
+                              struct application *a, struct tree **out);
+
+/* Is what the batch takes for granted so? */
+static enum moss_status
+check_before(const struct edit *edit, const struct tree *was)
+{
+    if (edit->before == BEFORE_PRESENT && was == NULL)
+        return MOSS_NOT_FOUND;
+    if (edit->before == BEFORE_ABSENT && was != NULL)
+        return MOSS_EXISTS;
+    return MOSS_OK;
+}
+
+/* What the child is laid over; NULL: nothing.  was has its name. */
+static struct tree *
+find_base(const struct edit *child, const struct tree *parent, struct tree *was)
+{
+    struct tree *source = NULL;
+
+    if (child->from.len > 0 && parent != NULL)
+        source = tree_find(parent, child->from);
+    if (source != NULL)
+        return source;
+    /* A rename whose collection is gone does nothing. */
+    if (child->from.len > 0 && child->before == BEFORE_ABSENT)
+        return was;
+    return child->replaces ? NULL : was;
+}
 
 /*
- * The next child of a collection after the edit: old or child may be NULL,
- * not both.  *out is NULL if there is none of that name any more.
+ * The next child of the collection that was parent before: was or child may
+ * be NULL, not both.  *out is NULL if there is none of that name any more.
  */
 static enum moss_status
-apply_child(const struct edit *child, struct tree *old, struct section *section,
-            struct tree **out)
+apply_child(const struct edit *child, const struct tree *parent,
+            struct tree *was, struct application *a, struct tree **out)
 {
+    struct tree *base;
+    enum moss_status st;
+
     *out = NULL;
     if (child == NULL) {
-        *out = tree_ref(old);
+        *out = tree_ref(was);
         return MOSS_OK;
     }
-    if (!child->lives)
-        return MOSS_OK;
-    return apply(child, child->replaces ? NULL : old, section, out);
+    st = a->strict ? check_before(child, was) : MOSS_OK;
+    if (st != MOSS_OK || (!child->made && child->from.len == 0))
+        return st;
+    base = find_base(child, parent, was);
+    return base == NULL && !child->made ? MOSS_OK : apply(child, base, a, out);
 }
 
 /* old is the collection as it was, NULL if it begins here. */
 static enum moss_status
-apply(const struct edit *edit, struct tree *old, struct section *section,
+apply(const struct edit *edit, struct tree *old, struct application *a,
       struct tree **out)
 {
-    uint64_t id = old == NULL ? edit->new_id : old->id;
+    bool is_new = old == NULL || edit->clears;
+    uint64_t id = is_new ? edit->new_id : old->id;
     size_t n_old = old == NULL ? 0 : old->n, i = 0, k = 0;
+    bool changed = is_new || !slice_equal(edit->name, old->name);
     struct tree *tree = NULL;
-    bool changed = old == NULL;
     enum moss_status st;
 
     *out = NULL;
     if (edit->stack != NULL)
-        section_add(section, id, edit->stack);
-    if (old != NULL && edit->n == 0) {
+        section_add(a->section, id, edit->stack);
+    if (!changed && edit->n == 0) {
         *out = tree_ref(old);
         return MOSS_OK;
     }
-    st = tree_new(old == NULL ? edit->name : old->name, id, n_old + edit->n,
-                  &tree);
+    st = tree_new(edit->name, id, n_old + edit->n, &tree);
     while (st == MOSS_OK && (i < n_old || k < edit->n)) {
         int c = i == n_old     ? 1
                 : k == edit->n ? -1
@@ -196,7 +257,7 @@ apply(const struct edit *edit, struct tree *old, struct section *section,
         const struct edit *child = c >= 0 ? &edit->children[k++] : NULL;
         struct tree *is;
 
-        st = apply_child(child, was, section, &is);
+        st = apply_child(child, old, was, a, &is);
         changed = changed || is != was;
         if (is != NULL)
             tree_add(tree, is);
@@ -208,23 +269,24 @@ apply(const struct edit *edit, struct tree *old, struct section *section,
 }
 
 enum moss_status
-edit_apply(const struct edit *edit, struct tree *tree, struct section **out)
+edit_apply(const struct edit *edit, struct tree *tree, bool strict,
+           struct section **out)
 {
-    struct section *section = NULL;
+    struct application a = { NULL, strict };
     struct tree *after = NULL;
     enum moss_status st;
 
     *out = NULL;
-    st = section_new(count_stacks(edit), &section);
+    st = section_new(count_stacks(edit), &a.section);
     if (st != MOSS_OK)
         return st;
-    st = apply(edit, tree, section, &after);
+    st = apply(edit, tree, &a, &after);
     if (st == MOSS_OK) {
-        section_seal(section, after);
-        *out = section;
-        section = NULL;
+        section_seal(a.section, after);
+        *out = a.section;
+        a.section = NULL;
     }
     tree_unref(after);
-    section_unref(section);
+    section_unref(a.section);
     return st;
 }

@@ -13,12 +13,17 @@
 #include "collection/section.h"
 #include "collection/tree.h"
 #include "moss.h"
+#include "segment/batch.h"
 
 struct edit {
     struct moss_slice name; /* owned; empty for the top level */
-    bool replaces;          /* drops the collection that had the name */
-    bool lives;             /* false: only drops it */
-    uint64_t new_id;        /* for the collection if it is to be made */
+    /* As in struct batch_child: what it is laid over. */
+    struct moss_slice from; /* owned */
+    bool replaces;
+    enum batch_before before;
+    bool made;       /* if it is laid over nothing, it begins here */
+    bool clears;     /* the older entries are dropped, the children stay */
+    uint64_t new_id; /* for the collection if it is to be made or cleared */
     struct segstack *stack; /* one reference; NULL: no changes */
     size_t n;
     struct edit *children; /* sorted by name */
@@ -42,8 +47,11 @@ struct size edit_size(const struct edit *edit);
 /*
  * The section that the edit becomes on top of tree: its segments by id, and
  * the tree after it, which is tree itself if no collection came or went.
+ * strict: MOSS_NOT_FOUND or MOSS_EXISTS if a child cannot be renamed; else
+ * such a rename does nothing, or replaces what has the name.
  */
 MOSS_MUST_CHECK enum moss_status
-edit_apply(const struct edit *edit, struct tree *tree, struct section **out);
+edit_apply(const struct edit *edit, struct tree *tree, bool strict,
+           struct section **out);
 
 #endif

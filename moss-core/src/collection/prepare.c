@@ -136,7 +136,7 @@ resolve_now(struct moss_prepared *p)
 
     st = state_resolve(s);
     if (st == MOSS_OK)
-        st = edit_apply(p->node->edit, state_tree(s), &section);
+        st = edit_apply(p->node->edit, state_tree(s), true, &section);
     if (st == MOSS_OK) {
         p->tree = tree_ref(state_tree(s));
         atomic_store_explicit(&p->node->section, section, memory_order_relaxed);

@@ -308,7 +308,7 @@ resolve_list(struct top_node *head, struct tree *below)
     node = oldest_unresolved(head, below, &tree);
     while (node != NULL) {
         struct section *section, *none = NULL;
-        enum moss_status st = edit_apply(node->edit, tree, &section);
+        enum moss_status st = edit_apply(node->edit, tree, false, &section);
 
         if (st != MOSS_OK)
             return st;

@@ -80,6 +80,16 @@ tree_find(const struct tree *tree, struct moss_slice name)
     return NULL;
 }
 
+struct tree *
+tree_find_id(struct tree *top, uint64_t id)
+{
+    struct tree *found = top->id == id ? top : NULL;
+
+    for (size_t i = 0; i < top->n && found == NULL; i++)
+        found = tree_find_id(top->children[i], id);
+    return found;
+}
+
 enum moss_status
 tree_path(const struct tree *top, uint64_t id, struct moss_slice *path,
           size_t *n)

@@ -3,7 +3,7 @@
  * id is given once, to one incarnation of a collection, and never again in
  * the life of a moss_collection; so a collection that was dropped and made
  * anew is another one, and what was kept under the old id is simply not
- * found any more.  A collection keeps its place in the tree for life.
+ * found any more.  A collection keeps its parent for life, not its name.
  */
 #ifndef MOSS_COLLECTION_TREE_H
 #define MOSS_COLLECTION_TREE_H
@@ -37,6 +37,9 @@ void tree_unref(struct tree *tree); /* NULL is fine */
 
 /* The child of that name, borrowed, or NULL. */
 struct tree *tree_find(const struct tree *tree, struct moss_slice name);
+
+/* The collection id in top or below it, borrowed, or NULL. */
+struct tree *tree_find_id(struct tree *top, uint64_t id);
 
 /*
  * The names that lead from top to the collection id, at most TREE_MAX_DEPTH,

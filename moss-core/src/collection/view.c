@@ -2,8 +2,9 @@
  * A view is what a snapshot of a collection holds on to: the state and the
  * collection's place in it.  A child is found by name in the view's node of
  * the state's tree; its content is the segments under its id, and the lower
- * level's child of the same name if that has the same id, that is, if it is
- * the same incarnation.
+ * level's collection of that id, that is, of the same incarnation.  It is most
+ * often that of the same name; it is not if it was renamed since, or if its
+ * parent was cleared.
  *
  * A view knows nothing of the moss_collection it came from, and so outlives
  * it.
@@ -65,27 +66,43 @@ view_new(struct state *s, struct tree *tree, struct tree *lower_tree,
     return st;
 }
 
+/* The collection id in the lower level; *out is NULL if it is not there. */
+static enum moss_status
+find_lower(const struct view *view, struct moss_slice name, uint64_t id,
+           struct tree **tree, struct moss_snapshot **out)
+{
+    const struct state *s = view->state;
+    enum moss_status st;
+
+    *tree = NULL;
+    *out = NULL;
+    if (!state_lower_has(s, id))
+        return MOSS_OK;
+    if (view->lower != NULL)
+        *tree = tree_find(view->lower_tree, name);
+    if (*tree == NULL || (*tree)->id != id) {
+        *tree = tree_find_id(s->lower->tree, id);
+        return state_find_lower(s, id, out);
+    }
+    st = moss_snapshot_child(view->lower, name, out);
+    return st == MOSS_NOT_FOUND ? MOSS_CORRUPT : st;
+}
+
 static enum moss_status
 view_child(void *owner, struct moss_slice name, struct moss_snapshot **out)
 {
     struct view *view = owner;
     struct tree *tree = tree_find(view->tree, name);
-    struct tree *lower_tree = NULL;
-    struct moss_snapshot *lower = NULL;
+    struct tree *lower_tree;
+    struct moss_snapshot *lower;
     enum moss_status st;
 
     *out = NULL;
     if (tree == NULL)
         return MOSS_NOT_FOUND;
-    if (view->lower != NULL)
-        lower_tree = tree_find(view->lower_tree, name);
-    if (lower_tree != NULL && lower_tree->id != tree->id)
-        lower_tree = NULL;
-    if (lower_tree != NULL) {
-        st = moss_snapshot_child(view->lower, name, &lower);
-        if (st != MOSS_OK)
-            return st == MOSS_NOT_FOUND ? MOSS_CORRUPT : st;
-    }
+    st = find_lower(view, name, tree->id, &lower_tree, &lower);
+    if (st != MOSS_OK)
+        return st;
     st = view_new(view->state, tree, lower_tree, lower, view->merge, out);
     if (lower != NULL)
         moss_snapshot_unref(lower);
@@ -114,13 +131,16 @@ enum moss_status
 view_snapshot(struct state *s, const struct moss_merge_operator *merge,
               struct moss_snapshot **out)
 {
-    struct moss_snapshot *lower = s->lower->snapshot;
+    struct tree *tree, *lower = NULL;
     enum moss_status st;
 
     *out = NULL;
     st = state_resolve(s);
     if (st != MOSS_OK)
         return st;
-    return view_new(s, state_tree(s), lower == NULL ? NULL : s->lower->tree,
-                    lower, merge, out);
+    tree = state_tree(s);
+    if (state_lower_has(s, tree->id))
+        lower = s->lower->tree; /* the top level is the top level there */
+    return view_new(s, tree, lower, lower == NULL ? NULL : s->lower->snapshot,
+                    merge, out);
 }

@@ -70,6 +70,7 @@ free_children(struct moss_batch *batch)
 
         moss_batch_free(child->batch);
         mem_free((void *)(uintptr_t)child->name.bytes);
+        mem_free((void *)(uintptr_t)child->from.bytes);
     }
     batch->n_children = 0;
 }
@@ -92,6 +93,7 @@ moss_batch_reset(struct moss_batch *batch)
     free_children(batch);
     moss_batch_truncate(batch, 0);
     batch->tag = (struct moss_tag){ 0, 0 };
+    batch->cleared = false;
 }
 
 /* ------------------------------------------------------------------ */
@@ -212,6 +214,19 @@ moss_batch_truncate(struct moss_batch *batch, size_t count)
 }
 
 void
+moss_batch_clear(struct moss_batch *batch)
+{
+    moss_batch_truncate(batch, 0);
+    batch->cleared = true;
+}
+
+bool
+batch_is_cleared(const struct moss_batch *batch)
+{
+    return batch->cleared;
+}
+
+void
 moss_batch_set_tag(struct moss_batch *batch, struct moss_tag tag)
 {
     batch->tag = tag;
@@ -328,9 +343,8 @@ mention(struct moss_batch *batch, struct moss_slice name,
     if (copy == NULL)
         return MOSS_NOMEM;
     child = &batch->children[batch->n_children++];
+    memset(child, 0, sizeof(*child));
     child->name = moss_slice(copy, name.len);
-    child->deleted = false;
-    child->batch = NULL;
     *out = child;
     return MOSS_OK;
 }
@@ -375,6 +389,97 @@ moss_batch_del_child(struct moss_batch *batch, struct moss_slice name)
     child->deleted = true;
     moss_batch_free(child->batch);
     child->batch = NULL;
+    mem_free((void *)(uintptr_t)child->from.bytes);
+    child->from = moss_slice(NULL, 0);
+    return MOSS_OK;
+}
+
+/* Not there any more by what the batch says. */
+static bool
+is_gone(const struct batch_child *child)
+{
+    return child->batch == NULL && child->from.len == 0;
+}
+
+/* Can the child be renamed, as far as the batch knows? */
+static enum moss_status
+check_rename(struct moss_batch *batch, struct moss_slice from,
+             struct moss_slice to)
+{
+    const struct batch_child *source = find_child(batch, from);
+    const struct batch_child *target = find_child(batch, to);
+
+    if (batch->depth == MAX_DEPTH || batch_check_child_name(from) != MOSS_OK ||
+        batch_check_child_name(to) != MOSS_OK)
+        return MOSS_INVALID;
+    if (source != NULL && is_gone(source))
+        return MOSS_NOT_FOUND;
+    if (target != NULL && target != source && !is_gone(target))
+        return MOSS_EXISTS;
+    return MOSS_OK;
+}
+
+/* Mention both, if they are not yet.  Nothing has happened on failure. */
+static enum moss_status
+mention_both(struct moss_batch *batch, struct moss_slice from,
+             struct moss_slice to, struct batch_child **source,
+             struct batch_child **target)
+{
+    size_t before = batch->n_children;
+    enum moss_status st = mention(batch, from, source);
+
+    if (st == MOSS_OK && batch->n_children > before)
+        (*source)->before = BEFORE_PRESENT;
+    if (st == MOSS_OK) {
+        size_t n = batch->n_children;
+
+        st = mention(batch, to, target);
+        if (st == MOSS_OK && batch->n_children > n)
+            (*target)->before = BEFORE_ABSENT;
+    }
+    if (st == MOSS_OK) {
+        *source = find_child(batch, from); /* the array may have moved */
+        return MOSS_OK;
+    }
+    if (batch->n_children > before) {
+        /* Left alone it would be a deletion. */
+        *source = &batch->children[--batch->n_children];
+        mem_free((void *)(uintptr_t)(*source)->name.bytes);
+    }
+    return st;
+}
+
+enum moss_status
+moss_batch_rename_child(struct moss_batch *batch, struct moss_slice from,
+                        struct moss_slice to)
+{
+    const struct batch_child *known = find_child(batch, from);
+    struct batch_child *source, *target;
+    struct moss_batch *changes;
+    struct moss_slice origin;
+    void *copy = NULL;
+    enum moss_status st = check_rename(batch, from, to);
+
+    if (st != MOSS_OK || (known != NULL && slice_equal(from, to)))
+        return st;
+    if (known == NULL || (known->from.len == 0 && !known->deleted)) {
+        copy = mem_dup(from.bytes, from.len);
+        if (copy == NULL)
+            return MOSS_NOMEM;
+    }
+    st = mention_both(batch, from, to, &source, &target);
+    if (st != MOSS_OK) {
+        mem_free(copy);
+        return st;
+    }
+    origin = copy == NULL ? source->from : moss_slice(copy, from.len);
+    changes = source->batch;
+    source->from = moss_slice(NULL, 0);
+    source->batch = NULL;
+    source->deleted = true;
+    target->from = origin; /* it may be the same one */
+    target->batch = changes;
+    target->deleted = true;
     return MOSS_OK;
 }
 

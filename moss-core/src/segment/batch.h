@@ -6,19 +6,29 @@
 #include "moss.h"
 #include "segment/segment.h"
 
+/* What a batch takes for granted of the collection that has a name. */
+enum batch_before { BEFORE_ANY, BEFORE_PRESENT, BEFORE_ABSENT };
+
 /*
- * A child in a batch, in the order of first mention.  After a deletion and a
- * new beginning both deleted and batch are set: drop what was there, then lay
- * batch over nothing.
+ * A child in a batch, in the order of first mention: what becomes of the name,
+ * whatever came before what.  It is laid over the older collection named from,
+ * if that is set; over nothing, if deleted; else over the older one that had
+ * its own name.  So renames of several children in a row, or round in a
+ * circle, are all done at once.
  */
 struct batch_child {
     struct moss_slice name; /* owned */
-    bool deleted;
-    struct moss_batch *batch; /* owned; NULL: only deleted */
+    struct moss_slice from; /* owned; length 0: not renamed */
+    bool deleted;           /* what had the name is dropped or renamed */
+    enum batch_before before;
+    struct moss_batch *batch; /* owned; NULL and no from: only deleted */
 };
 
 size_t
 batch_children(const struct moss_batch *batch, const struct batch_child **out);
+
+/* Begins with moss_batch_clear(). */
+bool batch_is_cleared(const struct moss_batch *batch);
 
 /* MOSS_INVALID unless name may name a child collection (see moss.h). */
 MOSS_MUST_CHECK enum moss_status batch_check_child_name(struct moss_slice name);

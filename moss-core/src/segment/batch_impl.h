@@ -16,6 +16,7 @@ struct moss_batch {
     struct buf buf;
     size_t prefix_len; /* bytes that all keys share, or fewer */
     struct moss_tag tag;
+    bool cleared; /* the collection is emptied before the changes */
     struct batch_child *children;
     size_t n_children, cap_children;
     unsigned depth; /* of child collections; 0 at the top */

@@ -113,7 +113,7 @@ set_targets(struct plan *p, const struct commit *older,
     }
     if (has_entries(change->segments))
         t->newer = change->segments;
-    if (from != twin || t->newer != NULL)
+    if (twin == NULL || from != twin || t->newer != NULL)
         p->is_change = true;
     for (size_t i = 0; i < coll->n_children && st == MOSS_OK; i++) {
         const struct footer_coll *child = &coll->children[i];

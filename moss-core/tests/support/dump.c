@@ -141,20 +141,28 @@ skip_spaces(const char *p)
 }
 
 /* One change; word is n bytes long. */
-static void
+static enum moss_status
 add_word(struct moss_batch *batch, const char *word, size_t n)
 {
     const char *sign = memchr(word, '=', n);
     bool is_set = sign != NULL;
 
+    if (*word == '*' && n == 1) {
+        moss_batch_clear(batch);
+        return MOSS_OK;
+    }
     if (*word == '-') {
         assert_ok(moss_batch_del(batch, moss_slice(word + 1, n - 1)));
-        return;
+        return MOSS_OK;
     }
     if (*word == '!') {
         assert_ok(moss_batch_del_child(batch, moss_slice(word + 1, n - 1)));
-        return;
+        return MOSS_OK;
     }
+    if (!is_set && (sign = memchr(word, '>', n)) != NULL)
+        return moss_batch_rename_child(
+            batch, moss_slice(word, (size_t)(sign - word)),
+            moss_slice(sign + 1, n - (size_t)(sign - word) - 1));
     if (!is_set)
         sign = memchr(word, '+', n);
     ck_assert_msg(sign != NULL, "no change: %.*s", (int)n, word);
@@ -167,11 +175,13 @@ add_word(struct moss_batch *batch, const char *word, size_t n)
         assert_ok(moss_batch_set(batch, key, value));
     else
         assert_ok(moss_batch_merge(batch, key, value));
+    return MOSS_OK;
 }
 
 /* Up to the brace that closes this batch, or the end; returns what is left. */
 static const char *
-add_words(struct moss_batch *batch, const char *p, int depth)
+add_words(struct moss_batch *batch, const char *p, int depth,
+          enum moss_status *status)
 {
     for (p = skip_spaces(p); *p != '\0' && *p != '}'; p = skip_spaces(p)) {
         size_t n = strcspn(p, " {}");
@@ -179,12 +189,15 @@ add_words(struct moss_batch *batch, const char *p, int depth)
 
         ck_assert_msg(n > 0, "no word: %s", p);
         if (p[n] != '{') {
-            add_word(batch, p, n);
+            enum moss_status st = add_word(batch, p, n);
+
+            if (*status == MOSS_OK)
+                *status = st;
             p += n;
             continue;
         }
         assert_ok(moss_batch_child(batch, moss_slice(p, n), &child));
-        p = add_words(child, p + n + 1, depth + 1);
+        p = add_words(child, p + n + 1, depth + 1, status);
         ck_assert_msg(*p == '}', "a brace is open");
         p++;
     }
@@ -192,10 +205,19 @@ add_words(struct moss_batch *batch, const char *p, int depth)
     return p;
 }
 
+enum moss_status
+batch_try(struct moss_batch *batch, const char *text)
+{
+    enum moss_status status = MOSS_OK;
+
+    (void)add_words(batch, text, 0, &status);
+    return status;
+}
+
 void
 batch_add(struct moss_batch *batch, const char *text)
 {
-    (void)add_words(batch, text, 0);
+    assert_ok(batch_try(batch, text));
 }
 
 struct moss_batch *

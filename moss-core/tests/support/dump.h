@@ -33,8 +33,12 @@ void assert_collection(struct moss_collection *c, const char *text);
  *     key+operand    merge
  *     name{ ... }    changes of a child collection ("name{ }" only makes it)
  *     !name          delete a child collection
+ *     name>other     rename a child collection
+ *     *              clear the collection
  */
 void batch_add(struct moss_batch *batch, const char *text);
+/* The same; gives the first failure of a rename, after which it goes on. */
+enum moss_status batch_try(struct moss_batch *batch, const char *text);
 /* A new batch with these changes; free it with moss_batch_free(). */
 struct moss_batch *batch_of(const char *text);
 

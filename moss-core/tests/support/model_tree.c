@@ -12,6 +12,7 @@ enum { MAX_CHILDREN = 8, NAME_ROOM = 16 };
 struct model_tree {
     char name[NAME_ROOM];
     struct model *entries;
+    enum moss_status failed; /* a rename in it, while a batch is applied */
     size_t n;
     struct model_tree *children[MAX_CHILDREN]; /* sorted by name */
 };
@@ -34,6 +35,18 @@ model_tree_free(struct model_tree *t)
         model_tree_free(t->children[i]);
     model_free(t->entries);
     free(t);
+}
+
+static struct model_tree *
+model_tree_clone(const struct model_tree *t)
+{
+    struct model_tree *copy = must_alloc(calloc(1, sizeof(*copy)));
+
+    memcpy(copy->name, t->name, sizeof(copy->name));
+    copy->entries = model_clone(t->entries);
+    for (copy->n = 0; copy->n < t->n; copy->n++)
+        copy->children[copy->n] = model_tree_clone(t->children[copy->n]);
+    return copy;
 }
 
 /* Where the child of that name is, or would be. */
@@ -83,12 +96,48 @@ del_child(struct model_tree *t, const char *name, size_t len)
             (t->n - i) * sizeof(t->children[0]));
 }
 
+static int
+by_name(const void *pa, const void *pb)
+{
+    struct model_tree *const *a = pa, *const *b = pb;
+
+    return strcmp((*a)->name, (*b)->name);
+}
+
+static enum moss_status
+rename_child(struct model_tree *t, const char *from, size_t from_len,
+             const char *to, size_t to_len)
+{
+    size_t i = find_child(t, from, from_len), k = find_child(t, to, to_len);
+    char *name;
+
+    if (!is_child(t, i, from, from_len))
+        return MOSS_NOT_FOUND;
+    if (i != k && is_child(t, k, to, to_len))
+        return MOSS_EXISTS;
+    ck_assert(to_len < NAME_ROOM);
+    name = t->children[i]->name;
+    memset(name, 0, NAME_ROOM);
+    memcpy(name, to, to_len);
+    qsort(t->children, t->n, sizeof(t->children[0]), by_name);
+    return MOSS_OK;
+}
+
 static void
 apply_word(struct model_tree *t, const char *word, size_t n)
 {
-    const char *sign = memchr(word, '=', n);
+    const char *sign = memchr(word, '=', n), *arrow = memchr(word, '>', n);
 
-    if (*word == '-') {
+    if (*word == '*' && n == 1) {
+        model_clear(t->entries);
+    } else if (sign == NULL && arrow != NULL) {
+        enum moss_status st =
+            rename_child(t, word, (size_t)(arrow - word), arrow + 1,
+                         (size_t)(word + n - arrow) - 1);
+
+        if (t->failed == MOSS_OK)
+            t->failed = st;
+    } else if (*word == '-') {
         model_del(t->entries, moss_slice(word + 1, n - 1));
     } else if (*word == '!') {
         del_child(t, word + 1, n - 1);
@@ -125,7 +174,34 @@ apply(struct model_tree *t, const char *p)
 void
 model_tree_apply(struct model_tree *t, const char *text)
 {
-    (void)apply(t, text);
+    assert_ok(model_tree_try(t, text));
+}
+
+/* What has failed in collections that are still there. */
+static enum moss_status
+find_failure(const struct model_tree *t)
+{
+    enum moss_status st = t->failed;
+
+    for (size_t i = 0; i < t->n && st == MOSS_OK; i++)
+        st = find_failure(t->children[i]);
+    return st;
+}
+
+enum moss_status
+model_tree_try(struct model_tree *t, const char *text)
+{
+    struct model_tree *copy = model_tree_clone(t), old = *t;
+    enum moss_status status;
+
+    (void)apply(copy, text);
+    status = find_failure(copy);
+    if (status == MOSS_OK) {
+        *t = *copy;
+        *copy = old;
+    }
+    model_tree_free(copy);
+    return status;
 }
 
 static void
@@ -157,7 +233,7 @@ model_tree_dump(const struct model_tree *t)
 }
 
 static void
-put_words(FILE *f, struct rng *rng, int depth)
+put_words(FILE *f, struct rng *rng, int depth, bool edits)
 {
     uint64_t n = rng_below(rng, depth == 0 ? 12 : 5);
 
@@ -172,24 +248,40 @@ put_words(FILE *f, struct rng *rng, int depth)
             fprintf(f, "-k%u ", key);
         } else if (what < 16) {
             fprintf(f, "k%u+%u ", key, value % 10);
+        } else if (edits && key < 6) {
+            fprintf(f, "c%u>c%u ", key % 4, value % 4);
+        } else if (edits && key < 8) {
+            fputs("* ", f);
         } else if (what < 17) {
             fprintf(f, "!c%u ", key % 4);
         } else if (depth < 3) {
             fprintf(f, "c%u{", key % 4);
-            put_words(f, rng, depth + 1);
+            put_words(f, rng, depth + 1, edits);
             fputs("} ", f);
         }
     }
 }
 
-char *
-random_words(struct rng *rng)
+static char *
+words(struct rng *rng, bool edits)
 {
     char *text = NULL;
     size_t n;
     FILE *f = must_alloc(open_memstream(&text, &n));
 
-    put_words(f, rng, 0);
+    put_words(f, rng, 0, edits);
     ck_assert_int_eq(fclose(f), 0);
     return text;
+}
+
+char *
+random_words(struct rng *rng)
+{
+    return words(rng, false);
+}
+
+char *
+random_tree_words(struct rng *rng)
+{
+    return words(rng, true);
 }
