@@ -77,6 +77,7 @@ PROG_SRC := $(filter-out moss-core/tests/test_%.c moss-core/tests/main.c, \
 SQL_SUPPORT_SRC := $(sort $(wildcard sql-tests/support/*.c))
 SQL_SRC := $(sort $(wildcard sql-tests/*.c))
 EXAMPLE_SRC := $(sort $(wildcard examples/*.c))
+SCOPE_SRC := $(sort $(wildcard moss-core/tools/mossscope/*.c))
 BENCH_SRC := $(filter-out moss-core/tests/bench/bench_commit%, \
 	$(sort $(wildcard moss-core/tests/bench/*.c)))
 BENCH_SQL_SRC := $(sort $(wildcard moss-core/tests/bench/bench_commit*.c))
@@ -90,6 +91,7 @@ EXT_STATIC_OBJ := $(call objects,static,$(EXT_SRC))
 SUPPORT_OBJ := $(call objects,test,$(SUPPORT_SRC))
 TEST_OBJ := $(call objects,test,$(TEST_SRC) moss-core/tests/main.c)
 SQL_SUPPORT_OBJ := $(call objects,test,$(SQL_SUPPORT_SRC))
+SCOPE_OBJ := $(call objects,scope,$(SCOPE_SRC))
 BENCH_OBJ := $(call objects,bench-objects,$(BENCH_SRC))
 BENCH_SQL_OBJ := $(call objects,bench-objects,$(BENCH_SQL_SRC))
 
@@ -101,7 +103,8 @@ EXAMPLES := $(patsubst examples/%.c,$(OUT)/examples/%,$(EXAMPLE_SRC))
 
 .PHONY: all
 all: $(OUT)/moss.so $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a \
-	$(addprefix $(OUT)/include/,$(HEADERS)) ## the extension and the libraries
+	$(addprefix $(OUT)/include/,$(HEADERS)) \
+	$(OUT)/mossscope ## the extension, the libraries, the diagnostic tool
 
 # What is missing is installed (as root) or named.
 $(BUILD)/deps-%.ok: .ci/deps
@@ -140,6 +143,14 @@ $(OUT)/moss.so: $(EXT_OBJ) $(OUT)/libmoss.a
 	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -shared -Wl,-z,nodelete -Wl,-z,relro \
 		$(if $(SANITIZE),,-Wl,-z,defs) -Wl,--exclude-libs,ALL \
 		-o $@ $(EXT_OBJ) $(OUT)/libmoss.a $(LIBS)
+
+# The tool looks into the library: it is linked with its objects.
+$(V)/scope/%.o: %.c | $(BUILD)/deps-build.ok
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(ASSERTIONS_$(VARIANT)) $(CFLAGS_ALL) \
+		-Imoss-core/tools/mossscope -c -o $@ $<
+$(OUT)/mossscope: $(SCOPE_OBJ) $(V)/libcore.a
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(OUT)/include/%.h: moss-core/include/%.h
 	@mkdir -p $(@D)
@@ -321,7 +332,9 @@ bench-deps: ## install the peers' development packages
 
 .PHONY: install uninstall
 install: all ## PREFIX=/usr/local DESTDIR=
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(OUT)/mossscope $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(addprefix moss-core/include/,$(HEADERS)) \
 		$(DESTDIR)$(PREFIX)/include
 	install -m 644 $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a \
@@ -332,7 +345,7 @@ install: all ## PREFIX=/usr/local DESTDIR=
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/moss.pc
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(addprefix include/,$(HEADERS)) \
-		lib/libmoss.a lib/libmoss_sqlite.a \
+		bin/mossscope lib/libmoss.a lib/libmoss_sqlite.a \
 		lib/moss.so lib/pkgconfig/moss.pc)
 
 .PHONY: clean help FORCE

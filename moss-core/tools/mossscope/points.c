@@ -1,0 +1,246 @@
+/* A footer has all that is shown of a commit point; no segment is read. */
+#include "points.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+void
+point_time(uint64_t seconds, char out[POINT_TIME])
+{
+    time_t t = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm) == NULL ||
+        strftime(out, POINT_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        (void)snprintf(out, POINT_TIME, "-");
+}
+
+/* Find coll below top, whose path *path is. */
+static bool
+find_path(const struct footer_coll *top, const struct footer_coll *coll,
+          struct path *path)
+{
+    if (top == coll)
+        return true;
+    if (path->n == PATH_MAX_NAMES)
+        return false;
+    path->n++;
+    for (size_t i = 0; i < top->n_children; i++) {
+        const struct footer_coll *child = &top->children[i];
+
+        /* Numbers ascend in depth-first order. */
+        if (i + 1 < top->n_children && child[1].index <= coll->index)
+            continue;
+        path->names[path->n - 1] = child->name;
+        return find_path(child, coll, path);
+    }
+    return false;
+}
+
+void
+point_path(const struct footer *f, const struct footer_coll *coll,
+           struct path *path)
+{
+    path->n = 0;
+    (void)find_path(&f->top, coll, path);
+}
+
+struct segment_totals
+point_totals(const struct footer_coll *coll)
+{
+    struct segment_totals sum = { 0 };
+
+    for (size_t i = 0; i < coll->n_locs; i++) {
+        struct segment_totals t = loc_totals(&coll->locs[i]);
+
+        sum.n_set += t.n_set;
+        sum.n_del += t.n_del;
+        sum.n_merge += t.n_merge;
+        sum.key_bytes += t.key_bytes;
+        sum.value_bytes += t.value_bytes;
+    }
+    return sum;
+}
+
+static struct segment_totals
+footer_totals(const struct footer *f)
+{
+    struct segment_totals sum = { 0 };
+
+    for (size_t i = 0; i < f->n_colls; i++) {
+        struct segment_totals t = point_totals(f->colls[i]);
+
+        sum.n_set += t.n_set;
+        sum.n_del += t.n_del;
+        sum.n_merge += t.n_merge;
+        sum.key_bytes += t.key_bytes;
+        sum.value_bytes += t.value_bytes;
+    }
+    return sum;
+}
+
+/* ------------------------------------------------------------------ */
+/* Text                                                               */
+/* ------------------------------------------------------------------ */
+
+static void
+put_segment_text(const struct segment_loc *loc)
+{
+    struct segment_totals t = loc_totals(loc);
+
+    (void)printf("      segment at %" PRIu64 ": %" PRIu64 " sets, %" PRIu64
+                 " deletes, %" PRIu64 " merges; entries %" PRIu64 "+%" PRIu64
+                 ", bytes %" PRIu64 "+%" PRIu64 "; %s\n",
+                 loc->kvs_off, t.n_set, t.n_del, t.n_merge, loc->kvs_off,
+                 loc->kvs_bytes, loc->buf_off, loc->buf_bytes,
+                 loc->has_extras ? "with checksums" : "without checksums");
+}
+
+static void
+put_details_text(const struct footer *f)
+{
+    for (size_t i = 0; i < f->n_colls; i++) {
+        const struct footer_coll *coll = f->colls[i];
+        struct path path;
+
+        point_path(f, coll, &path);
+        (void)fputs("    ", stdout);
+        path_put(stdout, &path);
+        (void)printf("%s: %zu segments\n", path.n == 0 ? "/" : "",
+                     coll->n_locs);
+        for (size_t k = 0; k < coll->n_locs; k++)
+            put_segment_text(&coll->locs[k]);
+    }
+}
+
+void
+point_put_text(const struct footer *f, uint64_t n, bool details)
+{
+    struct segment_totals t = footer_totals(f);
+    char at[POINT_TIME] = "-";
+
+    if (f->is_ours)
+        point_time(f->time, at);
+    (void)printf("@%" PRIu64 "  n %" PRIu64 "  id %016" PRIx64
+                 "  %s  collections %zu  segments %" PRIu64 "  sets %" PRIu64
+                 "  deletes %" PRIu64 "  merges %" PRIu64 "  bytes %" PRIu64
+                 "  offset %" PRIu64 "+%" PRIu64 "  older %" PRIu64 "%s\n",
+                 n, f->tag.n, f->tag.id, at, f->n_colls, f->n_locs, t.n_set,
+                 t.n_del, t.n_merge, t.key_bytes + t.value_bytes, f->off,
+                 f->length, f->prev, f->is_ours ? "" : "  by Go moss");
+    if (details)
+        put_details_text(f);
+}
+
+/* ------------------------------------------------------------------ */
+/* JSON                                                               */
+/* ------------------------------------------------------------------ */
+
+static void
+put_totals_json(struct json_out *w, const struct segment_totals *t)
+{
+    json_uint(w, "sets", t->n_set);
+    json_uint(w, "deletes", t->n_del);
+    json_uint(w, "merges", t->n_merge);
+    json_uint(w, "key_bytes", t->key_bytes);
+    json_uint(w, "value_bytes", t->value_bytes);
+}
+
+static void
+put_segment_json(struct json_out *w, const struct segment_loc *loc)
+{
+    struct segment_totals t = loc_totals(loc);
+
+    json_open(w, NULL, '{');
+    json_uint(w, "kvs_offset", loc->kvs_off);
+    json_uint(w, "kvs_bytes", loc->kvs_bytes);
+    json_uint(w, "buf_offset", loc->buf_off);
+    json_uint(w, "buf_bytes", loc->buf_bytes);
+    put_totals_json(w, &t);
+    json_bool(w, "checksums", loc->has_extras);
+    json_close(w, '}');
+}
+
+static void
+put_details_json(struct json_out *w, const struct footer *f)
+{
+    json_open(w, "contents", '[');
+    for (size_t i = 0; i < f->n_colls; i++) {
+        const struct footer_coll *coll = f->colls[i];
+        struct path path;
+
+        point_path(f, coll, &path);
+        json_open(w, NULL, '{');
+        json_path(w, "c", &path);
+        json_open(w, "segments", '[');
+        for (size_t k = 0; k < coll->n_locs; k++)
+            put_segment_json(w, &coll->locs[k]);
+        json_close(w, ']');
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+void
+point_put_json(struct json_out *w, const struct footer *f, uint64_t n,
+               bool details)
+{
+    struct segment_totals t = footer_totals(f);
+    char at[POINT_TIME];
+
+    json_open(w, NULL, '{');
+    json_uint(w, "at", n);
+    json_text(w, "writer", f->is_ours ? "moss-core" : "Go moss");
+    if (f->is_ours) {
+        json_uint(w, "n", f->tag.n);
+        json_id(w, "id", f->tag.id);
+        point_time(f->time, at);
+        json_text(w, "time", at);
+    }
+    json_uint(w, "offset", f->off);
+    json_uint(w, "length", f->length);
+    json_uint(w, "older", f->prev);
+    json_uint(w, "collections", f->n_colls);
+    json_uint(w, "segments", f->n_locs);
+    put_totals_json(w, &t);
+    if (details)
+        put_details_json(w, f);
+    json_close(w, '}');
+}
+
+/* ------------------------------------------------------------------ */
+/* All of them                                                        */
+/* ------------------------------------------------------------------ */
+
+enum scope_exit
+points_list(const struct args *a, const struct view *v, uint64_t max,
+            bool details)
+{
+    const struct footer *f = v->newest->footer;
+    struct footer *older = NULL;
+    struct json_out w;
+    struct moss_error err;
+    enum moss_status st = MOSS_OK;
+
+    json_out_init(&w, stdout);
+    if (a->json)
+        json_open(&w, NULL, '[');
+    for (uint64_t n = 0; n < max && st == MOSS_OK; n++) {
+        struct footer *next = NULL;
+
+        if (a->json)
+            point_put_json(&w, f, n, details);
+        else
+            point_put_text(f, n, details);
+        st = view_older(v, f, &next, &err);
+        footer_free(older);
+        f = older = next;
+    }
+    footer_free(older);
+    if (a->json)
+        json_close(&w, ']');
+    if (st >= 0)
+        return SCOPE_OK;
+    (void)scope_failed("the history ends here", st, &err);
+    return st == MOSS_CORRUPT ? SCOPE_PROBLEMS : SCOPE_FAILED;
+}
