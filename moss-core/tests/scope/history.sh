@@ -38,3 +38,48 @@ same "after revert" "$dir/before"
 run 0 history "$dir/reverted"
 test "$(wc -l <"$dir/out")" = 7
 note "what came between is still history" $?
+
+# compact: in full, leveled, interrupted.
+i=0
+while [ $i -lt 5 ]; do
+    seq $i 2000 | sed "s/.*/\tkey-&\tround $i/" |
+        "$scope" import --stdin "$dir/worn" >/dev/null
+    i=$((i + 1))
+done
+"$scope" dump "$dir/worn" >"$dir/before"
+size() { cat "$1"/data-*.moss | wc -c; }
+old=$(size "$dir/worn")
+# The signal waits for the program, which therefore meets it at once.
+python3 -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+os.kill(os.getpid(), signal.SIGINT)
+os.execv(sys.argv[1], sys.argv[1:])' "$scope" compact "$dir/worn" \
+    >"$dir/out" 2>"$dir/err"
+test $? = 2
+note "an interrupted compaction ends with status 2" $?
+complains "interrupted" "as it was"
+run 0 dump "$dir/worn"
+same "after an interrupted compaction" "$dir/before"
+test "$(size "$dir/worn")" = "$old"
+note "an interrupted compaction leaves nothing" $?
+run 0 compact --leveled --progress "$dir/worn"
+says "leveled compaction" "segments before"
+run 0 dump "$dir/worn"
+same "after a leveled compaction" "$dir/before"
+run 0 compact --json "$dir/worn"
+json "compaction"
+run 0 dump "$dir/worn"
+same "after a full compaction" "$dir/before"
+test "$(size "$dir/worn")" -lt "$old"
+note "a full compaction gives space back" $?
+run 0 history "$dir/worn"
+test "$(wc -l <"$dir/out")" = 1
+note "a full compaction ends the history" $?
+run 2 compact "$dir/missing"
+test ! -e "$dir/missing"
+note "compact makes no store" $?
+cp -r "$fixtures/merge" "$dir/operands.store"
+run 0 compact "$dir/operands.store"
+run 0 dump --merge add "$dir/operands.store"
+"$scope" dump --merge add "$fixtures/merge" >"$dir/before"
+same "operands after a compaction" "$dir/before"

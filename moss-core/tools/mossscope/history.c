@@ -52,20 +52,6 @@ show_point(const struct args *a, const struct view *v)
     return SCOPE_OK;
 }
 
-/* A snapshot of commit point n. */
-static enum scope_exit
-snapshot_at(const struct view *v, uint64_t n, struct moss_snapshot **out)
-{
-    struct commit *c = NULL;
-    enum scope_exit x = view_commit_at(v, n, &c);
-
-    *out = NULL;
-    if (x == SCOPE_OK)
-        scope_must(commit_snapshot(c, out));
-    commit_unref(c);
-    return x;
-}
-
 static enum scope_exit
 show_diff(const struct args *a, const struct view *v)
 {
@@ -74,14 +60,19 @@ show_diff(const struct args *a, const struct view *v)
     struct entry_out out;
     struct path path = { .n = 0 };
     enum scope_exit x = view_commit_at(v, a->diff, &c);
-    /* Before the oldest commit point there was nothing. */
-    bool has_older = a->has_against || (c != NULL && c->footer->prev != 0);
 
     if (x == SCOPE_OK)
         scope_must(commit_snapshot(c, &snap));
+    if (x == SCOPE_OK && a->has_against) {
+        commit_unref(c);
+        x = view_commit_at(v, a->against, &c);
+    } else if (x == SCOPE_OK) {
+        x = view_step(v, &c);
+    }
+    /* Before the oldest commit point there was nothing. */
+    if (x == SCOPE_OK && c != NULL)
+        scope_must(commit_snapshot(c, &older));
     commit_unref(c);
-    if (x == SCOPE_OK && has_older)
-        x = snapshot_at(v, a->has_against ? a->against : a->diff + 1, &older);
     if (x == SCOPE_OK) {
         entry_out_init(&out, a);
         x = diff_snapshots(&out, older, snap, &path);
@@ -167,7 +158,8 @@ find_point(const struct args *a, struct moss_store *store,
 static enum scope_exit
 run_revert(const struct args *a)
 {
-    struct moss_store_options o = { .no_create = true, .no_compaction = true };
+    struct moss_store_options o = { .no_create = true,
+                                    .compaction = MOSS_COMPACTION_DISABLE };
     struct moss_store *store = NULL;
     struct moss_snapshot *snap = NULL;
     struct moss_error err;

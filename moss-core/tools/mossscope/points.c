@@ -216,31 +216,22 @@ enum scope_exit
 points_list(const struct args *a, const struct view *v, uint64_t max,
             bool details)
 {
-    const struct footer *f = v->newest->footer;
-    struct footer *older = NULL;
+    struct commit *c = commit_ref(v->newest);
     struct json_out w;
-    struct moss_error err;
-    enum moss_status st = MOSS_OK;
+    enum scope_exit x = SCOPE_OK;
 
     json_out_init(&w, stdout);
     if (a->json)
         json_open(&w, NULL, '[');
-    for (uint64_t n = 0; n < max && st == MOSS_OK; n++) {
-        struct footer *next = NULL;
-
+    for (uint64_t n = 0; n < max && c != NULL; n++) {
         if (a->json)
-            point_put_json(&w, f, n, details);
+            point_put_json(&w, c->footer, n, details);
         else
-            point_put_text(f, n, details);
-        st = view_older(v, f, &next, &err);
-        footer_free(older);
-        f = older = next;
+            point_put_text(c->footer, n, details);
+        x = view_step(v, &c);
     }
-    footer_free(older);
+    commit_unref(c);
     if (a->json)
         json_close(&w, ']');
-    if (st >= 0)
-        return SCOPE_OK;
-    (void)scope_failed("the history ends here", st, &err);
-    return st == MOSS_CORRUPT ? SCOPE_PROBLEMS : SCOPE_FAILED;
+    return x;
 }

@@ -145,7 +145,7 @@ search_all(struct search *s, const struct view *v)
                 result = SCOPE_PROBLEMS;
             }
         }
-        enum scope_exit x = view_step(&c);
+        enum scope_exit x = view_step(v, &c);
 
         if (x > result)
             result = x;

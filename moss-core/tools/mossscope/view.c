@@ -1,7 +1,6 @@
 /*
- * A view is the store opened for reading, and its newest commit point.  Older
- * commit points are followed by their footers alone, as a long history need
- * not be mapped to be listed.
+ * A view is the store opened for reading, and its newest commit point, from
+ * which the older ones are reached one by one.
  */
 #include "view.h"
 
@@ -37,35 +36,20 @@ view_close(struct view *v)
     moss_store_close(v->store);
 }
 
-enum moss_status
-view_older(const struct view *v, const struct footer *f, struct footer **out,
-           struct moss_error *err)
-{
-    *out = NULL;
-    if (f->prev == 0)
-        return MOSS_NOT_FOUND;
-    return footer_read(v->newest->file, f->off, f->prev,
-                       commit_nonce(v->newest), out, err);
-}
-
 enum scope_exit
-view_step(struct commit **c)
+view_step(const struct view *v, struct commit **c)
 {
-    struct commit *now = *c;
-    struct commit_place place = { now->file, now->number, commit_nonce(now) };
-    struct footer *f = NULL;
+    struct moss_snapshot *snap = NULL, *older = NULL;
     struct moss_error err;
-    enum moss_status st = MOSS_OK;
+    enum moss_status st;
 
-    *c = NULL;
-    if (now->footer->prev != 0) {
-        st = footer_read(now->file, now->footer->off, now->footer->prev,
-                         place.nonce, &f, &err);
-        if (st == MOSS_OK)
-            st = commit_load(&now->env, &place, f, c, &err);
-    }
-    commit_unref(now);
-    if (st == MOSS_OK)
+    scope_must(commit_snapshot(*c, &snap));
+    st = moss_store_previous(v->store, snap, &older, &err);
+    commit_unref(*c);
+    *c = st == MOSS_OK ? commit_ref(commit_of(older)) : NULL;
+    moss_snapshot_unref(older);
+    moss_snapshot_unref(snap);
+    if (st >= 0)
         return SCOPE_OK;
     (void)scope_failed("the history ends here", st, &err);
     return st == MOSS_CORRUPT ? SCOPE_PROBLEMS : SCOPE_FAILED;
@@ -74,39 +58,22 @@ view_step(struct commit **c)
 enum scope_exit
 view_commit_at(const struct view *v, uint64_t n, struct commit **out)
 {
-    struct commit *newest = v->newest;
-    struct commit_place place = { newest->file, newest->number,
-                                  commit_nonce(newest) };
-    struct footer *f = NULL;
-    struct moss_error err;
-    enum moss_status st = MOSS_OK;
+    struct commit *c = commit_ref(v->newest);
 
     *out = NULL;
-    if (n == 0) {
-        *out = commit_ref(newest);
-        return SCOPE_OK;
-    }
-    for (uint64_t i = 0; i < n && st == MOSS_OK; i++) {
-        struct footer *older = NULL;
+    for (uint64_t i = 0; i < n; i++) {
+        enum scope_exit x = view_step(v, &c);
 
-        st = view_older(v, f == NULL ? newest->footer : f, &older, &err);
-        footer_free(f);
-        f = older;
-        if (st == MOSS_NOT_FOUND) {
-            (void)scope_complain("there is no commit point @%" PRIu64
-                                 ": the oldest is @%" PRIu64,
-                                 n, i);
-            return SCOPE_PROBLEMS;
-        }
+        if (c != NULL)
+            continue;
+        if (x == SCOPE_FAILED)
+            return x;
+        (void)scope_complain("there is no commit point @%" PRIu64
+                             ": the oldest is @%" PRIu64,
+                             n, i);
+        return SCOPE_PROBLEMS;
     }
-    if (st == MOSS_OK)
-        st = commit_load(&newest->env, &place, f, out, &err);
-    else
-        footer_free(f);
-    if (st < 0) {
-        (void)scope_failed("cannot read the history", st, &err);
-        return st == MOSS_CORRUPT ? SCOPE_PROBLEMS : SCOPE_FAILED;
-    }
+    *out = c;
     return SCOPE_OK;
 }
 

@@ -16,16 +16,10 @@ enum scope_exit view_open(const struct args *a, struct view *v);
 void view_close(struct view *v);
 
 /*
- * The footer of the commit point before f; MOSS_NOT_FOUND where history ends.
- */
-enum moss_status view_older(const struct view *v, const struct footer *f,
-                            struct footer **out, struct moss_error *err);
-
-/*
  * Put the commit point before *c in its place, NULL where history ends, also
  * in damage, of which it complains: then SCOPE_PROBLEMS or SCOPE_FAILED.
  */
-enum scope_exit view_step(struct commit **c);
+enum scope_exit view_step(const struct view *v, struct commit **c);
 
 /* Load the n-th commit point before the newest; complains. */
 enum scope_exit
