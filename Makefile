@@ -76,7 +76,12 @@ PROG_SRC := $(filter-out moss-core/tests/test_%.c moss-core/tests/main.c, \
 	$(sort $(wildcard moss-core/tests/*.c)))
 SQL_SUPPORT_SRC := $(sort $(wildcard sql-tests/support/*.c))
 SQL_SRC := $(sort $(wildcard sql-tests/*.c))
-EXAMPLE_SRC := $(sort $(wildcard examples/*.c))
+EXAMPLE_SRC := $(filter-out examples/lower_%.c,$(sort $(wildcard examples/*.c)))
+# The example lower levels; LevelDB's where that is there.
+HAVE_LEVELDB := $(wildcard /usr/include/leveldb/c.h)
+LOWER_SRC := $(wildcard examples/lower_sqlite*.c) \
+	$(if $(HAVE_LEVELDB),$(wildcard examples/lower_leveldb*.c))
+LOWER_LIBS := -lsqlite3 $(if $(HAVE_LEVELDB),-lleveldb)
 SCOPE_SRC := $(sort $(wildcard moss-core/tools/mossscope/*.c))
 BENCH_SRC := $(filter-out moss-core/tests/bench/bench_commit%, \
 	$(sort $(wildcard moss-core/tests/bench/*.c)))
@@ -187,6 +192,17 @@ $(V)/tests/%: $(V)/test/moss-core/tests/%.o $(V)/libsupport.a $(V)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(UNIT_LIBS) $(LIBS) $(CHECK_LIBS)
 
+# Named after what is there: with LevelDB, other objects and flags.
+LOWER_STAMP := $(BUILD)/lower$(if $(HAVE_LEVELDB),-leveldb).stamp
+$(LOWER_STAMP):
+	@mkdir -p $(@D) && touch $@
+LOWER_OBJ := $(call objects,test,$(LOWER_SRC))
+$(LOWER_OBJ) $(V)/test/moss-core/tests/examples_lower.o: $(LOWER_STAMP)
+$(V)/tests/examples_lower: $(V)/test/moss-core/tests/examples_lower.o \
+		$(LOWER_OBJ) $(V)/libsupport.a $(V)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(LOWER_OBJ) $(UNIT_LIBS) $(LOWER_LIBS) $(LIBS) $(CHECK_LIBS)
+
 # The SQL test programs link the objects, and so can put their own operating
 # system under the store.
 $(V)/sql-tests/%: $(V)/test/sql-tests/%.o $(SQL_SUPPORT_OBJ) \
@@ -287,6 +303,11 @@ $(OUT)/examples/%: examples/%.c $(OUT)/libmoss.a $(OUT)/libmoss_sqlite.a
 	$(call say,CC)$(CC) -std=c11 $(OPT) $(WARN) $(SANITIZE) -Imoss-core/include -Iext \
 		$(CFLAGS) -o $@ $< $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a \
 		-lsqlite3 $(LIBS) -ldl
+$(OUT)/examples/lower: examples/lower.c $(LOWER_SRC) $(LOWER_STAMP) \
+		$(wildcard examples/lower*.h) $(OUT)/libmoss.a
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=c11 $(OPT) $(WARN) $(SANITIZE) -Imoss-core/include \
+		$(CFLAGS) -o $@ $< $(LOWER_SRC) $(OUT)/libmoss.a $(LOWER_LIBS) $(LIBS)
 
 .PHONY: examples demo
 examples: $(EXAMPLES) ## the example programs

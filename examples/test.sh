@@ -39,6 +39,20 @@ plant=rose colour=red n=7
 plant=moss colour=green n=5
 END
 
+# Twice: what the first run left is there for the second.
+visits() {
+    "$build/examples/lower" "$1" "$2" && "$build/examples/lower" "$1" "$2"
+}
+for kind in sqlite leveldb; do
+    test $kind = sqlite || test -e /usr/include/leveldb/c.h || continue
+    expect $kind visits $kind "$dir/$kind/db" <<'END'
+guests: visitor 1
+today: *
+guests: visitor 1, visitor 2
+today: *, *
+END
+done
+
 # A plain sqlite3 cannot load an extension built with a sanitizer.
 if [ "${VARIANT:-plain}" = plain ]; then
     expect go_store "$here/go_store.sh" "$build" <"$here/go_store.expected"

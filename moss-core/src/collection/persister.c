@@ -347,8 +347,9 @@ persist_once(struct moss_collection *c)
     if (st == MOSS_OK) {
         publish(c, &a);
     } else {
-        if (err.status != st)
+        if (err.what == NULL)
             error_set(&err, st, "persist", NULL, 0);
+        err.status = st; /* whatever the callee has filled in */
         fail(c, attempt, &err);
     }
     attempt_release(&a);

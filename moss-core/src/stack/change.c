@@ -4,7 +4,8 @@
  * deletions and operands.
  *
  * The lower level knows what is below, the segments do not.  So operands that
- * the operator does not combine are given one by one.
+ * the operator does not combine are given one by one; or, if the lower level
+ * hands in its snapshot, as the values that they make over it.
  *
  * The persister's thread, while update() runs.
  */
@@ -15,7 +16,9 @@ struct change_iterator {
     struct moss_iterator base;
     struct moss_merge_operator merge; /* full NULL: none */
     const struct segstack *segments;  /* borrowed; NULL: nothing */
-    struct segmerge *pass;            /* NULL: at the start */
+    bool resolve;                     /* give values, no operands */
+    struct segstack *below; /* for resolve: what operands apply to, or NULL */
+    struct segmerge *pass;  /* NULL: at the start */
     enum moss_op op;
 };
 
@@ -23,6 +26,18 @@ static struct change_iterator *
 ours(const struct moss_iterator *base)
 {
     return (struct change_iterator *)(uintptr_t)base;
+}
+
+static enum moss_status
+begin(struct change_iterator *it)
+{
+    struct segment *const *segs =
+        it->segments == NULL ? NULL : it->segments->segs;
+    size_t n = it->segments == NULL ? 0 : it->segments->n;
+
+    if (it->resolve)
+        return segmerge_new_resolved(segs, n, it->below, &it->merge, &it->pass);
+    return segmerge_new_split(segs, n, &it->merge, &it->pass);
 }
 
 static enum moss_status
@@ -34,9 +49,7 @@ next(struct moss_iterator *base)
 
     base->key = base->value = moss_slice(NULL, 0);
     if (it->pass == NULL)
-        st = segmerge_new_split(
-            it->segments == NULL ? NULL : it->segments->segs,
-            it->segments == NULL ? 0 : it->segments->n, &it->merge, &it->pass);
+        st = begin(it);
     if (st == MOSS_OK)
         st = segmerge_next(it->pass, &e);
     if (st == MOSS_OK) {
@@ -78,6 +91,7 @@ release(struct moss_iterator *base)
     struct change_iterator *it = ours(base);
 
     segmerge_free(it->pass);
+    segstack_unref(it->below);
     mem_free(it);
 }
 
@@ -102,6 +116,52 @@ moss_change_iterate(const struct moss_change *change,
     it->op = MOSS_OP_SET;
     *out = &it->base;
     return MOSS_OK;
+}
+
+enum moss_status
+moss_change_resolve(const struct moss_change *change,
+                    const struct moss_merge_operator *merge,
+                    struct moss_snapshot *origin, struct moss_iterator **out)
+{
+    enum moss_status st = moss_change_iterate(change, merge, out);
+    struct change_iterator *it;
+
+    if (st != MOSS_OK)
+        return st;
+    it = ours(*out);
+    it->resolve = true;
+    if (origin != NULL)
+        st = segstack_new(origin, NULL, 0, &it->below);
+    if (st != MOSS_OK) {
+        release(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+enum moss_status
+moss_change_origin(const struct moss_change *change,
+                   struct moss_snapshot *before, struct moss_snapshot **out)
+{
+    struct moss_snapshot *snap;
+    enum moss_status st = MOSS_OK;
+
+    *out = NULL;
+    if (!change->has_from)
+        return MOSS_OK;
+    if (before == NULL)
+        return MOSS_INVALID;
+    snap = moss_snapshot_ref(before);
+    for (size_t i = 0; st == MOSS_OK && i < change->n_from; i++) {
+        struct moss_snapshot *child;
+
+        st = moss_snapshot_child(snap, change->from[i], &child);
+        moss_snapshot_unref(snap);
+        snap = child;
+    }
+    if (st == MOSS_OK)
+        *out = snap;
+    return st > 0 ? MOSS_INVALID : st;
 }
 
 enum moss_op

@@ -13,6 +13,8 @@ struct segmerge {
      * they apply to before them; below is not read.
      */
     bool split;
+    /* Operands become values, over what is read below if need be. */
+    bool resolve;
     /* A segment is not trusted: see to it that keys come in order. */
     bool check_order;
 
@@ -41,6 +43,16 @@ MOSS_MUST_CHECK enum moss_status
 segmerge_new_split(struct segment *const *segs, size_t n,
                    const struct moss_merge_operator *merge,
                    struct segmerge **out);
+
+/*
+ * segmerge_new() that gives no operand: MOSS_NO_OPERATOR if there is one and
+ * no operator.
+ */
+MOSS_MUST_CHECK enum moss_status
+segmerge_new_resolved(struct segment *const *segs, size_t n,
+                      const struct segstack *below,
+                      const struct moss_merge_operator *merge,
+                      struct segmerge **out);
 
 /*
  * Take entries that may be copied as they are: [*from, *to) of *seg come

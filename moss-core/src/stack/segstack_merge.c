@@ -16,6 +16,9 @@
  *     several over something unread       partial() makes one; failing that,
  *                                         the value below is read for full()
  *
+ * Two kinds of passes are for lower levels that are not of this library: one
+ * gives operands that do not combine one by one, one reads below for all.
+ *
  * The segments are immutable, and a pass belongs to one thread.
  */
 #include "base/mem.h"
@@ -127,6 +130,19 @@ segmerge_new_split(struct segment *const *segs, size_t n,
     return make(segs, n, NULL, merge, true, out);
 }
 
+enum moss_status
+segmerge_new_resolved(struct segment *const *segs, size_t n,
+                      const struct segstack *below,
+                      const struct moss_merge_operator *merge,
+                      struct segmerge **out)
+{
+    enum moss_status st = make(segs, n, below, merge, false, out);
+
+    if (st == MOSS_OK)
+        (*out)->resolve = true;
+    return st;
+}
+
 void
 segmerge_free(struct segmerge *m)
 {
@@ -190,7 +206,7 @@ give_without_operator(struct segmerge *m, struct entry *out)
 
     if (m->split)
         return give_split(m, out);
-    if (h->operands.n > 1 || !over_nothing)
+    if (m->resolve || h->operands.n > 1 || !over_nothing)
         return MOSS_NO_OPERATOR;
     out->op = MOSS_OP_MERGE;
     out->value = h->operands.slices[0];
@@ -206,6 +222,8 @@ give_operands(struct segmerge *m, struct entry *out)
 
     if (m->below == NULL && !m->split)
         return give_value(m, NULL, out);
+    if (m->resolve)
+        return give_value_over_below(m, out);
     out->op = MOSS_OP_MERGE;
     if (list->n == 1) {
         out->value = list->slices[0];
