@@ -84,7 +84,7 @@ flush(struct bufwriter *w)
 }
 
 enum moss_status
-bufwriter_append(struct bufwriter *w, const void *bytes, size_t n)
+bufwriter_append_slowly(struct bufwriter *w, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
 

@@ -2,6 +2,8 @@
 #ifndef MOSS_STORE_BUFWRITER_H
 #define MOSS_STORE_BUFWRITER_H
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "store/file.h"
 
@@ -27,8 +29,21 @@ bufwriter_init(struct bufwriter *w, struct file *file, uint64_t off,
 /* Drops what was not flushed.  Idempotent; also after a failed init. */
 void bufwriter_release(struct bufwriter *w);
 
+/* bufwriter_append() where the buffer gets full. */
 MOSS_MUST_CHECK enum moss_status
-bufwriter_append(struct bufwriter *w, const void *bytes, size_t n);
+bufwriter_append_slowly(struct bufwriter *w, const void *bytes, size_t n);
+
+MOSS_MUST_CHECK static inline enum moss_status
+bufwriter_append(struct bufwriter *w, const void *bytes, size_t n)
+{
+    if (n >= w->cap - w->len)
+        return bufwriter_append_slowly(w, bytes, n);
+    if (n > 0)
+        memcpy(w->bytes + w->len, bytes, n);
+    w->len += n;
+    return MOSS_OK;
+}
+
 /* What follows has no checksums; the last block may be short. */
 MOSS_MUST_CHECK enum moss_status bufwriter_end_blocks(struct bufwriter *w);
 /* Write what is left in the buffer.  Only release may follow. */

@@ -79,10 +79,14 @@ stream_add(struct stream *s, const struct entry *e)
                           (uint64_t)e->value.len);
     store_le64(words + 8, is_empty ? 0 : loc->buf_bytes);
     st = bufwriter_append(&s->kvs, words, sizeof words);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK && e->value.bytes == e->key.bytes + e->key.len) {
+        /* As in every segment. */
+        st = bufwriter_append(&s->buf, e->key.bytes, e->key.len + e->value.len);
+    } else if (st == MOSS_OK) {
         st = bufwriter_append(&s->buf, e->key.bytes, e->key.len);
-    if (st == MOSS_OK)
-        st = bufwriter_append(&s->buf, e->value.bytes, e->value.len);
+        if (st == MOSS_OK)
+            st = bufwriter_append(&s->buf, e->value.bytes, e->value.len);
+    }
     if (st < 0)
         return st;
     loc->kvs_bytes += sizeof words;
