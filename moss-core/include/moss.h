@@ -176,6 +176,28 @@ moss_batch_merge(struct moss_batch *batch, struct moss_slice key,
                  struct moss_slice operand);
 
 /*
+ * n bytes of the batch's own memory, to be filled by the caller, for a key and
+ * its value right behind it, or for each of the two, one after the other.
+ * They stay where they are until batch is reset, cleared, truncated or freed.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_alloc(struct moss_batch *batch, size_t n, uint8_t **bytes);
+
+/*
+ * As set, del and merge, without copying key and value that were allocated
+ * last, the value right behind the key; others are copied.  What was allocated
+ * before them and not used yet is copied when it is used.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_alloc_set(struct moss_batch *batch, struct moss_slice key,
+                     struct moss_slice value);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_alloc_del(struct moss_batch *batch, struct moss_slice key);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_batch_alloc_merge(struct moss_batch *batch, struct moss_slice key,
+                       struct moss_slice operand);
+
+/*
  * The changes of a child collection, made here if it is not there yet; to
  * ask for it is enough to create the collection.  *out belongs to batch.  A
  * name is UTF-8, 1 to 1024 bytes, has no NUL byte, does not begin with "."

@@ -231,9 +231,11 @@ START_TEST(a_snapshot_keeps_the_old_name)
         assert_at(place.c, 1, "a{x=1}");
     assert_at(place.c, 2, "b{x=12}");
     assert_at(place.c, 3, "b{}");
-    close_place();
+    assert_ok(moss_collection_close(place.c, MOSS_FOREVER, NULL));
+    place.toy.c = place.store.c = NULL;
     assert_tree(snap, "a{x=1}"); /* outlives it */
     moss_snapshot_unref(snap);
+    close_place();
 }
 END_TEST
 

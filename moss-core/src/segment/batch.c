@@ -82,6 +82,7 @@ moss_batch_free(struct moss_batch *batch)
         return;
     free_children(batch);
     mem_free(batch->children);
+    batch_forget_lent(batch);
     mem_free(batch->kvs);
     buf_release(&batch->buf);
     mem_free(batch);
@@ -92,6 +93,7 @@ moss_batch_reset(struct moss_batch *batch)
 {
     free_children(batch);
     moss_batch_truncate(batch, 0);
+    batch_forget_lent(batch);
     batch->tag = (struct moss_tag){ 0, 0 };
     batch->cleared = false;
 }
@@ -103,13 +105,14 @@ moss_batch_reset(struct moss_batch *batch)
 static void
 note_prefix(struct moss_batch *batch, struct moss_slice key)
 {
-    const uint8_t *first = batch->buf.bytes;
+    const uint8_t *first;
 
     if (batch->n == 0 || batch->prefix_len > key.len)
         batch->prefix_len = key.len;
-    /* Change 0 has offset 0, and its key is at least prefix_len long. */
-    if (batch->n > 0 && batch->prefix_len > 0 &&
-        memcmp(first, key.bytes, batch->prefix_len) != 0)
+    if (batch->n == 0 || batch->prefix_len == 0)
+        return;
+    first = batch->buf.bytes + batch->kvs[1];
+    if (memcmp(first, key.bytes, batch->prefix_len) != 0)
         batch->prefix_len = shared_bytes(first, key.bytes, batch->prefix_len);
 }
 
@@ -122,29 +125,49 @@ put_bytes(struct buf *buf, struct moss_slice s)
     buf->len += s.len;
 }
 
+enum moss_status
+batch_reserve_change(struct moss_batch *batch, struct moss_slice key,
+                     struct moss_slice value)
+{
+    if (key.len > MOSS_MAX_KEY || value.len > MOSS_MAX_VALUE)
+        return MOSS_TOO_BIG;
+    return reserve_entries(batch, 1);
+}
+
+void
+batch_append_change(struct moss_batch *batch, enum moss_op op,
+                    struct moss_slice key, struct moss_slice value,
+                    size_t offset)
+{
+    uint64_t *words = batch->kvs + 2 * batch->n;
+
+    note_prefix(batch, key);
+    words[0] = (uint64_t)op << ENTRY_OP_SHIFT |
+               (uint64_t)key.len << ENTRY_KEY_SHIFT | (uint64_t)value.len;
+    words[1] = offset;
+    batch->n++;
+}
+
 static enum moss_status
 add(struct moss_batch *batch, enum moss_op op, struct moss_slice key,
     struct moss_slice value)
 {
-    enum moss_status st;
-    uint64_t *words;
+    enum moss_status st = batch_reserve_change(batch, key, value);
+    size_t n = key.len + value.len;
 
-    if (key.len > MOSS_MAX_KEY || value.len > MOSS_MAX_VALUE)
-        return MOSS_TOO_BIG;
-    st = reserve_entries(batch, 1);
     if (st < 0)
         return st;
-    st = buf_reserve(&batch->buf, key.len + value.len);
+    if (batch->lent == 0) {
+        st = buf_reserve(&batch->buf, n);
+    } else {
+        batch->has_gaps = true; /* what is lent stays before it */
+        st = batch_reserve_bytes(batch, n);
+    }
     if (st < 0)
         return st;
-    note_prefix(batch, key);
-    words = batch->kvs + 2 * batch->n;
-    words[0] = (uint64_t)op << ENTRY_OP_SHIFT |
-               (uint64_t)key.len << ENTRY_KEY_SHIFT | (uint64_t)value.len;
-    words[1] = batch->buf.len;
+    batch_append_change(batch, op, key, value, batch->buf.len);
     put_bytes(&batch->buf, key);
     put_bytes(&batch->buf, value);
-    batch->n++;
     return MOSS_OK;
 }
 
@@ -177,8 +200,17 @@ moss_batch_count(const struct moss_batch *batch)
 size_t
 moss_batch_bytes(const struct moss_batch *batch)
 {
-    size_t sum = batch->buf.len;
+    size_t sum = batch_offset(batch, batch->n);
 
+    if (batch->has_gaps) {
+        sum = 0;
+        for (size_t i = 0; i < batch->n; i++) {
+            uint64_t w = batch->kvs[2 * i];
+
+            sum += (size_t)((w >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK) +
+                            (w & ENTRY_VALUE_MASK));
+        }
+    }
     for (size_t i = 0; i < batch->n_children; i++) {
         if (batch->children[i].batch != NULL)
             sum += moss_batch_bytes(batch->children[i].batch);
@@ -209,14 +241,17 @@ moss_batch_truncate(struct moss_batch *batch, size_t count)
 {
     if (count >= batch->n)
         return;
+    batch_forget_lent(batch);
     batch->buf.len = batch_offset(batch, count);
     batch->n = count;
+    batch->has_gaps = batch->has_gaps && count > 0;
 }
 
 void
 moss_batch_clear(struct moss_batch *batch)
 {
     moss_batch_truncate(batch, 0);
+    batch_forget_lent(batch);
     batch->cleared = true;
 }
 

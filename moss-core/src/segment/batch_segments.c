@@ -230,7 +230,7 @@ build(struct work *w)
     if (st < 0)
         return st;
     w->n_levels = 1;
-    if (in_order) {
+    if (in_order && !w->batch->has_gaps) {
         segment_builder_add_run(w->levels[0], w->batch->kvs + 2 * w->from, w->n,
                                 w->buf);
         return MOSS_OK;
