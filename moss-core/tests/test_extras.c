@@ -333,20 +333,21 @@ START_TEST(header_is_of_one_place_in_one_file)
                                .buf_bytes = 77,
                                .n_set = 10,
                                .has_extras = true };
-    uint8_t header[EXTRAS_HEADER];
+    static const struct extras_index none = { 0, 0 };
+    uint8_t header[EXTRAS_HEADER_INDEX];
 
-    extras_encode(&loc, 5, header);
-    ck_assert(extras_match(&loc, 5, header, 88));
-    ck_assert(!extras_match(&loc, 5, header, 87));
-    ck_assert(!extras_match(&loc, 6, header, 88));
-    for (size_t i = 0; i < sizeof header; i++) {
+    ck_assert_uint_eq(extras_encode(&loc, &none, 5, header), 88);
+    ck_assert(extras_match(&loc, 5, header, 88, NULL));
+    ck_assert(!extras_match(&loc, 5, header, 87, NULL));
+    ck_assert(!extras_match(&loc, 6, header, 88, NULL));
+    for (size_t i = 0; i < EXTRAS_HEADER; i++) {
         header[i] ^= 1;
-        ck_assert_msg(!extras_match(&loc, 5, header, 88), "byte %zu", i);
+        ck_assert_msg(!extras_match(&loc, 5, header, 88, NULL), "byte %zu", i);
         header[i] ^= 1;
     }
     loc.kvs_off += 4096;
     loc.buf_off += 4096;
-    ck_assert(!extras_match(&loc, 5, header, 88));
+    ck_assert(!extras_match(&loc, 5, header, 88, NULL));
 }
 END_TEST
 
@@ -358,21 +359,58 @@ START_TEST(sections_of_later_versions_are_passed_over)
                                .buf_bytes = 77,
                                .n_set = 10,
                                .has_extras = true };
-    uint8_t header[EXTRAS_HEADER + 24];
+    static const struct extras_index none = { 0, 0 };
+    uint8_t header[EXTRAS_HEADER_INDEX];
 
-    extras_encode(&loc, 5, header);
+    ck_assert_uint_eq(extras_encode(&loc, &none, 5, header), 88);
     /* Another section before ours. */
     memmove(header + 80, header + 56, 24);
     memset(header + 56, 7, 24);
     store_le32(header + 48, sizeof header);
     store_le32(header + 52, 2);
     store_le64(header + 104, checksum64(header, 104, 5));
-    ck_assert(extras_match(&loc, 5, header, sizeof header));
-    ck_assert(!extras_match(&loc, 5, header, sizeof header - 1));
+    ck_assert(extras_match(&loc, 5, header, sizeof header, NULL));
+    ck_assert(!extras_match(&loc, 5, header, sizeof header - 1, NULL));
     /* Ours is missing. */
     memset(header + 80, 7, 24);
     store_le64(header + 104, checksum64(header, 104, 5));
-    ck_assert(!extras_match(&loc, 5, header, sizeof header));
+    ck_assert(!extras_match(&loc, 5, header, sizeof header, NULL));
+}
+END_TEST
+
+START_TEST(an_index_must_lie_between_the_arrays)
+{
+    struct segment_loc loc = { .kvs_off = 4096,
+                               .kvs_bytes = 160,
+                               .buf_off = 4096 * 4,
+                               .buf_bytes = 77,
+                               .n_set = 10,
+                               .has_extras = true };
+    uint64_t size = extras_index_bytes(10);
+    const struct {
+        struct extras_index index;
+        bool good;
+    } cases[] = {
+        { { 8192, size }, true },
+        { { 12288, size }, true },
+        { { 16384, size }, false },
+        { { 4096, size }, false },
+        { { 8192 + 64, size }, false },
+        { { 8192, size + 4 }, false },
+        { { 8192, size - 4 }, false },
+        { { UINT64_MAX - 4095, size }, false },
+        { { 12288, UINT64_MAX }, false },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t header[EXTRAS_HEADER_INDEX];
+        struct extras_index found;
+
+        ck_assert_uint_eq(extras_encode(&loc, &cases[i].index, 5, header), 112);
+        ck_assert(extras_match(&loc, 5, header, 112, &found));
+        ck_assert_uint_eq(found.bytes, cases[i].good ? size : 0);
+        ck_assert_uint_eq(found.off, cases[i].good ? cases[i].index.off : 0);
+    }
 }
 END_TEST
 
@@ -459,6 +497,7 @@ suite_extras(void)
     tcase_add_test(tc, damaged_store_can_be_compacted_or_says_why_not);
     tcase_add_test(tc, header_is_of_one_place_in_one_file);
     tcase_add_test(tc, sections_of_later_versions_are_passed_over);
+    tcase_add_test(tc, an_index_must_lie_between_the_arrays);
     tcase_add_test(tc, segment_of_ours_below_a_footer_of_go_is_still_checked);
     tcase_add_test(tc, extras_need_room);
     suite_add_tcase(s, tc);

@@ -1,10 +1,12 @@
 /* Writing segments: the buffer, the layout, the checksums. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/coding.h"
 #include "base/reaper.h"
 #include "base/sync.h"
+#include "segment/segment_index.h"
 #include "store/bufwriter.h"
 #include "store/mapped.h"
 #include "store/segwriter.h"
@@ -254,6 +256,147 @@ START_TEST(changed_block_is_noticed_when_it_is_used)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ */
+/* The index                                                          */
+/* ------------------------------------------------------------------ */
+
+enum { INDEXED = 3000 };
+
+/* INDEXED entries, the i-th with a key of 12 bytes and i as its value. */
+static struct segment *
+numbers(void)
+{
+    struct segment_builder *b = NULL;
+    char key[16];
+
+    assert_ok(segment_builder_new(INDEXED, (size_t)INDEXED * 20, &b));
+    for (size_t i = 0; i < INDEXED; i++) {
+        snprintf(key, sizeof key, "%012zu", 2 * i);
+        segment_builder_add(b, MOSS_OP_SET, moss_str(key),
+                            moss_slice(&i, sizeof i));
+    }
+    return segment_builder_finish(b);
+}
+
+/* What a get of number i gives; checks that it is not another entry. */
+static enum moss_status
+find_number(const struct segment *seg, size_t i)
+{
+    char key[16];
+    struct entry e;
+    enum moss_status st;
+
+    snprintf(key, sizeof key, "%012zu", 2 * i);
+    st = segment_find(seg, moss_str(key), &e);
+    if (st == MOSS_OK)
+        ck_assert_mem_eq(e.value.bytes, &i, sizeof i);
+    return st;
+}
+
+/* Where the index of the segment at loc lies. */
+static struct extras_index
+index_of(const struct segment_loc *loc)
+{
+    uint8_t header[EXTRAS_HEADER_INDEX];
+    struct extras_index index;
+
+    assert_ok(file_read(file, loc->kvs_off + loc->kvs_bytes, header,
+                        sizeof header, &err));
+    ck_assert(extras_match(loc, 9, header, sizeof header, &index));
+    return index;
+}
+
+START_TEST(a_segment_brings_its_index_along)
+{
+    struct segment *seg = numbers(), *mapped = NULL;
+    struct segwriter w = writer(NULL);
+    struct segment_loc loc;
+
+    if (_i == 0)
+        assert_ok(segwriter_copy(&w, seg, &loc, &err));
+    else
+        assert_ok(segwriter_merge(&w, &seg, 1, NULL, &loc, &err));
+    ck_assert_uint_eq(index_of(&loc).bytes, extras_index_bytes(INDEXED));
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &mapped, &err));
+    ck_assert_ptr_nonnull(segment_index(mapped));
+    for (size_t i = 0; i < INDEXED; i++) {
+        size_t pos;
+        struct entry e;
+
+        assert_ok(find_number(mapped, i));
+        assert_ok(segment_entry(seg, i, &e));
+        assert_ok(segment_seek(mapped, e.key, &pos));
+        ck_assert_uint_eq(pos, i);
+    }
+    assert_status(find_number(mapped, INDEXED), MOSS_NOT_FOUND);
+    segment_unref(mapped);
+    segment_unref(seg);
+}
+END_TEST
+
+START_TEST(an_index_keeps_to_its_bounds)
+{
+    static const struct {
+        uint64_t min_key_bytes, max_bytes;
+        bool wanted;
+    } cases[] = {
+        { 0, 0, true },
+        { (uint64_t)INDEXED * 12, 0, true },
+        { (uint64_t)INDEXED * 12 + 1, 0, false },
+        { 0, 100, false },
+        { 0, 1 << 20, true },
+    };
+    struct segment *seg = numbers(), *few = segment_of("a=1 b=2", NULL);
+    struct segment_loc loc;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct segwriter w = writer(NULL);
+
+        w.index_min_key_bytes = cases[i].min_key_bytes;
+        w.index_max_bytes = cases[i].max_bytes;
+        assert_ok(segwriter_copy(&w, seg, &loc, &err));
+        ck_assert_int_eq(index_of(&loc).bytes > 0, cases[i].wanted);
+        assert_ok(segwriter_copy(&w, few, &loc, &err));
+        ck_assert_int_eq(index_of(&loc).bytes > 0, false);
+    }
+    segment_unref(few);
+    segment_unref(seg);
+}
+END_TEST
+
+START_TEST(a_damaged_index_is_noticed_or_not_used)
+{
+    struct segment *seg = numbers();
+    struct segwriter w = writer(NULL);
+    struct segment_loc loc;
+    struct extras_index index;
+    size_t corrupt = 0;
+
+    assert_ok(segwriter_copy(&w, seg, &loc, &err));
+    index = index_of(&loc);
+    for (uint64_t at = 0; at < index.bytes; at += 611) {
+        struct segment *mapped = NULL;
+        uint8_t byte, bad;
+
+        assert_ok(file_read(file, index.off + at, &byte, 1, &err));
+        bad = (uint8_t)(byte ^ 0x10);
+        assert_ok(file_write(file, index.off + at, &bad, 1, &err));
+        assert_ok(mapped_segment_new(file, NULL, &loc, 9, &mapped, &err));
+        for (size_t i = 0; i < INDEXED; i += 7) {
+            enum moss_status st = find_number(mapped, i);
+
+            if (st != MOSS_OK)
+                assert_status(st, MOSS_CORRUPT);
+            corrupt += st != MOSS_OK;
+        }
+        segment_unref(mapped);
+        assert_ok(file_write(file, index.off + at, &byte, 1, &err));
+    }
+    ck_assert_uint_gt(corrupt, 0);
+    segment_unref(seg);
+}
+END_TEST
+
 /* Read all entries of a segment that others read for the first time, too. */
 static void
 read_all(void *arg)
@@ -313,6 +456,9 @@ suite_segwriter(void)
     tcase_add_test(tc, nothing_left_writes_nothing);
     tcase_add_test(tc, refusing_operator_is_reported_and_the_place_is_free);
     tcase_add_test(tc, changed_block_is_noticed_when_it_is_used);
+    tcase_add_loop_test(tc, a_segment_brings_its_index_along, 0, 2);
+    tcase_add_test(tc, an_index_keeps_to_its_bounds);
+    tcase_add_test(tc, a_damaged_index_is_noticed_or_not_used);
     tcase_add_test(tc, several_threads_check_the_same_blocks);
     suite_add_tcase(s, tc);
     return s;

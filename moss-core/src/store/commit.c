@@ -108,7 +108,7 @@ probe_segment(struct commit *c, struct segment_loc *loc, struct moss_error *err)
     st = file_read(c->file, loc->kvs_off + loc->kvs_bytes, header, (size_t)room,
                    err);
     if (st == MOSS_OK)
-        loc->has_extras = extras_match(loc, c->nonce, header, room);
+        loc->has_extras = extras_match(loc, c->nonce, header, room, NULL);
     return st;
 }
 

@@ -4,13 +4,15 @@
  * nor behind the other.  So the header of the extras stands directly behind
  * the entry array, in the gap that begins there, and the checksums directly
  * behind the byte array, where they can be written last: how many there are
- * is known only when all entries have passed.
+ * is known only when all entries have passed.  The index, which grows with
+ * the entries, has a place in the gap, large enough for as many as there may
+ * be, and its own checksums behind it.
  *
- *     | entries | header |  gap  | bytes | checksums |
- *     kvs_off                    buf_off
+ *     | entries | header |  gap  | index, checksums |  gap  | bytes | checksums |
+ *     kvs_off                                               buf_off
  *
- * All of it is found from the segment's location alone.  The header repeats
- * the location and the file's nonce, and has a checksum over itself, so that
+ * The header is found from the segment's location alone, and says where the
+ * rest is.  It repeats the location and the file's nonce, and has a checksum over itself, so that
  * a header of another place or another file is none.  A block's checksum is
  * seeded with nonce and place for the same reason.
  *
@@ -20,6 +22,7 @@
 
 #include "base/base.h"
 #include "base/coding.h"
+#include "segment/segment_index.h"
 #include "store/checksum.h"
 #include "store/file.h"
 
@@ -28,7 +31,7 @@
 #define SECTION_BYTES 24u
 
 /* Kinds of sections in the header's table. */
-enum extras_kind { EXTRAS_SUMS = 1 };
+enum extras_kind { EXTRAS_SUMS = 1, EXTRAS_INDEX = 2 };
 
 static const char magic[8] = { 'm', 'o', 's', 's', 'x', 't', 'r', '1' };
 
@@ -120,36 +123,69 @@ encode_head(const struct segment_loc *loc, uint64_t nonce, uint8_t *out)
 }
 
 static void
-encode_sums(const struct segment_loc *loc, uint8_t out[SECTION_BYTES])
+encode_section(enum extras_kind kind, uint64_t off, uint64_t bytes,
+               uint8_t out[SECTION_BYTES])
 {
-    store_le32(out, EXTRAS_SUMS);
+    store_le32(out, kind);
     store_le32(out + 4, 0);
-    store_le64(out + 8, extras_sums_off(loc));
-    store_le64(out + 16, sums_bytes(loc));
+    store_le64(out + 8, off);
+    store_le64(out + 16, bytes);
 }
 
-void
-extras_encode(const struct segment_loc *loc, uint64_t nonce,
-              uint8_t out[EXTRAS_HEADER])
+uint64_t
+extras_index_bytes(uint64_t n)
 {
+    uint64_t body = index_bytes(n);
+
+    return body + 4 * extras_blocks(body);
+}
+
+size_t
+extras_encode(const struct segment_loc *loc, const struct extras_index *index,
+              uint64_t nonce, uint8_t out[EXTRAS_HEADER_INDEX])
+{
+    bool has_index = index->bytes > 0;
+    size_t length = has_index ? EXTRAS_HEADER_INDEX : EXTRAS_HEADER;
+
     encode_head(loc, nonce, out);
-    store_le32(out + 48, EXTRAS_HEADER);
-    store_le32(out + 52, 1); /* sections in the table that follows */
-    encode_sums(loc, out + TABLE_OFF);
-    store_le64(out + 80, checksum64(out, 80, nonce));
+    store_le32(out + 48, (uint32_t)length);
+    store_le32(out + 52, has_index ? 2 : 1); /* sections in the table */
+    encode_section(EXTRAS_SUMS, extras_sums_off(loc), sums_bytes(loc),
+                   out + TABLE_OFF);
+    if (has_index)
+        encode_section(EXTRAS_INDEX, index->off, index->bytes,
+                       out + TABLE_OFF + SECTION_BYTES);
+    store_le64(out + length - 8, checksum64(out, length - 8, nonce));
+    return length;
+}
+
+/* Is that a place for the index behind a header of length bytes? */
+static bool
+index_is_sound(const struct segment_loc *loc, const struct extras_index *index,
+               uint32_t length)
+{
+    return loc->kvs_bytes > 0 && index->off % FILE_PAGE == 0 &&
+           index->off >= loc->kvs_off + loc->kvs_bytes + length &&
+           index->bytes == extras_index_bytes(loc->kvs_bytes / 16) &&
+           index->off <= loc->buf_off &&
+           index->bytes <= loc->buf_off - index->off;
 }
 
 bool
 extras_match(const struct segment_loc *loc, uint64_t nonce,
-             const uint8_t *bytes, uint64_t room)
+             const uint8_t *bytes, uint64_t room, struct extras_index *index)
 {
+    struct extras_index found = { 0, 0 }, none = { 0, 0 };
     uint8_t head[HEAD_BYTES], sums[SECTION_BYTES];
     uint32_t length, n;
+    bool has_sums = false;
 
+    if (index != NULL)
+        *index = none;
     if (room < EXTRAS_HEADER)
         return false;
     encode_head(loc, nonce, head);
-    encode_sums(loc, sums);
+    encode_section(EXTRAS_SUMS, extras_sums_off(loc), sums_bytes(loc), sums);
     length = load_le32(bytes + 48);
     n = load_le32(bytes + 52);
     if (memcmp(bytes, head, sizeof head) != 0 || length > room ||
@@ -158,11 +194,18 @@ extras_match(const struct segment_loc *loc, uint64_t nonce,
         load_le64(bytes + length - 8) != checksum64(bytes, length - 8, nonce))
         return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (memcmp(bytes + TABLE_OFF + SECTION_BYTES * i, sums, sizeof sums) ==
-            0)
-            return true;
+        const uint8_t *section = bytes + TABLE_OFF + SECTION_BYTES * i;
+
+        if (memcmp(section, sums, sizeof sums) == 0)
+            has_sums = true;
+        if (load_le32(section) == EXTRAS_INDEX) {
+            found.off = load_le64(section + 8);
+            found.bytes = load_le64(section + 16);
+        }
     }
-    return false;
+    if (has_sums && index != NULL && index_is_sound(loc, &found, length))
+        *index = found;
+    return has_sums;
 }
 
 uint32_t

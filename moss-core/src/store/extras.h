@@ -1,6 +1,6 @@
 /*
  * Where a segment lies in a file, and what this library adds to it: the
- * checksums of its blocks (FORMAT.md, "Extras").
+ * checksums of its blocks and its index (FORMAT.md, "Extras").
  */
 #ifndef MOSS_STORE_EXTRAS_H
 #define MOSS_STORE_EXTRAS_H
@@ -18,8 +18,9 @@ struct segment_loc {
 };
 
 #define EXTRAS_BLOCK 4096u
-#define EXTRAS_HEADER 88u       /* as it is written here */
-#define EXTRAS_HEADER_MAX 1024u /* with sections of later versions */
+#define EXTRAS_HEADER 88u        /* without an index */
+#define EXTRAS_HEADER_INDEX 112u /* with one */
+#define EXTRAS_HEADER_MAX 1024u  /* with sections of later versions */
 
 /*
  * False unless all of the segment lies in [FILE_PAGE, end) as the format
@@ -42,15 +43,29 @@ loc_disk(const struct segment_loc *loc)
     return align_up(loc_end(loc), 4096) - loc->kvs_off;
 }
 
-/* The header that stands directly behind the entry array. */
-void extras_encode(const struct segment_loc *loc, uint64_t nonce,
-                   uint8_t out[EXTRAS_HEADER]);
+/* Where the index lies: its body, then a checksum for each block of that. */
+struct extras_index {
+    uint64_t off, bytes; /* bytes 0: there is none */
+};
+/* How large it is for n entries, checksums included. */
+uint64_t extras_index_bytes(uint64_t n);
+
+/*
+ * The header that stands directly behind the entry array.  Returns its length:
+ * EXTRAS_HEADER, or EXTRAS_HEADER_INDEX if there is an index.
+ */
+size_t
+extras_encode(const struct segment_loc *loc, const struct extras_index *index,
+              uint64_t nonce, uint8_t out[EXTRAS_HEADER_INDEX]);
 /*
  * Do the room bytes behind the entry array begin with the header of this
- * segment?  Sections of kinds that are not known here are passed over.
+ * segment?  *index (may be NULL) is where it says that the index lies, if that
+ * is a place for the index of so many entries.  Sections of kinds that are not
+ * known here are passed over.
  */
-bool extras_match(const struct segment_loc *loc, uint64_t nonce,
-                  const uint8_t *bytes, uint64_t room);
+bool
+extras_match(const struct segment_loc *loc, uint64_t nonce,
+             const uint8_t *bytes, uint64_t room, struct extras_index *index);
 /* How many bytes there are between the entry array and the byte array. */
 uint64_t extras_room(const struct segment_loc *loc);
 

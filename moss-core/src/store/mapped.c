@@ -1,12 +1,12 @@
 /*
- * Nothing of a segment is checked when it is opened, so that opening takes no
- * time whatever its size.  A block's checksum is compared before the block's
+ * Of a segment little more than its ends is looked at when it is opened, so
+ * that opening takes no time whatever its size.  A block's checksum is compared before the block's
  * first use and the block then marked in a bitmap; once every block is marked,
  * the check is one load.  Two threads may check the same block at the same
  * time; both come to the same end.
  *
- * The bitmap, its count and the place of the checksums are atomic and relaxed:
- * they say something about bytes that never change, and publish no others.
+ * The bitmap and its counts are atomic and relaxed: they say something about
+ * bytes that never change, and publish no others.
  *
  * Checksums or not, a segment from a file is not trusted: its entries are
  * checked against the bounds of its regions wherever they are used.
@@ -15,22 +15,35 @@
 
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/coding.h"
 #include "base/error.h"
-#include "base/mem.h"
+#include "segment/segment_index.h"
+
+/* The entry array, the byte array, or the index. */
+struct region {
+    uint64_t off, bytes; /* in the file */
+    uint64_t sums_off;   /* a checksum for each block */
+    uint64_t first_bit;  /* of its blocks in the bitmap */
+};
+enum { REGIONS = 3 };
 
 struct mapped_segment {
     struct segment base;
     struct mapping *map; /* one reference */
     struct segment_loc loc;
     uint64_t nonce;
+    struct region regions[REGIONS];
+    bool has_header; /* that of the extras is good */
+    size_t mem_bytes;
 
-    /* The header of the extras has been found good. */
-    atomic_bool has_header;
-    atomic_uint_fast64_t unverified; /* blocks */
-    uint64_t buf_blocks_from;        /* the entry array's come first */
-    _Atomic(uint64_t) verified[];    /* one bit a block */
+    /*
+     * Written while there is something left to verify: on lines of their own,
+     * so that this does not slow down those who read the rest.
+     */
+    _Alignas(64) atomic_uint_fast64_t unverified[REGIONS]; /* blocks */
+    _Alignas(64) _Atomic(uint64_t) verified[];             /* a bit a block */
 };
 
 static const uint8_t *
@@ -39,59 +52,42 @@ at(const struct mapped_segment *m, uint64_t off)
     return m->map->bytes + (off - m->map->off);
 }
 
+/* Block b of region r. */
 static enum moss_status
-check_header(struct mapped_segment *m)
+check_block(struct mapped_segment *m, int r, uint64_t b)
 {
-    const uint8_t *header = at(m, m->loc.kvs_off + m->loc.kvs_bytes);
-
-    if (atomic_load_explicit(&m->has_header, memory_order_relaxed))
-        return MOSS_OK;
-    if (!extras_match(&m->loc, m->nonce, header, extras_room(&m->loc)))
-        return MOSS_CORRUPT;
-    atomic_store_explicit(&m->has_header, true, memory_order_relaxed);
-    return MOSS_OK;
-}
-
-/* Block i of the segment, of n bytes, stands at off in the file. */
-static enum moss_status
-check_block(struct mapped_segment *m, uint64_t i, uint64_t off, size_t n)
-{
-    uint64_t bit = (uint64_t)1 << (i % 64);
+    const struct region *region = &m->regions[r];
+    uint64_t i = region->first_bit + b, bit = (uint64_t)1 << (i % 64);
+    uint64_t begin = b * EXTRAS_BLOCK, left = region->bytes - begin;
+    uint64_t off = region->off + begin;
     _Atomic(uint64_t) *word = &m->verified[i / 64];
 
     if ((atomic_load_explicit(word, memory_order_relaxed) & bit) != 0)
         return MOSS_OK;
-    if (extras_sum(at(m, off), n, m->nonce, off) !=
-        load_le32(at(m, extras_sums_off(&m->loc) + 4 * i)))
+    if (extras_sum(at(m, off), left < EXTRAS_BLOCK ? left : EXTRAS_BLOCK,
+                   m->nonce, off) != load_le32(at(m, region->sums_off + 4 * b)))
         return MOSS_CORRUPT;
     if ((atomic_fetch_or_explicit(word, bit, memory_order_relaxed) & bit) == 0)
-        atomic_fetch_sub_explicit(&m->unverified, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&m->unverified[r], 1, memory_order_relaxed);
     return MOSS_OK;
 }
 
 static enum moss_status
-verify(const struct segment *seg, int region, size_t off, size_t n)
+verify(const struct segment *seg, int r, size_t off, size_t n)
 {
     /* Segments are const to their readers; what is known of them is not. */
     struct mapped_segment *m =
         container_of((uintptr_t)seg, struct mapped_segment, base);
-    uint64_t region_off = region == 0 ? m->loc.kvs_off : m->loc.buf_off;
-    uint64_t region_bytes = region == 0 ? m->loc.kvs_bytes : m->loc.buf_bytes;
-    uint64_t first_block = region == 0 ? 0 : m->buf_blocks_from;
-    enum moss_status st;
+    enum moss_status st = MOSS_OK;
 
     if (n == 0 ||
-        atomic_load_explicit(&m->unverified, memory_order_relaxed) == 0)
+        atomic_load_explicit(&m->unverified[r], memory_order_relaxed) == 0)
         return MOSS_OK;
-    st = check_header(m);
+    if (!m->has_header)
+        return MOSS_CORRUPT;
     for (uint64_t b = off / EXTRAS_BLOCK;
-         st == MOSS_OK && b <= (off + n - 1) / EXTRAS_BLOCK; b++) {
-        uint64_t begin = b * EXTRAS_BLOCK;
-        uint64_t left = region_bytes - begin;
-
-        st = check_block(m, first_block + b, region_off + begin,
-                         left < EXTRAS_BLOCK ? (size_t)left : EXTRAS_BLOCK);
-    }
+         st == MOSS_OK && b <= (off + n - 1) / EXTRAS_BLOCK; b++)
+        st = check_block(m, r, b);
     return st;
 }
 
@@ -101,43 +97,96 @@ release(struct segment *seg)
     struct mapped_segment *m = container_of(seg, struct mapped_segment, base);
 
     mapping_unref(m->map);
-    mem_free(m);
+    arena_free(m, m->mem_bytes);
 }
 
 static const struct segment_ops checked_ops = { verify, release };
 static const struct segment_ops plain_ops = { NULL, release };
+
+/* Where its regions are and what they were checked for; returns the bits. */
+static uint64_t
+set_regions(struct region regions[REGIONS], const struct segment_loc *loc,
+            const struct extras_index *index)
+{
+    uint64_t n = loc->kvs_bytes / 16;
+    uint64_t kvs_blocks = extras_blocks(loc->kvs_bytes);
+    uint64_t buf_blocks = extras_blocks(loc->buf_bytes);
+    uint64_t body = index->bytes == 0 ? 0 : index_bytes(n);
+    uint64_t sums = extras_sums_off(loc);
+    struct region kvs = { loc->kvs_off, loc->kvs_bytes, sums, 0 };
+    struct region buf = { loc->buf_off, loc->buf_bytes, sums + 4 * kvs_blocks,
+                          kvs_blocks };
+    struct region idx = { index->off, body, index->off + body,
+                          kvs_blocks + buf_blocks };
+
+    regions[0] = kvs;
+    regions[1] = buf;
+    regions[2] = idx;
+    return kvs_blocks + buf_blocks + extras_blocks(body);
+}
+
+/* An index whose end is damaged is not used; only want of memory fails. */
+static enum moss_status
+attach_index(struct mapped_segment *m)
+{
+    const struct region *region = &m->regions[2];
+    size_t tail = (size_t)index_tail_off(m->base.n);
+    enum moss_status st;
+
+    if (region->bytes == 0)
+        return MOSS_OK;
+    st = verify(&m->base, 2, tail, (size_t)region->bytes - tail);
+    if (st == MOSS_OK)
+        st = index_attach(&m->base, at(m, region->off));
+    return st == MOSS_NOMEM ? st : MOSS_OK;
+}
 
 /* Takes over map, failure or not. */
 static enum moss_status
 make_segment(struct mapping *map, const struct segment_loc *loc, uint64_t nonce,
              struct segment **out)
 {
-    uint64_t kvs_blocks = extras_blocks(loc->kvs_bytes);
-    uint64_t blocks = kvs_blocks + extras_blocks(loc->buf_bytes);
-    size_t words = loc->has_extras ? (size_t)(blocks / 64 + 1) : 0;
-    struct mapped_segment *m =
-        mem_zalloc(1, sizeof *m + words * sizeof m->verified[0]);
+    const uint8_t *header =
+        map->bytes + (loc->kvs_off + loc->kvs_bytes - map->off);
+    struct extras_index index = { 0, 0 };
+    struct region regions[REGIONS];
+    struct mapped_segment *m;
+    bool has_header = loc->has_extras && extras_match(loc, nonce, header,
+                                                      extras_room(loc), &index);
+    uint64_t bits = set_regions(regions, loc, &index);
+    size_t words = loc->has_extras ? (size_t)(bits / 64 + 1) : 0;
+    enum moss_status st;
+    size_t mem_bytes = sizeof *m + words * sizeof m->verified[0];
 
+    m = arena_alloc(mem_bytes);
     if (m == NULL) {
         mapping_unref(map);
         return MOSS_NOMEM;
     }
+    memset(m, 0, mem_bytes);
+    m->mem_bytes = mem_bytes;
     refs_init(&m->base.refs);
     m->base.ops = loc->has_extras ? &checked_ops : &plain_ops;
     m->map = map;
     m->loc = *loc;
     m->nonce = nonce;
-    m->buf_blocks_from = kvs_blocks;
-    atomic_init(&m->has_header, false);
-    atomic_init(&m->unverified, blocks);
+    m->has_header = has_header;
+    for (int r = 0; r < REGIONS; r++) {
+        m->regions[r] = regions[r];
+        atomic_init(&m->unverified[r], extras_blocks(regions[r].bytes));
+    }
     m->base.kvs = (const void *)at(m, loc->kvs_off);
     m->base.n = (size_t)(loc->kvs_bytes / 16);
     m->base.buf = at(m, loc->buf_off);
     m->base.buf_bytes = (size_t)loc->buf_bytes;
     m->base.totals = loc_totals(loc);
     segment_init_prefix(&m->base);
-    *out = &m->base;
-    return MOSS_OK;
+    st = attach_index(m);
+    if (st < 0)
+        release(&m->base);
+    else
+        *out = &m->base;
+    return st;
 }
 
 enum moss_status

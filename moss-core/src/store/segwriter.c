@@ -1,11 +1,12 @@
 /*
  * Entries stream from a merge directly into the file: the entry array into
- * room that is kept for as many entries as there are inputs, the bytes behind
- * it, the checksums at the end (extras.c has the picture).  What the array
- * does not need of its room stays a hole in the file.
+ * room that is kept for as many entries as there are inputs, the index into
+ * such room behind it, then the bytes, and the checksums at the end (extras.c
+ * has the picture).  What the array and the index do not need of their room
+ * stays a hole in the file.
  *
- * A large segment begins at a multiple of 2 MiB, and so does its byte array,
- * so that the page cache can use its largest pages for it.
+ * A large segment begins at a multiple of 2 MiB, and so do its index and its
+ * byte array, so that the page cache can use its largest pages for it.
  *
  * One thread, the one that may write to the store.
  */
@@ -14,6 +15,7 @@
 #include "base/base.h"
 #include "base/coding.h"
 #include "base/error.h"
+#include "segment/segment_index.h"
 #include "store/bufwriter.h"
 
 #define LARGE_BYTES ((uint64_t)8 << 20)
@@ -22,30 +24,96 @@
 struct stream {
     struct segwriter *w;
     struct segment_loc loc;
+    uint64_t kvs_max; /* of the entry array */
     struct bufwriter kvs, buf;
     struct buf kvs_sums, buf_sums;
+    struct index_builder *builder; /* NULL: there is to be no index */
+    struct extras_index index;
+    struct bufwriter idx;
+    struct buf idx_sums;
     struct moss_error *err;
 };
 
 static enum moss_status
-stream_begin(struct stream *s, struct segwriter *w, uint64_t max_entries,
-             uint64_t bytes, struct moss_error *err)
+index_put(void *ctx, const void *bytes, size_t n)
 {
-    uint64_t kvs_max = 16 * max_entries;
-    uint64_t align = kvs_max + bytes >= LARGE_BYTES ? LARGE_ALIGN : FILE_PAGE;
+    struct stream *s = ctx;
+
+    return bufwriter_append(&s->idx, bytes, n);
+}
+
+static bool
+wants_index(const struct segwriter *w, uint64_t max_entries, uint64_t key_bytes)
+{
+    uint64_t min = w->index_min_key_bytes == 0 ? SEGWRITER_INDEX_MIN
+                                               : w->index_min_key_bytes;
+
+    return max_entries > 0 && key_bytes >= min &&
+           (w->index_max_bytes == 0 ||
+            extras_index_bytes(max_entries) <= w->index_max_bytes);
+}
+
+/* Begin an index of up to that many entries at off; *end is behind its room. */
+static enum moss_status
+index_begin(struct stream *s, uint64_t max_entries, uint64_t off, uint64_t *end)
+{
+    uint64_t room = extras_index_bytes(max_entries);
     enum moss_status st;
+
+    s->index.off = off;
+    *end = off + room;
+    st = index_builder_new(max_entries, index_put, s, &s->builder);
+    if (st < 0)
+        return error_set(s->err, st, "index", s->w->file->path, off);
+    return bufwriter_init(&s->idx, s->w->file, off, room, s->w->nonce,
+                          &s->idx_sums, s->err);
+}
+
+static enum moss_status
+index_finish(struct stream *s)
+{
+    enum moss_status st;
+
+    if (s->builder == NULL)
+        return MOSS_OK;
+    s->index.bytes = extras_index_bytes(s->loc.kvs_bytes / 16);
+    st = index_builder_finish(s->builder);
+    if (st == MOSS_OK)
+        st = bufwriter_end_blocks(&s->idx);
+    if (st == MOSS_OK)
+        st = bufwriter_append(&s->idx, s->idx_sums.bytes, s->idx_sums.len);
+    return st < 0 ? st : bufwriter_finish(&s->idx);
+}
+
+/* For at most that many entries with so many bytes, key_bytes of them keys. */
+static enum moss_status
+stream_begin(struct stream *s, struct segwriter *w, uint64_t max_entries,
+             const struct segment_totals *totals, struct moss_error *err)
+{
+    uint64_t bytes = totals->key_bytes + totals->value_bytes;
+    uint64_t align =
+        16 * max_entries + bytes >= LARGE_BYTES ? LARGE_ALIGN : FILE_PAGE;
+    uint64_t end;
+    enum moss_status st = MOSS_OK;
 
     memset(s, 0, sizeof *s);
     s->w = w;
     s->err = err;
+    s->kvs_max = 16 * max_entries;
     buf_init(&s->kvs_sums);
     buf_init(&s->buf_sums);
+    buf_init(&s->idx_sums);
     s->loc.has_extras = true;
     s->loc.kvs_off = align_up(w->pos, align);
-    s->loc.buf_off = align_up(s->loc.kvs_off + kvs_max + EXTRAS_HEADER,
-                              bytes >= LARGE_BYTES ? align : FILE_PAGE);
+    end = s->loc.kvs_off + s->kvs_max + EXTRAS_HEADER_INDEX;
+    if (wants_index(w, max_entries, totals->key_bytes))
+        st = index_begin(s, max_entries, align_up(end, align), &end);
+    if (st < 0)
+        return st;
+    s->loc.buf_off = align_up(end, bytes >= LARGE_BYTES ? align : FILE_PAGE);
     st = bufwriter_init(&s->kvs, w->file, s->loc.kvs_off,
-                        kvs_max + EXTRAS_HEADER, w->nonce, &s->kvs_sums, err);
+                        s->kvs_max + EXTRAS_HEADER_INDEX, w->nonce,
+                        &s->kvs_sums, err);
     if (st < 0)
         return st;
     return bufwriter_init(&s->buf, w->file, s->loc.buf_off, bytes, w->nonce,
@@ -55,8 +123,11 @@ stream_begin(struct stream *s, struct segwriter *w, uint64_t max_entries,
 static void
 stream_release(struct stream *s)
 {
+    index_builder_free(s->builder);
+    bufwriter_release(&s->idx);
     bufwriter_release(&s->kvs);
     bufwriter_release(&s->buf);
+    buf_release(&s->idx_sums);
     buf_release(&s->kvs_sums);
     buf_release(&s->buf_sums);
 }
@@ -70,8 +141,7 @@ stream_add(struct stream *s, const struct entry *e)
     enum moss_status st;
 
     /* More entries than there were inputs: a damaged input out of order. */
-    if (loc->kvs_off + loc->kvs_bytes + sizeof words + EXTRAS_HEADER >
-        loc->buf_off)
+    if (loc->kvs_bytes == s->kvs_max)
         return error_set(s->err, MOSS_CORRUPT, "order of keys",
                          s->w->file->path, loc->kvs_off);
     store_le64(words, (uint64_t)e->op << ENTRY_OP_SHIFT |
@@ -87,6 +157,8 @@ stream_add(struct stream *s, const struct entry *e)
         if (st == MOSS_OK)
             st = bufwriter_append(&s->buf, e->value.bytes, e->value.len);
     }
+    if (st == MOSS_OK && s->builder != NULL)
+        st = index_builder_add(s->builder, e->key);
     if (st < 0)
         return st;
     loc->kvs_bytes += sizeof words;
@@ -101,12 +173,12 @@ stream_add(struct stream *s, const struct entry *e)
 static enum moss_status
 finish_kvs(struct stream *s)
 {
-    uint8_t header[EXTRAS_HEADER];
+    uint8_t header[EXTRAS_HEADER_INDEX];
+    size_t n = extras_encode(&s->loc, &s->index, s->w->nonce, header);
     enum moss_status st = bufwriter_end_blocks(&s->kvs);
 
-    extras_encode(&s->loc, s->w->nonce, header);
     if (st == MOSS_OK)
-        st = bufwriter_append(&s->kvs, header, sizeof header);
+        st = bufwriter_append(&s->kvs, header, n);
     return st < 0 ? st : bufwriter_finish(&s->kvs);
 }
 
@@ -135,15 +207,18 @@ stream_end(struct stream *s, struct segment_loc *loc)
     *loc = s->loc;
     if (s->loc.kvs_bytes == 0)
         return MOSS_OK;
-    st = finish_kvs(s);
+    st = index_finish(s);
+    if (st == MOSS_OK)
+        st = finish_kvs(s);
     if (st == MOSS_OK)
         st = finish_buf(s);
     if (st < 0)
         return st;
     s->w->pos = align_up(loc_end(loc), FILE_PAGE);
     s->w->n_segments++;
-    s->w->n_bytes +=
-        loc->kvs_bytes + EXTRAS_HEADER + loc_end(loc) - loc->buf_off;
+    s->w->n_bytes += loc->kvs_bytes + s->index.bytes + loc_end(loc) -
+                     loc->buf_off +
+                     (s->index.bytes > 0 ? EXTRAS_HEADER_INDEX : EXTRAS_HEADER);
     return MOSS_OK;
 }
 
@@ -155,14 +230,16 @@ segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
     struct stream s;
     struct segmerge *m = NULL;
     struct entry e;
-    uint64_t entries = 0, bytes = 0;
+    struct segment_totals totals = { 0, 0, 0, 0, 0 };
+    uint64_t entries = 0;
     enum moss_status st;
 
     for (size_t i = 0; i < n; i++) {
         entries += segs[i]->n;
-        bytes += segs[i]->totals.key_bytes + segs[i]->totals.value_bytes;
+        totals.key_bytes += segs[i]->totals.key_bytes;
+        totals.value_bytes += segs[i]->totals.value_bytes;
     }
-    st = stream_begin(&s, w, entries, bytes, err);
+    st = stream_begin(&s, w, entries, &totals, err);
     if (st < 0)
         goto done;
     st = segmerge_new(segs, n, below, w->merge, &m);
@@ -191,8 +268,7 @@ segwriter_copy(struct segwriter *w, const struct segment *seg,
                struct segment_loc *loc, struct moss_error *err)
 {
     struct stream s;
-    enum moss_status st = stream_begin(
-        &s, w, seg->n, seg->totals.key_bytes + seg->totals.value_bytes, err);
+    enum moss_status st = stream_begin(&s, w, seg->n, &seg->totals, err);
 
     for (size_t i = 0; i < seg->n && st == MOSS_OK; i++) {
         struct entry e;

@@ -6,10 +6,18 @@
 #include "store/extras.h"
 #include "store/file.h"
 
+#define SEGWRITER_INDEX_MIN ((uint64_t)16 << 10)
+
 struct segwriter {
     struct file *file;                       /* borrowed */
     uint64_t nonce;                          /* the file's */
     const struct moss_merge_operator *merge; /* borrowed; NULL: none */
+    /*
+     * Segments with fewer bytes of keys get no index, and none gets one that
+     * may come out larger than index_max_bytes.  0: the defaults,
+     * SEGWRITER_INDEX_MIN and no bound.
+     */
+    uint64_t index_min_key_bytes, index_max_bytes;
     uint64_t pos; /* where the next segment may begin: on a page */
     uint64_t n_segments, n_bytes; /* written so far */
 };
