@@ -50,16 +50,25 @@ cursor_open(WT_SESSION *s)
     return c;
 }
 
+/* Its pages take about twice their bytes on disk. */
+static uint64_t
+wt_cache(const struct setting *s)
+{
+    return setting_cache(s) * 2;
+}
+
 static void *
 wt_open(const char *dir, const struct setting *s)
 {
     struct wt *e = bench_alloc(1, sizeof(*e));
-    char config[128];
+    char config[512];
 
     snprintf(config, sizeof(config),
              "create,cache_size=%lluM,session_max=100,"
-             "eviction=(threads_min=1,threads_max=2)",
-             (unsigned long long)(setting_cache(s) >> 20));
+             "eviction=(threads_min=1,threads_max=1),"
+             "eviction_target=90,eviction_trigger=97,"
+             "eviction_dirty_target=70,eviction_dirty_trigger=90",
+             (unsigned long long)(wt_cache(s) >> 20));
     check("open", wiredtiger_open(dir, NULL, config, &e->conn));
     e->session = session_open(e->conn);
     check("create",
@@ -216,7 +225,7 @@ wt_walk(void *reader, const struct walk *w, struct data_sum *sum)
 const struct engine engine_wiredtiger = {
     .name = "wiredtiger",
     .settings = "no log, drain = checkpoint, a cache for all the data (at "
-                "most 6 GiB), no compression",
+                "most 12 GiB) with high marks for eviction, no compression",
     .version = wt_version,
     .open = wt_open,
     .put = wt_put,

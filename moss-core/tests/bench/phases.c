@@ -14,7 +14,13 @@
 #include <time.h>
 
 enum { SALT_LOAD = 1, SALT_WRITE = 2, SALT_SEEK = 3, SALT_GETS = 16 };
-enum { SEEK_STEPS = 50, OPENS = 5, TAIL = 10000, CHECK_EVERY = 64 };
+enum {
+    SEEK_STEPS = 50,
+    MIXED_BATCH = 100,
+    OPENS = 5,
+    TAIL = 10000,
+    CHECK_EVERY = 64
+};
 
 static const struct walk forwards = { .limit = UINT64_MAX };
 static const struct walk backwards = { .limit = UINT64_MAX, .backwards = true };
@@ -425,20 +431,19 @@ writer_run(void *arg)
     struct mixed *m = arg;
     const struct engine *engine = m->r->engine;
     const struct data *d = &m->r->o->data;
-    uint64_t batch = m->r->o->batch;
 
     for (uint64_t b = 1; !atomic_load(&m->stop); b++) {
-        for (uint64_t i = 0; i < batch; i++) {
+        for (uint64_t i = 0; i < MIXED_BATCH; i++) {
             uint8_t key[DATA_MAX_KEY];
             uint8_t value[DATA_VALUE_LEN];
-            uint64_t at = written_key(d, (b - 1) * batch + i);
+            uint64_t at = written_key(d, (b - 1) * MIXED_BATCH + i);
             size_t n = data_key(d, at, key);
             data_value(d, at, b, value);
             engine->put(m->engine, key, n, value, sizeof(value));
         }
         engine->commit(m->engine);
         atomic_store(&m->committed, b);
-        m->puts += batch;
+        m->puts += MIXED_BATCH;
     }
     return NULL;
 }
@@ -463,7 +468,7 @@ reader_run(void *arg)
         if (m->gets % CHECK_EVERY == 0)
             least = atomic_load(&m->committed);
         if (least > 0)
-            at = written_key(d, least * m->r->o->batch - 1);
+            at = written_key(d, least * MIXED_BATCH - 1);
         size_t n = data_key(d, at, key);
         engine->renew(reader);
         if (!engine->get(reader, key, n, &v))
