@@ -413,6 +413,7 @@ phase_open(struct run *r)
 struct mixed {
     struct run *r;
     void *engine;
+    pthread_barrier_t barrier; /* the reader is ready */
     atomic_bool stop;
     _Atomic uint64_t committed; /* batches; batch b wrote version b */
     uint64_t puts, gets;
@@ -449,37 +450,48 @@ writer_run(void *arg)
 }
 
 /*
- * Random keys; now and then one of the newest batch, which must show that
+ * A random key; now and then one of the newest batch, which must show that
  * batch or a later one.
  */
+static void
+read_one(struct mixed *m, void *reader)
+{
+    const struct engine *engine = m->r->engine;
+    const struct data *d = &m->r->o->data;
+    uint64_t at = data_shuffle(d, m->gets % d->items, SALT_GETS);
+    uint64_t least = 0, version = 0;
+    uint8_t key[DATA_MAX_KEY];
+    struct found v;
+
+    if (m->gets % CHECK_EVERY == 0)
+        least = atomic_load(&m->committed);
+    if (least > 0)
+        at = written_key(d, least * MIXED_BATCH - 1);
+    size_t n = data_key(d, at, key);
+    engine->renew(reader);
+    if (!engine->get(reader, key, n, &v))
+        bench_fail(engine->name, "mixed", "key not found");
+    if (!data_value_ok(d, at, v.bytes, v.len, &version))
+        bench_fail(engine->name, "mixed", "wrong content");
+    if (version < least)
+        bench_fail(engine->name, "mixed", "a committed batch is missing");
+    m->gets++;
+}
+
+/* A few gets of what was loaded, then gets beside the writer. */
 static void *
 reader_run(void *arg)
 {
     struct mixed *m = arg;
-    const struct engine *engine = m->r->engine;
-    const struct data *d = &m->r->o->data;
-    void *reader = engine->reader(m->engine);
+    void *reader = m->r->engine->reader(m->engine);
 
-    while (!atomic_load_explicit(&m->stop, memory_order_relaxed)) {
-        uint8_t key[DATA_MAX_KEY];
-        uint64_t at = data_shuffle(d, m->gets % d->items, SALT_GETS);
-        uint64_t least = 0, version = 0;
-        struct found v;
-        if (m->gets % CHECK_EVERY == 0)
-            least = atomic_load(&m->committed);
-        if (least > 0)
-            at = written_key(d, least * MIXED_BATCH - 1);
-        size_t n = data_key(d, at, key);
-        engine->renew(reader);
-        if (!engine->get(reader, key, n, &v))
-            bench_fail(engine->name, "mixed", "key not found");
-        if (!data_value_ok(d, at, v.bytes, v.len, &version))
-            bench_fail(engine->name, "mixed", "wrong content");
-        if (version < least)
-            bench_fail(engine->name, "mixed", "a committed batch is missing");
-        m->gets++;
-    }
-    engine->end_reader(reader);
+    while (m->gets < CHECK_EVERY)
+        read_one(m, reader);
+    m->gets = 0;
+    pthread_barrier_wait(&m->barrier);
+    while (!atomic_load_explicit(&m->stop, memory_order_relaxed))
+        read_one(m, reader);
+    m->r->engine->end_reader(reader);
     return NULL;
 }
 
@@ -500,16 +512,20 @@ phase_mixed(struct run *r)
     pthread_t writer, reader;
 
     m.engine = r->engine->open(r->dir, &r->setting);
+    pthread_barrier_init(&m.barrier, NULL, 2);
+    int rc = pthread_create(&reader, NULL, reader_run, &m);
+    if (rc != 0)
+        bench_fail("bench", "thread", strerror(rc));
+    pthread_barrier_wait(&m.barrier);
     uint64_t t = bench_now_ns();
-    int rc = pthread_create(&writer, NULL, writer_run, &m);
-    if (rc == 0)
-        rc = pthread_create(&reader, NULL, reader_run, &m);
+    rc = pthread_create(&writer, NULL, writer_run, &m);
     if (rc != 0)
         bench_fail("bench", "thread", strerror(rc));
     sleep_for(r->o->seconds);
     atomic_store(&m.stop, true);
     pthread_join(writer, NULL);
     pthread_join(reader, NULL);
+    pthread_barrier_destroy(&m.barrier);
     double s = seconds_since(&t);
     stage_tell(r, M_MIXED_PUTS, (double)m.puts / s);
     stage_tell(r, M_MIXED_GETS, (double)m.gets / s);

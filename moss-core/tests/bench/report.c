@@ -11,45 +11,48 @@
 
 enum { BAR_UNIT = 12, BAR_MAX = 4 };
 
-/* What a measure's values are, as they come; scale is for the tables. */
+/*
+ * What a measure's values are, as they come; scale is for the tables.  Memory
+ * is not compared: what one engine keeps for itself is another's file pages.
+ */
 struct measure_info {
     const char *name;
     const char *unit; /* in the tables */
     double scale;
     bool more_is_better;
-    bool in_summary;
+    enum { SHOWN, COMPARED, SUMMED_UP } use; /* each includes the one before */
     int digits;
 };
 
 static const struct measure_info measures[N_MEASURES] = {
-    [M_LOAD] = { "load", "s", 1, false, false, 2 },
-    [M_FLUSH] = { "  flush", "s", 1, false, false, 2 },
-    [M_CLOSE] = { "  close", "s", 1, false, false, 2 },
-    [M_WRITE] = { "load, flush and close", "s", 1, false, true, 2 },
-    [M_FIRST] = { "first full read after it", "s", 1, false, false, 2 },
-    [M_WRITE_FIRST] = { "load + first full read", "s", 1, false, true, 2 },
-    [M_CPU] = { "cpu time of the load", "s", 1, false, false, 2 },
-    [M_LOAD_ANON] = { "memory of the load", "MiB", 1, false, true, 0 },
-    [M_LOAD_PEAK] = { "  with file pages", "MiB", 1, false, false, 0 },
-    [M_DISK] = { "disk / key+value bytes", "", 1, false, true, 3 },
-    [M_COMPACT_FIRST] = { "compaction before reads", "s", 1, false, false, 2 },
-    [M_REOPEN] = { "open", "ms", 1e3, false, false, 2 },
-    [M_ITER_FIRST] = { "iterate, first pass", "M/s", 1e-6, true, true, 2 },
-    [M_ITER] = { "iterate, warm", "M/s", 1e-6, true, true, 2 },
-    [M_BACK] = { "iterate backwards", "M/s", 1e-6, true, true, 2 },
-    [M_TOUCH] = { "iterate, touching", "M/s", 1e-6, true, true, 2 },
-    [M_GET] = { "random gets", "k/s", 1e-3, true, true, 0 },
-    [M_GETS] = { "random gets, threads", "k/s", 1e-3, true, true, 0 },
-    [M_MISS] = { "random misses", "k/s", 1e-3, true, true, 0 },
-    [M_SEEK] = { "seek + 50 steps", "k/s", 1e-3, true, true, 1 },
-    [M_READ_ANON] = { "memory of the reads", "MiB", 1, false, false, 0 },
-    [M_OPEN_GET] = { "open + one get", "ms", 1e3, false, true, 3 },
-    [M_MIXED_PUTS] = { "mixed: puts", "k/s", 1e-3, true, true, 1 },
-    [M_MIXED_GETS] = { "mixed: gets", "k/s", 1e-3, true, true, 1 },
-    [M_MIXED_FLUSH] = { "mixed: flush", "s", 1, false, false, 2 },
-    [M_MIXED_ANON] = { "mixed: memory", "MiB", 1, false, false, 0 },
-    [M_COMPACT] = { "compaction", "s", 1, false, false, 2 },
-    [M_COMPACT_DISK] = { "disk after compaction", "", 1, false, true, 3 },
+    [M_LOAD] = { "load", "s", 1, false, COMPARED, 2 },
+    [M_FLUSH] = { "  flush", "s", 1, false, COMPARED, 2 },
+    [M_CLOSE] = { "  close", "s", 1, false, COMPARED, 2 },
+    [M_WRITE] = { "load, flush and close", "s", 1, false, SUMMED_UP, 2 },
+    [M_FIRST] = { "first full read after it", "s", 1, false, COMPARED, 2 },
+    [M_WRITE_FIRST] = { "load + first full read", "s", 1, false, SUMMED_UP, 2 },
+    [M_CPU] = { "cpu time of the load", "s", 1, false, COMPARED, 2 },
+    [M_LOAD_ANON] = { "memory of the load", "MiB", 1, false, SHOWN, 0 },
+    [M_LOAD_PEAK] = { "  with file pages", "MiB", 1, false, SHOWN, 0 },
+    [M_DISK] = { "disk / key+value bytes", "", 1, false, SUMMED_UP, 3 },
+    [M_COMPACT_FIRST] = { "compaction first", "s", 1, false, COMPARED, 2 },
+    [M_REOPEN] = { "open", "ms", 1e3, false, COMPARED, 2 },
+    [M_ITER_FIRST] = { "iterate, first pass", "M/s", 1e-6, true, SUMMED_UP, 2 },
+    [M_ITER] = { "iterate, warm", "M/s", 1e-6, true, SUMMED_UP, 2 },
+    [M_BACK] = { "iterate backwards", "M/s", 1e-6, true, SUMMED_UP, 2 },
+    [M_TOUCH] = { "iterate, touching", "M/s", 1e-6, true, SUMMED_UP, 2 },
+    [M_GET] = { "random gets", "k/s", 1e-3, true, SUMMED_UP, 0 },
+    [M_GETS] = { "random gets, threads", "k/s", 1e-3, true, SUMMED_UP, 0 },
+    [M_MISS] = { "random misses", "k/s", 1e-3, true, SUMMED_UP, 0 },
+    [M_SEEK] = { "seek + 50 steps", "k/s", 1e-3, true, SUMMED_UP, 1 },
+    [M_READ_ANON] = { "memory of the reads", "MiB", 1, false, SHOWN, 0 },
+    [M_OPEN_GET] = { "open + one get", "ms", 1e3, false, SUMMED_UP, 3 },
+    [M_MIXED_PUTS] = { "mixed: puts", "k/s", 1e-3, true, SUMMED_UP, 1 },
+    [M_MIXED_GETS] = { "mixed: gets", "k/s", 1e-3, true, SUMMED_UP, 1 },
+    [M_MIXED_FLUSH] = { "mixed: flush", "s", 1, false, COMPARED, 2 },
+    [M_MIXED_ANON] = { "mixed: memory", "MiB", 1, false, SHOWN, 0 },
+    [M_COMPACT] = { "compaction", "s", 1, false, COMPARED, 2 },
+    [M_COMPACT_DISK] = { "disk after compaction", "", 1, false, SUMMED_UP, 3 },
 };
 
 static const char *const key_names[] = { "decimal", "binary", "varying" };
@@ -91,12 +94,14 @@ median_of(const struct report *r, size_t engine, enum measure m)
     return spread_of(r, engine, m).median;
 }
 
-/* Among the engines after the first; 0 if none has the measure. */
+/* Among the engines after the first; 0 if there is nothing to compare. */
 static size_t
 best_peer(const struct report *r, enum measure m)
 {
     size_t best = 0;
 
+    if (measures[m].use == SHOWN || isnan(median_of(r, 0, m)))
+        return 0;
     for (size_t e = 1; e < r->o->n_engines; e++) {
         double v = median_of(r, e, m);
         double b = best == 0 ? NAN : median_of(r, best, m);
@@ -150,15 +155,20 @@ void
 report_table(const struct report *r)
 {
     const struct options *o = r->o;
+    double load[1] = { NAN };
 
-    printf("\n%llu entries, %s keys, values of %d bytes (%.1f MB), %s order,\n"
-           "batches of %llu, seed %llu, median of %zu run%s, %zu threads; "
-           "making the\ndata takes %.0f ms of load\n\n",
-           (unsigned long long)r->items, key_names[o->data.kind],
-           DATA_VALUE_LEN, (double)r->bytes / 1e6,
-           r->is_random ? "random" : "sequential", (unsigned long long)o->batch,
-           (unsigned long long)o->data.seed, o->runs, o->runs == 1 ? "" : "s",
-           o->threads, phase_generator_ms(o, r->is_random));
+    if (getloadavg(load, 1) != 1)
+        load[0] = NAN;
+    printf(
+        "\n%llu entries, %s keys, values of %d bytes (%.1f MB), %s order,\n"
+        "batches of %llu, seed %llu, median of %zu run%s, %zu threads; "
+        "making the\ndata takes %.0f ms of load; load average of the machine "
+        "at the end %.1f\n\n",
+        (unsigned long long)r->items, key_names[o->data.kind], DATA_VALUE_LEN,
+        (double)r->bytes / 1e6, r->is_random ? "random" : "sequential",
+        (unsigned long long)o->batch, (unsigned long long)o->data.seed, o->runs,
+        o->runs == 1 ? "" : "s", o->threads,
+        phase_generator_ms(o, r->is_random), load[0]);
     printf("%-25s %3s", "work", "");
     for (size_t e = 0; e < o->n_engines; e++)
         printf(" %10s", o->engines[e]->name);
@@ -204,7 +214,7 @@ report_summary(const struct report *r)
     for (enum measure m = 0; m < N_MEASURES; m++) {
         size_t peer = best_peer(r, m);
         double ratio = peer == 0 ? NAN : ratio_to(r, peer, m);
-        if (!measures[m].in_summary || isnan(ratio))
+        if (measures[m].use != SUMMED_UP || isnan(ratio))
             continue;
         printf("%-25s %3s", measures[m].name, measures[m].unit);
         print_value(9, m, median_of(r, 0, m));
