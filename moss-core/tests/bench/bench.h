@@ -39,6 +39,8 @@ data_value(const struct data *d, uint64_t i, uint64_t version, uint8_t *value);
 /* Is it a value of the i-th key?  *version is which one then. */
 bool data_value_ok(const struct data *d, uint64_t i, const void *value,
                    size_t len, uint64_t *version);
+/* Orders of keys that have nothing to do with each other. */
+enum { SALT_LOAD = 1, SALT_WRITE = 2, SALT_SEEK = 3, SALT_GETS = 16 };
 /* A bijection of [0, items), another one for every salt. */
 uint64_t data_shuffle(const struct data *d, uint64_t i, uint64_t salt);
 
@@ -180,6 +182,8 @@ void bench_fail(const char *engine, const char *doing, const char *why)
 void *bench_alloc(size_t n, size_t size);
 
 uint64_t bench_now_ns(void);
+/* Seconds since *since, which becomes now. */
+double bench_seconds_since(uint64_t *since);
 
 /* ------------------------------------------------------------- options.c */
 
@@ -298,17 +302,27 @@ void dir_warm(const char *dir);
 
 /* -------------------------------------------------------------- phases.c */
 
-/* The stages: each opens the engine, does its phases, and closes it. */
+/* Stages: each opens the engine, does its phases, and closes it. */
 void phase_load(struct run *r);
-void phase_first(struct run *r);
-void phase_reads(struct run *r);
-void phase_open(struct run *r);
 void phase_mixed(struct run *r);
 void phase_compact_first(struct run *r);
 void phase_compact(struct run *r);
 
 /* What making keys and values takes out of every engine's load phase. */
 double phase_generator_ms(const struct options *o, bool is_random);
+
+/* --------------------------------------------------------------- reads.c */
+
+void phase_first(struct run *r);
+void phase_reads(struct run *r);
+void phase_open(struct run *r);
+
+/*
+ * Compare limit entries, or all if there are fewer, from the end that the
+ * direction begins at: each is the next key with a value it had at some time.
+ */
+void verify_walk(struct run *r, void *reader, const char *phase, bool is_back,
+                 uint64_t limit);
 
 /* -------------------------------------------------------------- report.c */
 

@@ -53,6 +53,16 @@ bench_now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+double
+bench_seconds_since(uint64_t *since)
+{
+    uint64_t now = bench_now_ns();
+    double s = (double)(now - *since) / 1e9;
+
+    *since = now;
+    return s;
+}
+
 /* -------------------------------------------------------- the directory */
 
 static uint64_t tree_bytes; /* nftw() has no argument to pass on */
