@@ -9,7 +9,6 @@
 #include "moss.h"
 
 struct moss {
-    const char *dir;
     struct moss_store *store;
     struct moss_collection *collection;
     struct moss_batch *batch;
@@ -28,24 +27,16 @@ moss_version(void)
     return "moss " MOSS_VERSION;
 }
 
-static void
-open_with(struct moss *e, const struct moss_store_options *options)
-{
-    struct moss_lower *lower = NULL;
-
-    check("store open", moss_store_open(e->dir, options, &e->store, NULL));
-    check("store lower", moss_store_lower(e->store, &lower));
-    check("open", moss_collection_open(NULL, lower, &e->collection));
-}
-
 static void *
 moss_open(const char *dir, const struct setting *s)
 {
     struct moss *e = bench_alloc(1, sizeof(*e));
+    struct moss_lower *lower = NULL;
 
     (void)s;
-    e->dir = dir;
-    open_with(e, NULL);
+    check("store open", moss_store_open(dir, NULL, &e->store, NULL));
+    check("store lower", moss_store_lower(e->store, &lower));
+    check("open", moss_collection_open(NULL, lower, &e->collection));
     check("batch", moss_batch_new(0, 0, &e->batch));
     return e;
 }
@@ -78,33 +69,11 @@ moss_drain(void *engine)
 }
 
 static void
-close_store(struct moss *e)
-{
-    check("close", moss_collection_close(e->collection, MOSS_FOREVER, NULL));
-    moss_store_close(e->store);
-}
-
-/* One change, persisted into a store that compacts with every change. */
-static void
 moss_compact(void *engine)
 {
-    static const struct moss_store_options force = { .force_compaction = true };
     struct moss *e = engine;
-    struct moss_snapshot *snap = NULL;
-    struct moss_iterator *it = NULL;
-    struct moss_slice k, v;
 
-    close_store(e);
-    open_with(e, &force);
-    check("snapshot", moss_collection_snapshot(e->collection, &snap));
-    check("iterate", moss_snapshot_iterate(snap, NULL, NULL, &it));
-    check("first", moss_iterator_first(it));
-    moss_iterator_current(it, &k, &v);
-    check("set", moss_batch_set(e->batch, k, v));
-    moss_commit(e);
-    moss_iterator_free(it);
-    moss_snapshot_unref(snap);
-    moss_drain(e);
+    check("compact", moss_store_compact(e->store, NULL, NULL));
 }
 
 static void
@@ -113,7 +82,8 @@ moss_close(void *engine)
     struct moss *e = engine;
 
     moss_batch_free(e->batch);
-    close_store(e);
+    check("close", moss_collection_close(e->collection, MOSS_FOREVER, NULL));
+    moss_store_close(e->store);
     free(e);
 }
 
