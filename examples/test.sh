@@ -44,7 +44,9 @@ visits() {
     "$build/examples/lower" "$1" "$2" && "$build/examples/lower" "$1" "$2"
 }
 for kind in sqlite leveldb; do
-    test $kind = sqlite || test -e /usr/include/leveldb/c.h || continue
+    # The thread sanitizer does not see what keeps LevelDB's threads apart.
+    test $kind = sqlite || { test -e /usr/include/leveldb/c.h &&
+        test "${VARIANT:-plain}" != tsan; } || continue
     expect $kind visits $kind "$dir/$kind/db" <<'END'
 guests: visitor 1
 today: *

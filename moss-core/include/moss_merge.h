@@ -29,10 +29,14 @@ struct moss_merge_operator {
 
     /*
      * The value of key once operands (oldest first, n >= 1) are applied to
-     * existing, which is NULL when the key is absent.  Return MOSS_OK, or
-     * MOSS_MERGE_FAILED or MOSS_NOMEM.  What fails loses nothing: the
-     * operands stay as they are, reading this key fails in the same way, and
-     * a later set or delete of it puts an end to that.
+     * existing, which is NULL when the key is absent.  Return MOSS_OK,
+     * MOSS_NOMEM, MOSS_MERGE_FAILED, or MOSS_TOO_BIG, as moss_output_append()
+     * may; anything else counts as MOSS_MERGE_FAILED.
+     *
+     * A refusal loses nothing: the operands stay as they are, reading this
+     * key fails in the same way, its collection is not merged meanwhile, and a
+     * later set or delete of the key puts an end to that.  A batch whose own
+     * changes are refused is not executed.
      */
     enum moss_status (*full)(void *ctx, struct moss_slice key,
                              const struct moss_slice *existing,

@@ -76,6 +76,9 @@ START_TEST(answers_of_full_are_judged)
     assert_status(full(1, MOSS_NOMEM), MOSS_NOMEM);
     assert_status(full(1, MOSS_NOT_FOUND), MOSS_MERGE_FAILED);
     assert_status(full(1, MOSS_DONE), MOSS_MERGE_FAILED);
+    assert_status(full(1, MOSS_TOO_BIG), MOSS_TOO_BIG);
+    /* Of others, somebody might think that they came from elsewhere. */
+    assert_status(full(1, MOSS_IO), MOSS_MERGE_FAILED);
 }
 END_TEST
 

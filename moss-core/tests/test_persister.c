@@ -212,28 +212,6 @@ START_TEST(failing_lower_level_is_retried_with_growing_pauses)
 }
 END_TEST
 
-/* Success sets the pause back to the shortest. */
-START_TEST(pause_starts_anew_after_success)
-{
-    struct over_toy o;
-    unsigned n;
-
-    over_toy_open(&o, NULL);
-    toy_fail_next(o.toy, 5, MOSS_IO);
-    run(o.c, "a=1");
-    heard_wait_errors(&o.heard, 5);
-    assert_ok(moss_collection_flush(o.c, MOSS_FOREVER, NULL));
-    toy_fail_next(o.toy, 1, MOSS_IO);
-    n = toy_updates(o.toy);
-    run(o.c, "b=1");
-    while (toy_updates(o.toy) < n + 2) {
-    }
-    ck_assert_uint_lt(toy_update_ns(o.toy, n + 1) - toy_update_ns(o.toy, n),
-                      (uint64_t)160000000);
-    over_toy_close(&o);
-}
-END_TEST
-
 START_TEST(flush_reports_the_failure_and_wakes_the_persister)
 {
     uint64_t start;
@@ -327,7 +305,6 @@ suite_persister(void)
 
     tc = tcase_create("failures");
     tcase_add_test(tc, failing_lower_level_is_retried_with_growing_pauses);
-    tcase_add_test(tc, pause_starts_anew_after_success);
     tcase_add_test(tc, flush_reports_the_failure_and_wakes_the_persister);
     tcase_add_test(tc, caller_is_asked_before_an_update);
     tcase_add_loop_test(tc, failing_iterator_of_the_lower_level_is_reported, 0,

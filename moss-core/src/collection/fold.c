@@ -219,10 +219,16 @@ fold_group(struct fold *f, const struct part *parts, size_t n,
     group_pick_level(f, &g);
     if (g.keep < g.n) {
         st = group_merge(f, &g, &made);
-        if (st != MOSS_OK)
+        if (st == MOSS_OK) {
+            count_dropped(f, &g, made);
+        } else if (f->pile_failures && st != MOSS_NOMEM) {
+            f->failure = st;
+            g.keep = g.n;
+        } else {
             goto done;
-        count_dropped(f, &g, made);
+        }
     }
+    st = MOSS_OK;
     if (n == 1 && g.keep == g.n) {
         section_add(section, parts[0].id, parts[0].stack);
         goto done;
@@ -263,6 +269,7 @@ fold_run(struct fold *f, struct section **out)
 
     *out = NULL;
     f->merged_ops = 0;
+    f->failure = MOSS_OK;
     for (size_t i = 0; i < f->n; i++) {
         f->sources[i].dropped = 0;
         tree_changed = tree_changed || f->sources[i].section->tree != tree;

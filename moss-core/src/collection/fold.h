@@ -33,6 +33,12 @@ struct fold {
     uint64_t max_merge; /* so does one of more bytes */
     /* Only pile the segments up, merge nothing. */
     bool no_merge;
+    /*
+     * A collection whose segments cannot be merged for another reason than
+     * want of memory gets them piled up; why is in failure then.
+     */
+    bool pile_failures;
+    enum moss_status failure; /* out: MOSS_OK if there was none */
 
     /* The part of top and taken that lies below the sources. */
     const struct top_node *older_top, *older_taken;

@@ -168,6 +168,7 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
     f->merge = c->merge;
     f->opaque = c->opaque;
     f->into_mid = true;
+    f->pile_failures = true;
     f->no_merge = is_only_passing(c, s);
     f->ratio = c->opts.min_merge_ratio;
     f->max_merge =
@@ -177,12 +178,11 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
         st = init_sources(f, s);
     if (st == MOSS_OK)
         st = fold_run(f, out);
-    if (st == MOSS_OK || st == MOSS_NOMEM || f->sources == NULL)
-        return st;
-    error_set(&err, st, "merge", NULL, 0);
-    trouble_report(c, &err);
-    f->no_merge = true;
-    return fold_run(f, out);
+    if (st == MOSS_OK && f->failure != MOSS_OK) {
+        error_set(&err, f->failure, "merge", NULL, 0);
+        trouble_report(c, &err);
+    }
+    return st;
 }
 
 static void

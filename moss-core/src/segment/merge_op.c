@@ -103,11 +103,10 @@ output_begin(struct moss_output *out)
 static enum moss_status
 judge(enum moss_status answer, const struct moss_output *out)
 {
-    if (answer < 0)
-        return answer;
-    if (answer > 0)
-        return MOSS_MERGE_FAILED;
-    return out->status;
+    if (answer == MOSS_OK)
+        return out->status;
+    return answer == MOSS_NOMEM || answer == MOSS_TOO_BIG ? answer
+                                                          : MOSS_MERGE_FAILED;
 }
 
 enum moss_status

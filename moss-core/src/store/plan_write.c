@@ -274,6 +274,14 @@ needs_operator(struct segment *const *segs, size_t n)
     return false;
 }
 
+/* What operators answer that do not combine operands. */
+static bool
+is_refusal(enum moss_status st)
+{
+    return st == MOSS_NO_OPERATOR || st == MOSS_MERGE_FAILED ||
+           st == MOSS_TOO_BIG;
+}
+
 static enum moss_status
 write_target(struct target *t, bool whole, struct segwriter *w,
              struct moss_error *err)
@@ -288,7 +296,7 @@ write_target(struct target *t, bool whole, struct segwriter *w,
         st = MOSS_NO_OPERATOR;
     else if (n > 0)
         st = write_merged(t, segs, n, w, err);
-    if (st == MOSS_NO_OPERATOR || st == MOSS_MERGE_FAILED) {
+    if (is_refusal(st)) {
         mem_free(segs);
         segs = NULL;
         t->keep = whole ? 0 : height(t->older);
