@@ -134,11 +134,33 @@ moss_store_snapshot(struct moss_store *store, struct moss_snapshot **out);
 
 /*
  * The commit point before snap, which came from moss_store_snapshot() or
- * from this function: MOSS_NOT_FOUND at the end of the history.
+ * from this function: MOSS_NOT_FOUND at the end of the history.  It ends with
+ * the file that the last full compaction made, unless keep_files is set: then
+ * it goes on in the older file, if that is still there.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_previous(struct moss_store *store, struct moss_snapshot *snap,
                     struct moss_snapshot **out, struct moss_error *err);
+
+/* What a commit point is. */
+struct moss_commit_info {
+    struct moss_tag tag;   /* the newest transaction in it; {0, 0} if none */
+    uint64_t unix_seconds; /* 0: not known, as of Go moss */
+    uint64_t collections;  /* with children and the top-level one */
+    uint64_t segments;
+    uint64_t entries;      /* in all segments, hidden ones and deletions too */
+    uint64_t deletions;    /* of these */
+    uint64_t bytes;        /* their keys and values */
+    uint64_t disk_bytes;   /* what it needs of its file */
+    char data_file[32];    /* its name */
+    uint64_t offset;       /* of its footer there */
+    uint64_t footer_bytes; /* the footer's length */
+};
+
+/* Of a snapshot as moss_store_previous() takes it; else MOSS_INVALID. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_commit_info(struct moss_store *store, struct moss_snapshot *snap,
+                       struct moss_commit_info *out);
 
 /*
  * Make snap, a commit point of this store, its newest one, durably: a copy

@@ -197,6 +197,95 @@ START_TEST(history_begins_anew_with_a_compaction)
 }
 END_TEST
 
+START_TEST(history_goes_on_in_kept_files)
+{
+    struct moss_snapshot *snap;
+
+    driver_close(&d);
+    open_with((struct moss_store_options){ .keep_files = true });
+    assert_ok(driver_apply(&d, "a=1"));
+    for (int i = 2; i <= 3; i++) {
+        moss_store_set_compaction(d.store, MOSS_COMPACTION_FORCE);
+        assert_ok(driver_apply(&d, i == 2 ? "a=2" : "a=4"));
+        moss_store_set_compaction(d.store, MOSS_COMPACTION_ALLOW);
+        assert_ok(driver_apply(&d, i == 2 ? "a=3" : "a=5 kid{b=1}"));
+    }
+    reopen();
+    assert_back(0, "a=5 kid{b=1}");
+    assert_back(1, "a=4");
+    assert_back(2, "a=3");
+    assert_back(4, "a=1");
+    assert_back(5, "");
+    ck_assert_ptr_null(back(6));
+    /* Going back there for good, and on from there. */
+    assert_ok(revert_to(back(3)));
+    assert_tree(d.newest, "a=2");
+    assert_back(1, "a=5 kid{b=1}");
+    assert_ok(driver_apply(&d, "b=1"));
+    reopen();
+    assert_back(0, "a=2 b=1");
+    assert_back(1, "a=2");
+    assert_back(7, "");
+    /* Who does not keep files does not look for them. */
+    driver_close(&d);
+    open_with((struct moss_store_options){ .readonly = true });
+    snap = back(2);
+    ck_assert_ptr_null(snap);
+}
+END_TEST
+
+START_TEST(unreadable_older_file_is_an_error)
+{
+    struct moss_snapshot *snap = NULL, *older = NULL;
+
+    driver_close(&d);
+    open_with((struct moss_store_options){ .keep_files = true });
+    assert_ok(moss_store_compact(d.store, NULL, &d.err));
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(moss_store_compact(d.store, NULL, &d.err));
+    file_write_all(mem_os_base(mem), DIR "/data-0000000000000001.moss", "x", 1);
+    snap = back(0);
+    assert_status(moss_store_previous(d.store, snap, &older, &d.err),
+                  MOSS_CORRUPT);
+    ck_assert_ptr_null(older);
+    moss_snapshot_unref(snap);
+}
+END_TEST
+
+START_TEST(a_commit_point_tells_what_it_is)
+{
+    struct moss_commit_info info, older;
+    struct moss_snapshot *snap;
+
+    assert_ok(driver_apply(&d, "a=1 bb=22 kid{c=3}"));
+    assert_ok(driver_apply(&d, "kid{-c d=4}"));
+    snap = back(0);
+    assert_ok(moss_store_commit_info(d.store, snap, &info));
+    moss_snapshot_unref(snap);
+    ck_assert_uint_eq(info.tag.n, 2);
+    ck_assert_uint_eq(info.tag.id, 200);
+    ck_assert_uint_gt(info.unix_seconds, 0);
+    ck_assert_uint_eq(info.collections, 2);
+    ck_assert_uint_eq(info.segments, driver_stats(&d).segments);
+    ck_assert_uint_eq(info.entries, 3);
+    ck_assert_uint_eq(info.deletions, 0); /* merged with what it deletes */
+    ck_assert_uint_eq(info.bytes, 8);
+    ck_assert_uint_eq(info.disk_bytes, driver_stats(&d).live_bytes);
+    ck_assert_str_eq(info.data_file, "data-0000000000000001.moss");
+    snap = back(1);
+    assert_ok(moss_store_commit_info(d.store, snap, &older));
+    moss_snapshot_unref(snap);
+    ck_assert_uint_eq(older.tag.n, 1);
+    ck_assert_uint_gt(older.offset, 0);
+    ck_assert_uint_lt(older.offset + older.footer_bytes, info.offset);
+    ck_assert_uint_eq(older.entries, 3);
+    assert_ok(moss_snapshot_empty(NULL, &snap));
+    assert_status(moss_store_commit_info(d.store, snap, &info), MOSS_INVALID);
+    ck_assert_uint_eq(info.entries, 0);
+    moss_snapshot_unref(snap);
+}
+END_TEST
+
 START_TEST(revert_under_a_collection_is_busy)
 {
     struct moss_snapshot *snap = back(0);
@@ -259,6 +348,9 @@ suite_history(void)
     tcase_add_test(tc, revert_to_the_empty_beginning);
     tcase_add_test(tc, revert_reaches_behind_a_compaction);
     tcase_add_test(tc, history_begins_anew_with_a_compaction);
+    tcase_add_test(tc, history_goes_on_in_kept_files);
+    tcase_add_test(tc, unreadable_older_file_is_an_error);
+    tcase_add_test(tc, a_commit_point_tells_what_it_is);
     tcase_add_test(tc, revert_under_a_collection_is_busy);
     tcase_add_test(tc, snapshots_of_others_are_invalid);
     tcase_add_test(tc, readonly_store_reads_history_and_does_not_revert);

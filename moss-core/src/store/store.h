@@ -68,6 +68,18 @@ struct identity store_identity(struct moss_store *s);
 char *store_path(const struct moss_store *s,
                  void (*kind)(uint64_t number, char *out), uint64_t number);
 
+/* What is found in a data file. */
+struct loaded {
+    struct commit *commit; /* the newest one; one reference */
+    struct identity id;
+    uint64_t size;
+};
+
+/* Load the newest commit point of the data file of that number. */
+MOSS_MUST_CHECK enum moss_status
+store_load(struct moss_store *s, uint64_t number, bool writable,
+           struct loaded *out, struct moss_error *err);
+
 /* ------------------------------------------------------------------ */
 /* Writing (store_write.c)                                            */
 /* ------------------------------------------------------------------ */

@@ -31,42 +31,52 @@
 /* Finding the newest good file                                       */
 /* ------------------------------------------------------------------ */
 
-/* Load the newest commit point of the data file of that number. */
-static enum moss_status
-load_file(struct moss_store *s, uint64_t number, struct moss_error *err)
+enum moss_status
+store_load(struct moss_store *s, uint64_t number, bool writable,
+           struct loaded *out, struct moss_error *err)
 {
     struct commit_place place = { NULL, number, NULL };
-    struct identity id;
     struct footer *footer = NULL;
-    uint64_t size = 0;
     char *path = store_path(s, datafile_name, number);
     enum moss_status st;
 
+    memset(out, 0, sizeof *out);
     if (path == NULL)
         return error_set(err, MOSS_NOMEM, "open", s->dir, 0);
-    st = file_open(s->os, path, s->readonly ? MOSS_OPEN_READ : MOSS_OPEN_WRITE,
+    st = file_open(s->os, path, writable ? MOSS_OPEN_WRITE : MOSS_OPEN_READ,
                    &place.file, err);
     mem_free(path);
     if (st < 0)
         return st;
     place.file->write_max = s->write_max;
-    st = file_size(place.file, &size, err);
-    if (st == MOSS_OK && size < FILE_PAGE)
+    st = file_size(place.file, &out->size, err);
+    if (st == MOSS_OK && out->size < FILE_PAGE)
         st = error_set(err, MOSS_CORRUPT, "header", place.file->path, 0);
     if (st == MOSS_OK)
-        st = identity_read(place.file, s->readonly, &id, err);
+        st = identity_read(place.file, !writable, &out->id, err);
     if (st == MOSS_OK) {
-        place.nonce = id.is_there ? &id.nonce : NULL;
-        st = footer_scan(place.file, size, place.nonce, &footer, err);
+        place.nonce = out->id.is_there ? &out->id.nonce : NULL;
+        st = footer_scan(place.file, out->size, place.nonce, &footer, err);
     }
     if (st == MOSS_OK)
-        st = commit_load(&s->env, &place, footer, &s->current, err);
-    if (st == MOSS_OK) {
-        s->identity = id;
-        s->file_end = align_up(size, FILE_PAGE);
-    }
+        st = commit_load(&s->env, &place, footer, &out->commit, err);
     file_unref(place.file);
     return st;
+}
+
+/* Make it the store's. */
+static enum moss_status
+load_file(struct moss_store *s, uint64_t number, struct moss_error *err)
+{
+    struct loaded l;
+    enum moss_status st = store_load(s, number, !s->readonly, &l, err);
+
+    if (st < 0)
+        return st;
+    s->current = l.commit;
+    s->identity = l.id;
+    s->file_end = align_up(l.size, FILE_PAGE);
+    return MOSS_OK;
 }
 
 /*
