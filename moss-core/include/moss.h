@@ -463,6 +463,13 @@ struct moss_collection_options {
      */
     uint64_t persist_delay_ms;
 
+    /*
+     * When nothing was written for so long, the lower level is told that it
+     * may tidy up, until something is written or the collection is closed.
+     * Default 1000; MOSS_FOREVER: never.
+     */
+    uint64_t idle_run_timeout_ms;
+
     /* Keep persisted segments in memory as a cache (section "clean"). */
     bool cache_persisted;
 

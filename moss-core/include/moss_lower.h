@@ -199,6 +199,17 @@ struct moss_lower_ops {
      * moss_collection_close(); frees lower, with initial if that is still there.
      */
     void (*close)(struct moss_lower *lower);
+    /*
+     * May be NULL.  Nothing was updated for a while: time to tidy up.  Only
+     * the persister thread calls it.  Returns soon with MOSS_ABORTED once
+     * may_go_on(arg) is false, which is to be asked often.  *out, unless it
+     * stays NULL, gets a snapshot that reads as the last one given, from
+     * fewer pieces.  A failure is reported, nothing more.
+     */
+    enum moss_status (*idle)(struct moss_lower *lower,
+                             bool (*may_go_on)(void *arg), void *arg,
+                             struct moss_snapshot **out,
+                             struct moss_error *err);
 };
 
 /* A lower level of your own embeds this as its first member. */

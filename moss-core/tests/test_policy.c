@@ -136,6 +136,24 @@ START_TEST(there_are_never_too_many_segments)
 }
 END_TEST
 
+START_TEST(a_large_oldest_segment_may_have_more_above_it)
+{
+    push(1000 * MIB, false);
+    for (int i = 0; i < 30; i++)
+        push(10 * MIB, false);
+    ck_assert(!policy_too_many(runs, n_runs, 10 * MIB));
+    push(10 * MIB, false);
+    ck_assert(!policy_too_many(runs, n_runs, 10 * MIB));
+    ck_assert(policy_too_many(runs, n_runs, 300 * MIB));
+    runs[0].bytes = UINT64_MAX / 2;
+    while (n_runs < 95)
+        push(MIB, false);
+    ck_assert(!policy_too_many(runs, n_runs, MIB));
+    push(MIB, false);
+    ck_assert(policy_too_many(runs, n_runs, MIB));
+}
+END_TEST
+
 START_TEST(leveled_compaction_leaves_two_segments_at_most)
 {
     push(100, false);
@@ -185,6 +203,7 @@ suite_policy(void)
     tcase_add_test(tc, options_steer_the_levels);
     tcase_add_test(tc, segments_apart_from_the_update_do_not_count);
     tcase_add_test(tc, there_are_never_too_many_segments);
+    tcase_add_test(tc, a_large_oldest_segment_may_have_more_above_it);
     tcase_add_test(tc, leveled_compaction_leaves_two_segments_at_most);
     tcase_add_test(tc, dead_bytes_are_bounded_by_part_and_sum);
     suite_add_tcase(s, tc);

@@ -18,6 +18,7 @@
 #include "collection/exit.h"
 
 #define DEFAULT_MAX_DIRTY_BYTES ((uint64_t)256 << 20)
+#define DEFAULT_IDLE_MS 1000
 #define DEFAULT_MERGE_RATIO 0.8
 #define DEFAULT_RECENT_SNAPSHOTS 1000
 #define DEFAULT_RECENT_BYTES ((uint64_t)64 << 20)
@@ -123,6 +124,8 @@ init_options(struct moss_collection *c,
         opts->max_dirty_bytes = DEFAULT_MAX_DIRTY_BYTES;
     if (opts->max_dirty_ops == 0)
         opts->max_dirty_ops = UINT64_MAX;
+    if (opts->idle_run_timeout_ms == 0)
+        opts->idle_run_timeout_ms = DEFAULT_IDLE_MS;
     if (!(opts->min_merge_ratio > 0))
         opts->min_merge_ratio = DEFAULT_MERGE_RATIO;
     if (opts->recent_snapshots == 0)
@@ -235,6 +238,7 @@ moss_collection_open(const struct moss_collection_options *options,
     c->process = sync_process();
     atomic_init(&c->generation, 1);
     atomic_init(&c->next_id, TREE_TOP_ID + 1);
+    c->idle_due_ns = MOSS_FOREVER;
     st = init_sync(c);
     if (st != MOSS_OK) {
         mem_free(c);

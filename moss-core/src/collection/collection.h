@@ -79,6 +79,9 @@ struct moss_collection {
     uint64_t persister_looks_ns GUARDED_BY(mu);
     bool wake_persister GUARDED_BY(mu);     /* cuts the pause after a failure */
     uint64_t dirty_since_ns GUARDED_BY(mu); /* where a persist delay begins */
+    /* When to let the lower level tidy up, and after how long. */
+    uint64_t idle_due_ns GUARDED_BY(mu); /* MOSS_FOREVER: it has */
+    uint64_t idle_wait_ms GUARDED_BY(mu);
 
     bool merging GUARDED_BY(mu);     /* mid must not be taken meanwhile */
     unsigned at_work GUARDED_BY(mu); /* background threads that are */
@@ -164,5 +167,14 @@ void
 persister_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
 /* Wake the persister if it has to act before it would look by itself. */
 void persister_remind_locked(struct moss_collection *c) REQUIRES(c->mu);
+
+/* ------------------------------------------------------------------ */
+/* Idle times (idle.c)                                                */
+/* ------------------------------------------------------------------ */
+
+/* Everything was persisted just now. */
+void idle_begin_locked(struct moss_collection *c) REQUIRES(c->mu);
+/* Let the lower level tidy up.  The persister thread only. */
+void idle_run(struct moss_collection *c);
 
 #endif

@@ -6,6 +6,7 @@
  *     take       let the merger bring top into mid; mid becomes base
  *     update     the lower level makes base durable; no lock is held
  *     publish    a state without base, over the lower level's new snapshot
+ *     idle       nothing came for a while: idle.c
  *
  * A failed update leaves base where it is; the same changes are offered again
  * after a pause.  Readers see the same content before, during and after.
@@ -61,7 +62,7 @@ due_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
 
     mutex_assert_held(&c->mu);
     if (collection_is_clean_locked(c))
-        return MOSS_FOREVER;
+        return c->idle_due_ns;
     if (c->persist_trouble.retry_ns != 0)
         return c->wake_persister ? 0 : c->persist_trouble.retry_ns;
     if (c->persist_up_to > c->state->lower->seq || is_filling_locked(c))
@@ -84,9 +85,9 @@ persister_remind_locked(struct moss_collection *c)
         condvar_signal(&c->persister_work);
 }
 
-/* False: the thread is to end. */
+/* False: the thread is to end.  *idle: it has time to tidy up. */
 static bool
-wait_for_work(struct moss_collection *c)
+wait_for_work(struct moss_collection *c, bool *idle)
 {
     bool stop;
 
@@ -101,7 +102,8 @@ wait_for_work(struct moss_collection *c)
         c->persister_looks_ns = 0;
     }
     stop = c->stop;
-    c->at_work += !stop;
+    *idle = !stop && collection_is_clean_locked(c);
+    c->at_work += !stop && !*idle;
     mutex_unlock(&c->mu);
     return !stop;
 }
@@ -296,6 +298,7 @@ publish(struct moss_collection *c, struct attempt *a)
     trouble_clear(&c->persist_trouble);
     c->wake_persister = false;
     c->dirty_since_ns = sync_now_ns();
+    idle_begin_locked(c);
     collection_wake_locked(c);
     mutex_unlock(&c->mu);
     leftovers_release(&left);
@@ -366,9 +369,13 @@ void
 persister_run(void *collection)
 {
     struct moss_collection *c = collection;
-    bool go_on = true;
+    bool go_on = true, idle;
 
-    while (go_on && wait_for_work(c)) {
+    while (go_on && wait_for_work(c, &idle)) {
+        if (idle) {
+            idle_run(c);
+            continue;
+        }
         go_on = persist_once(c);
         rest(c);
     }

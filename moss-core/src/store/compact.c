@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "store/datafile.h"
+#include "store/mapped.h"
 #include "store/store.h"
 
 /* ------------------------------------------------------------------ */
@@ -325,5 +326,69 @@ moss_store_compact(struct moss_store *s,
     store_begin_write(s);
     st = compact_now(s, options->kind, &watch, err);
     store_end_write(s);
+    return st;
+}
+
+/* ------------------------------------------------------------------ */
+/* When idle                                                          */
+/* ------------------------------------------------------------------ */
+
+/* Bytes of the oldest segments of all collections, and of all others. */
+static void
+count_levels(const struct commit *c, uint64_t *base, uint64_t *above)
+{
+    *base = *above = 0;
+    for (size_t i = 0; i < c->footer->n_colls; i++) {
+        const struct segstack *stack = c->stacks[i];
+
+        for (size_t k = 0; k < stack->n; k++)
+            *(k == 0 ? base : above) += segment_bytes(stack->segs[k]);
+    }
+}
+
+/* What would be dead of c's file once plan is written. */
+static uint64_t
+dead_after(struct moss_store *s, const struct commit *c,
+           const struct plan *plan)
+{
+    uint64_t dead = dead_bytes(s, c);
+
+    for (size_t i = 0; i < plan->n_targets; i++) {
+        const struct target *t = &plan->targets[i];
+
+        for (size_t k = t->keep; t->older != NULL && k < t->older->n; k++)
+            dead += loc_disk(mapped_segment_loc(t->older->segs[k]));
+    }
+    return dead;
+}
+
+enum moss_status
+compact_idle(struct moss_store *s, struct watch *watch, struct moss_error *err)
+{
+    int compaction = atomic_load_explicit(&s->compaction, memory_order_relaxed);
+    struct commit *newest = NULL;
+    struct plan *plan = NULL;
+    uint64_t base, above;
+    enum moss_status st;
+
+    if (compaction == MOSS_COMPACTION_DISABLE ||
+        atomic_load_explicit(&s->abort, memory_order_relaxed))
+        return MOSS_OK;
+    newest = store_current(s);
+    st = plan_copy(newest, &plan);
+    count_levels(newest, &base, &above);
+    if (st == MOSS_OK)
+        st = plan_choose_leveled(plan);
+    if (st < 0)
+        (void)error_set(err, st, "compact", s->dir, 0);
+    else if (policy_idle_full(base, above, dead_bytes(s, newest)) &&
+             !is_compact(newest))
+        st = compact(s, plan, NULL, watch, NULL, err);
+    else if (plan->rewrites && policy_idle_leveled(above) &&
+             dead_after(s, newest, plan) <=
+                 policy_dead_limit(&s->policy, newest->live_bytes))
+        st = store_append(s, plan, watch, NULL, err);
+    plan_free(plan);
+    commit_unref(newest);
     return st;
 }

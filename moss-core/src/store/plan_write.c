@@ -129,11 +129,13 @@ plan_choose(struct plan *p, const struct policy *policy, uint64_t budget,
             return MOSS_NOMEM;
         t->keep =
             policy_keep(policy, runs, n, stack_bytes(t->newer, 0), budget);
+        *fits = *fits && !policy_too_many(runs, t->keep,
+                                          stack_bytes(t->older, t->keep) +
+                                              stack_bytes(t->newer, 0));
         mem_free(runs);
         for (size_t k = t->keep; k < n; k++)
             budget -= loc_disk(mapped_segment_loc(t->older->segs[k]));
         p->rewrites = p->rewrites || t->keep < n;
-        *fits = *fits && t->keep < POLICY_MAX_SEGMENTS;
     }
     return MOSS_OK;
 }

@@ -126,6 +126,18 @@ policy_keep(const struct policy *p, const struct policy_run *runs, size_t n,
     return keep_fewer(runs, keep, budget);
 }
 
+bool
+policy_too_many(const struct policy_run *runs, size_t keep, uint64_t added)
+{
+    uint64_t above = added;
+
+    if (keep < POLICY_MAX_SEGMENTS || keep >= 3 * POLICY_MAX_SEGMENTS)
+        return keep >= POLICY_MAX_SEGMENTS;
+    for (size_t i = 1; i < keep; i++)
+        above += runs[i].bytes;
+    return runs[0].bytes <= 2 * above;
+}
+
 size_t
 policy_keep_leveled(const struct policy_run *runs, size_t n)
 {
@@ -147,4 +159,10 @@ policy_idle_full(uint64_t base, uint64_t above, uint64_t dead)
     uint64_t gain = above + dead;
 
     return gain >= IDLE_MIN && gain >= (base + above) / 4;
+}
+
+bool
+policy_idle_leveled(uint64_t above)
+{
+    return above >= LITTLE;
 }

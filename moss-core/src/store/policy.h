@@ -4,7 +4,11 @@
 
 #include "moss.h"
 
-/* A collection has no more segments than this, if compaction is allowed. */
+/*
+ * A collection has no more segments than this, if compaction is allowed; up to
+ * three times as many while the oldest is more than twice as large as all
+ * others.
+ */
 #define POLICY_MAX_SEGMENTS 32
 /* Smaller segments need not be known as apart. */
 #define POLICY_LARGE ((uint64_t)1 << 20)
@@ -40,6 +44,10 @@ struct policy_run {
 size_t policy_keep(const struct policy *p, const struct policy_run *runs,
                    size_t n, uint64_t update, uint64_t budget);
 
+/* Are keep segments, and one of so many bytes, too many? */
+bool
+policy_too_many(const struct policy_run *runs, size_t keep, uint64_t added);
+
 /* The same for a leveled compaction that was asked for, without an update. */
 size_t policy_keep_leveled(const struct policy_run *runs, size_t n);
 
@@ -48,5 +56,7 @@ size_t policy_keep_leveled(const struct policy_run *runs, size_t n);
  * oldest segments, above: of all others.
  */
 bool policy_idle_full(uint64_t base, uint64_t above, uint64_t dead);
+/* Or a leveled one? */
+bool policy_idle_leveled(uint64_t above);
 
 #endif

@@ -176,6 +176,10 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
         struct watch *watch, struct moss_snapshot **out,
         struct moss_error *err);
 
+/* Whatever does a store good that is left alone. */
+MOSS_MUST_CHECK enum moss_status
+compact_idle(struct moss_store *s, struct watch *watch, struct moss_error *err);
+
 /*
  * About how many bytes of c newer segments hide in older ones; 0 if there can
  * be no more than enough (garbage.c).

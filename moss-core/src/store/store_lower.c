@@ -13,6 +13,19 @@
 struct store_lower {
     struct moss_lower base;
     struct moss_store *store; /* one reference */
+    uint64_t number, off; /* of the commit point last given to the collection */
+};
+
+static void
+note_given(struct store_lower *l, const struct commit *c)
+{
+    l->number = c->number;
+    l->off = c->footer->off;
+}
+
+struct idle_asker {
+    bool (*may_go_on)(void *arg);
+    void *arg;
 };
 
 /* Is there nothing in plan that newest has not? */
@@ -45,7 +58,8 @@ static enum moss_status
 update(struct moss_lower *lower, const struct moss_changes *changes,
        struct moss_snapshot **out, struct moss_error *err)
 {
-    struct moss_store *s = container_of(lower, struct store_lower, base)->store;
+    struct store_lower *l = container_of(lower, struct store_lower, base);
+    struct moss_store *s = l->store;
     enum moss_status st;
 
     *out = NULL;
@@ -53,6 +67,51 @@ update(struct moss_lower *lower, const struct moss_changes *changes,
     store_begin_write(s);
     st = write_changes(s, changes, out, err);
     store_end_write(s);
+    if (st == MOSS_OK)
+        note_given(l, commit_of(*out));
+    return st;
+}
+
+static bool
+watch_goes_on(void *ctx, uint64_t done, uint64_t total)
+{
+    const struct idle_asker *asker = ctx;
+
+    (void)done;
+    (void)total;
+    return asker->may_go_on(asker->arg);
+}
+
+static enum moss_status
+idle(struct moss_lower *lower, bool (*may_go_on)(void *arg), void *arg,
+     struct moss_snapshot **out, struct moss_error *err)
+{
+    struct store_lower *l = container_of(lower, struct store_lower, base);
+    struct idle_asker asker = { may_go_on, arg };
+    struct moss_store *s = l->store;
+    struct commit *newest;
+    struct watch watch;
+    enum moss_status st;
+
+    *out = NULL;
+    error_clear(err);
+    watch_init(&watch, s);
+    watch.progress = watch_goes_on;
+    watch.ctx = &asker;
+    store_begin_write(s);
+    st = may_go_on(arg) ? compact_idle(s, &watch, err) : MOSS_ABORTED;
+    newest = store_current(s);
+    store_end_write(s);
+    /* What compacted it may also have been somebody else. */
+    if (st == MOSS_OK &&
+        (newest->number != l->number || newest->footer->off != l->off)) {
+        st = commit_snapshot(newest, out);
+        if (st == MOSS_OK)
+            note_given(l, newest);
+        else
+            (void)error_set(err, st, "snapshot", s->dir, 0);
+    }
+    commit_unref(newest);
     return st;
 }
 
@@ -69,7 +128,8 @@ close_lower(struct moss_lower *lower)
     mem_free(l);
 }
 
-static const struct moss_lower_ops store_lower_ops = { update, close_lower };
+static const struct moss_lower_ops store_lower_ops = { update, close_lower,
+                                                       idle };
 
 enum moss_status
 moss_store_lower(struct moss_store *s, struct moss_lower **out)
@@ -101,6 +161,7 @@ moss_store_lower(struct moss_store *s, struct moss_lower **out)
         close_lower(&l->base);
         return st;
     }
+    note_given(l, commit_of(l->base.initial));
     *out = &l->base;
     return MOSS_OK;
 }

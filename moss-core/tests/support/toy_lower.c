@@ -443,7 +443,7 @@ toy_close(struct moss_lower *lower)
     free(l);
 }
 
-static const struct moss_lower_ops lower_ops = { toy_update, toy_close };
+static const struct moss_lower_ops lower_ops = { toy_update, toy_close, NULL };
 
 /* -------------------------------------------------------------- control */
 
