@@ -276,7 +276,10 @@ lower_close(struct moss_lower *base)
     free(l);
 }
 
-static const struct moss_lower_ops lower_ops = { lower_update, lower_close };
+static const struct moss_lower_ops lower_ops = {
+    .update = lower_update,
+    .close = lower_close,
+};
 
 /* ------------------------------------------------------------------ */
 /* Opening                                                            */

@@ -129,8 +129,10 @@ recorder_close(struct moss_lower *lower)
     moss_snapshot_unref(r->before);
 }
 
-static const struct moss_lower_ops recorder_ops = { recorder_update,
-                                                    recorder_close };
+static const struct moss_lower_ops recorder_ops = {
+    .update = recorder_update,
+    .close = recorder_close,
+};
 
 /* Give r the changes of words over what toy holds, or over nothing. */
 static void

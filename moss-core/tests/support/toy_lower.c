@@ -443,7 +443,10 @@ toy_close(struct moss_lower *lower)
     free(l);
 }
 
-static const struct moss_lower_ops lower_ops = { toy_update, toy_close, NULL };
+static const struct moss_lower_ops lower_ops = {
+    .update = toy_update,
+    .close = toy_close,
+};
 
 /* -------------------------------------------------------------- control */
 
