@@ -212,7 +212,7 @@ $(V)/sql-tests/%: $(V)/test/sql-tests/%.o $(SQL_SUPPORT_OBJ) \
 		$(UNIT_LIBS) -lsqlite3 $(LIBS) -ldl $(CHECK_LIBS)
 
 .PHONY: programs sql-programs everything
-programs: $(V)/unit $(PROGRAMS) ## every unit-test program, built only
+programs: $(V)/unit $(PROGRAMS) $(OUT)/bench ## every unit-test program, built only
 sql-programs: $(SQL_PROGRAMS) ## every SQL test program, built only
 everything: all programs sql-programs $(EXAMPLES) $(OUT)/bench $(OUT)/bench_commit ## all that there is to build
 
