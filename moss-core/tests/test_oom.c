@@ -208,6 +208,44 @@ START_TEST(collection_survives_a_time_without_memory)
 }
 END_TEST
 
+/*
+ * A writer waits for room, and the merger, for whom the persister waits, has
+ * no memory: the wait ends, wherever memory came to its end.
+ */
+START_TEST(writer_is_told_that_the_merger_has_no_memory)
+{
+    struct moss_collection_options options = { .max_dirty_ops = 3,
+                                               .persist_delay_ms = 3600000 };
+    struct moss_batch *big = batch_of("b=1 c=2 d=3");
+    bool tripped = true;
+    uint64_t n;
+
+    for (n = 1; tripped; n++) {
+        struct over_toy o;
+        struct moss_prepared *p;
+        enum moss_status st;
+
+        settle_reaper();
+        over_toy_open(&o, &options);
+        run(o.c, "a=1");
+        fail_alloc_install();
+        fail_alloc_from(n);
+        st = moss_collection_prepare(o.c, big, MOSS_FOREVER, &p);
+        tripped = fail_alloc_tripped();
+        fail_alloc_nth(0);
+        ck_assert(st == MOSS_OK || (st == MOSS_NOMEM && tripped));
+        moss_prepared_free(p);
+        assert_ok(moss_collection_flush(o.c, MOSS_FOREVER, NULL));
+        run(o.c, "b=1 c=2 d=3");
+        assert_collection(o.c, "a=1 b=1 c=2 d=3");
+        over_toy_close(&o);
+        fail_alloc_remove();
+    }
+    ck_assert_uint_gt(n, 15);
+    moss_batch_free(big);
+}
+END_TEST
+
 Suite *suite_oom(void);
 
 Suite *
@@ -219,6 +257,7 @@ suite_oom(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, one_failed_allocation_loses_nothing, 0, 2);
     tcase_add_loop_test(tc, collection_survives_a_time_without_memory, 0, 2);
+    tcase_add_test(tc, writer_is_told_that_the_merger_has_no_memory);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -63,6 +63,17 @@ has_room_locked(struct moss_collection *c, struct size size, bool alone)
         c, size_add(size_add(state_dirty(c->state), c->reserved), size));
 }
 
+/* What keeps a bound exceeded, if anything does. */
+static enum moss_status
+failure_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    if (c->persist_trouble.error.status != MOSS_OK)
+        return c->persist_trouble.error.status;
+    /* The persister may be waiting for a merger without memory. */
+    return c->merge_trouble.error.status;
+}
+
 static enum moss_status
 wait_for_room_locked(struct moss_collection *c, struct size size,
                      uint64_t deadline) REQUIRES(c->mu)
@@ -75,8 +86,7 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
     collection_enter_locked(c);
     c->counters.writer_waits++;
     c->waiting_alone += alone;
-    while (in_time && !c->closing &&
-           c->persist_trouble.error.status == MOSS_OK &&
+    while (in_time && !c->closing && failure_locked(c) == MOSS_OK &&
            !has_room_locked(c, size, alone)) {
         persister_ask_locked(c, c->state->seq);
         in_time = condvar_wait_until(&c->room, &c->mu, deadline);
@@ -89,8 +99,8 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
         return MOSS_CLOSED;
     if (has_room_locked(c, size, alone))
         return MOSS_OK;
-    if (c->persist_trouble.error.status != MOSS_OK)
-        return c->persist_trouble.error.status;
+    if (failure_locked(c) != MOSS_OK)
+        return failure_locked(c);
     return MOSS_TIMEOUT;
 }
 

@@ -312,39 +312,47 @@ node_new(struct toy *t, struct moss_slice name, struct model *model,
 /* -------------------------------------------------------------- updates */
 
 /* Apply one operand by way of the operator that the toy was given. */
-static void
+static enum moss_status
 apply_operand(struct toy *t, struct model *m, struct moss_slice key,
               struct moss_slice operand)
 {
-    struct moss_snapshot *empty, *with;
+    struct moss_snapshot *empty = NULL, *with = NULL;
     struct moss_batch *batch;
     struct moss_slice old;
     struct moss_value value;
+    enum moss_status st = moss_batch_new(0, 0, &batch);
 
-    assert_ok(moss_batch_new(0, 0, &batch));
-    if (model_get(m, key, &old))
-        assert_ok(moss_batch_set(batch, key, old));
-    assert_ok(moss_batch_merge(batch, key, operand));
-    assert_ok(moss_snapshot_empty(t->merge, &empty));
-    assert_ok(
-        moss_snapshot_overlay(empty, batch, 0, moss_batch_count(batch), &with));
-    assert_ok(moss_snapshot_get(with, key, &value));
-    model_set(m, key, value.bytes);
-    moss_value_release(&value);
+    if (st == MOSS_OK && model_get(m, key, &old))
+        st = moss_batch_set(batch, key, old);
+    if (st == MOSS_OK)
+        st = moss_batch_merge(batch, key, operand);
+    if (st == MOSS_OK)
+        st = moss_snapshot_empty(t->merge, &empty);
+    if (st == MOSS_OK)
+        st = moss_snapshot_overlay(empty, batch, 0, moss_batch_count(batch),
+                                   &with);
+    if (st == MOSS_OK)
+        st = moss_snapshot_get(with, key, &value);
+    if (st == MOSS_OK) {
+        model_set(m, key, value.bytes);
+        moss_value_release(&value);
+    }
     moss_snapshot_unref(with);
     moss_snapshot_unref(empty);
     moss_batch_free(batch);
+    return st;
 }
 
-static void
+static enum moss_status
 apply_entries(struct toy *t, struct model *m, const struct moss_change *change)
 {
     struct moss_iterator *it;
-    enum moss_status st;
+    enum moss_status st = moss_change_iterate(change, t->merge, &it);
 
-    assert_ok(moss_change_iterate(change, t->merge, &it));
-    for (st = moss_iterator_first(it); st == MOSS_OK;
-         st = moss_iterator_next(it)) {
+    if (st != MOSS_OK)
+        return st;
+    st = moss_iterator_first(it);
+    while (st == MOSS_OK) {
         struct moss_slice key, value;
 
         moss_iterator_current(it, &key, &value);
@@ -353,17 +361,22 @@ apply_entries(struct toy *t, struct model *m, const struct moss_change *change)
         else if (moss_change_op(it) == MOSS_OP_DEL)
             model_del(m, key);
         else
-            apply_operand(t, m, key, value);
+            st = apply_operand(t, m, key, value);
+        if (st == MOSS_OK)
+            st = moss_iterator_next(it);
     }
-    assert_status(st, MOSS_DONE);
     moss_iterator_free(it);
+    return st == MOSS_DONE ? MOSS_OK : st;
 }
 
+/* The first failure goes to *failed; then the node is of no use. */
 static struct node *
-apply(struct toy *t, const struct moss_change *change, struct moss_tag tag)
+apply(struct toy *t, const struct moss_change *change, struct moss_tag tag,
+      enum moss_status *failed)
 {
     struct model *model = NULL;
     struct node *node;
+    enum moss_status st;
 
     if (change->has_from) {
         struct node *from = t->top;
@@ -376,10 +389,12 @@ apply(struct toy *t, const struct moss_change *change, struct moss_tag tag)
     } else {
         model = model_new();
     }
-    apply_entries(t, model, change);
+    st = apply_entries(t, model, change);
+    if (*failed == MOSS_OK)
+        *failed = st;
     node = node_new(t, change->name, model, tag, change->n_children);
     for (size_t i = 0; i < change->n_children; i++)
-        node->children[node->n++] = apply(t, &change->children[i], tag);
+        node->children[node->n++] = apply(t, &change->children[i], tag, failed);
     return node;
 }
 
@@ -412,15 +427,18 @@ toy_update(struct moss_lower *lower, const struct moss_changes *changes,
 {
     struct toy *t = container_of(lower, struct toy_lower, base)->toy;
     enum moss_status st = begin_update(t);
-    struct node *old, *top;
+    struct node *old, *top = NULL;
 
     *out = NULL;
+    if (st == MOSS_OK)
+        top = apply(t, changes->top, changes->tag, &st);
     if (st != MOSS_OK) {
+        if (top != NULL)
+            node_unref(&top->base);
         err->status = st;
         err->what = "toy";
         return st;
     }
-    top = apply(t, changes->top, changes->tag);
     node_ref(&top->base);
     mutex_lock(&t->mu);
     old = t->top;
