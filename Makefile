@@ -47,9 +47,11 @@ SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread
 SANITIZE_cov := --coverage
+SANITIZE_libfuzzer := -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -DMOSS_LIBFUZZER
 SANITIZE := $(SANITIZE_$(VARIANT))
-ifeq ($(filter $(VARIANT),plain asan tsan cov),)
-$(error VARIANT=$(VARIANT): it is plain, asan, tsan or cov)
+ifeq ($(filter $(VARIANT),plain asan tsan cov libfuzzer),)
+$(error VARIANT=$(VARIANT): it is plain, asan, tsan, cov or libfuzzer)
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
@@ -231,20 +233,18 @@ check-tsan: ## the unit tests and the thread stress with the thread sanitizer
 check-valgrind: $(V)/unit ## the unit tests under valgrind
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) valgrind
 
-.PHONY: fuzz stress libfuzzer
+.PHONY: fuzz stress machine libfuzzer
+machine: programs ## the state machine, everything at random: STEPS=, SEED=
+	@VARIANT=$(VARIANT) .ci/tests $(BUILD) machine
 fuzz: programs ## the fuzz programs' seeded loops: RUNS=, SEED=
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) fuzz
 stress: programs ## the thread stress programs
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) stress
-libfuzzer: ## the fuzz programs for libFuzzer: $(BUILD)/libfuzzer/fuzz_*
-	@mkdir -p $(BUILD)/libfuzzer
-	for f in $(wildcard moss-core/tests/fuzz_*.c); do \
-		$(CLANG) -std=c11 -D_GNU_SOURCE -O1 -g $(INCLUDES) \
-		-Imoss-core/tests -DMOSS_LIBFUZZER \
-		-fsanitize=fuzzer,address,undefined \
-		-o $(BUILD)/libfuzzer/$$(basename $$f .c) $$f \
-		$(CORE_SRC) $(SUPPORT_SRC) $(LIBS) $(CHECK_LIBS) || exit 1; \
-	done
+libfuzzer: ## the fuzz programs for libFuzzer: $(BUILD)/libfuzzer/tests/fuzz_*
+	$(MAKE) VARIANT=libfuzzer CC=$(CLANG) OPT='-O1 -g' libfuzzer-programs
+.PHONY: libfuzzer-programs
+libfuzzer-programs: $(filter $(V)/tests/fuzz_%,$(PROGRAMS))
+$(BUILD)/libfuzzer/tests/fuzz_%: LDFLAGS += -fsanitize=fuzzer
 
 # Long runs of the SQL test programs.
 SEED ?= 1

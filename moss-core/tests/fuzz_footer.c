@@ -20,15 +20,13 @@
 #include "stack/segstack.h"
 #include "store/footer.h"
 #include "store/identity.h"
-#include "support/fixture.h"
+#include "support/fuzz.h"
 #include "support/mem_os.h"
 #include "support/operators.h"
 
 #define DIR "/store"
 #define DATA DIR "/data-0000000000000001.moss"
 #define NONCE 0x1234567890abcdefu
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* ------------------------------------------------------------------ */
 /* What is done with a file                                           */
@@ -64,11 +62,21 @@ touch(struct moss_slice s)
 }
 
 static void
+touch_entry(const struct moss_iterator *it)
+{
+    struct moss_slice key, value;
+
+    moss_iterator_current(it, &key, &value);
+    touch(key);
+    touch(value);
+}
+
+static void
 read_tree(struct moss_snapshot *snap, int depth)
 {
     struct child_arg a = { snap, depth };
     struct moss_iterator *it = NULL;
-    struct moss_slice key = moss_str("key-000010"), value;
+    struct moss_slice key = moss_str("key-000010");
     struct moss_value found;
     uint64_t entries, bytes;
     int steps = 0;
@@ -81,13 +89,16 @@ read_tree(struct moss_snapshot *snap, int depth)
         entries = 0;
     sink ^= (uint8_t)entries;
     if (moss_snapshot_iterate(snap, NULL, NULL, &it) == MOSS_OK) {
-        while (steps++ < 5000 && moss_iterator_next(it) == MOSS_OK) {
-            moss_iterator_current(it, &key, &value);
-            touch(key);
-            touch(value);
-        }
+        while (steps++ < 5000 && moss_iterator_next(it) == MOSS_OK)
+            touch_entry(it);
+        if (moss_iterator_last(it) == MOSS_OK)
+            touch_entry(it);
         while (steps++ < 10000 && moss_iterator_prev(it) == MOSS_OK)
-            continue;
+            touch_entry(it);
+        if (moss_iterator_seek(it, key) == MOSS_OK)
+            touch_entry(it);
+        if (moss_iterator_seek_for_prev(it, key) == MOSS_OK)
+            touch_entry(it);
         moss_iterator_free(it);
     }
     if (moss_snapshot_children(snap, read_child, &a) < 0)
@@ -109,8 +120,8 @@ read_history(struct moss_store *store)
     moss_snapshot_unref(snap);
 }
 
-/* Lay a change over the top level; the children go. */
-static void
+/* Lay a change over the top level; the children go.  False if it failed. */
+static bool
 update(struct moss_lower *lower, unsigned i)
 {
     struct moss_batch *batch = NULL;
@@ -121,6 +132,7 @@ update(struct moss_lower *lower, unsigned i)
     struct moss_changes changes = { { i, i }, &top };
     size_t n = 0;
     uint8_t key = (uint8_t)('a' + i);
+    bool is_done;
 
     if (moss_batch_new(0, 0, &batch) < 0 ||
         moss_batch_set(batch, moss_slice(&key, 1), moss_str("value")) < 0 ||
@@ -129,7 +141,8 @@ update(struct moss_lower *lower, unsigned i)
         segstack_new(NULL, segs, n, &stack) < 0)
         abort();
     top.segments = stack;
-    if (lower->ops->update(lower, &changes, &snap, NULL) == MOSS_OK)
+    is_done = lower->ops->update(lower, &changes, &snap, NULL) == MOSS_OK;
+    if (is_done)
         read_tree(snap, 0);
     moss_snapshot_unref(snap);
     segstack_unref(stack);
@@ -137,13 +150,16 @@ update(struct moss_lower *lower, unsigned i)
         segment_unref(segs[k]);
     mem_free(segs);
     moss_batch_free(batch);
+    return is_done;
 }
 
-static void
+/* How many of the three updates succeeded. */
+static unsigned
 write_on(struct moss_store *store)
 {
     struct moss_snapshot *snap = NULL;
     struct moss_lower *lower = NULL;
+    unsigned done = 0;
 
     /* Copies or compacts everything, the children included. */
     if (moss_store_snapshot(store, &snap) == MOSS_OK &&
@@ -151,10 +167,30 @@ write_on(struct moss_store *store)
         read_history(store);
     moss_snapshot_unref(snap);
     if (moss_store_lower(store, &lower) < 0)
-        return;
+        return 0;
     for (unsigned i = 1; i <= 3; i++)
-        update(lower, i);
+        done += update(lower, i);
     lower->ops->close(lower);
+    return done;
+}
+
+/* What was acknowledged is there, whatever lies below it. */
+static void
+find_again(const struct moss_store_options *o)
+{
+    struct moss_store *store = NULL;
+    struct moss_snapshot *snap = NULL;
+    struct moss_value value;
+
+    if (moss_store_open(DIR, o, &store, NULL) < 0 ||
+        moss_store_snapshot(store, &snap) < 0 ||
+        moss_snapshot_get(snap, moss_str("d"), &value) != MOSS_OK ||
+        value.bytes.len != 5 || memcmp(value.bytes.bytes, "value", 5) != 0)
+        abort();
+    moss_value_release(&value);
+    read_tree(snap, 0);
+    moss_snapshot_unref(snap);
+    moss_store_close(store);
 }
 
 static void
@@ -182,14 +218,17 @@ try_file(const uint8_t *bytes, size_t n)
                                             way == 2 ? MOSS_COMPACTION_FORCE
                                                      : MOSS_COMPACTION_ALLOW };
         struct moss_store *store = NULL;
+        unsigned done = 0;
 
         put_file(o.os, bytes, n);
         if (moss_store_open(DIR, &o, &store, NULL) == MOSS_OK) {
             read_history(store);
             if (way > 0)
-                write_on(store);
+                done = write_on(store);
         }
         moss_store_close(store);
+        if (done == 3)
+            find_again(&o);
         reaper_drain();
         mem_os_free(mem);
     }
@@ -381,31 +420,26 @@ mutate(struct rng *r, uint8_t *input, size_t n)
     return n;
 }
 
+static uint8_t *
+mutated_file(struct rng *r, size_t *n)
+{
+    uint8_t *input = seed_file((int)rng_below(r, 6), n);
+
+    if (rng_below(r, 3) == 0) {
+        *n = keep_text(input, *n);
+    } else if (rng_below(r, 3) == 0 && *n > 4097) {
+        input[0] = 1;
+        memmove(input + 1, input + 4097, *n - 4097);
+        *n -= 4096;
+    }
+    *n = mutate(r, input, *n);
+    return input;
+}
+
 int
 main(void)
 {
-    const char *runs_text = getenv("RUNS");
-    uint64_t runs = runs_text == NULL ? 1500 : strtoull(runs_text, NULL, 10);
-    struct rng r;
-
-    rng_init(&r, test_seed(1));
-    for (uint64_t i = 0; i < runs; i++) {
-        size_t n;
-        uint8_t *input = seed_file((int)rng_below(&r, 6), &n);
-
-        if (rng_below(&r, 3) == 0)
-            n = keep_text(input, n);
-        else if (rng_below(&r, 3) == 0 && n > 4097) {
-            input[0] = 1;
-            memmove(input + 1, input + 4097, n - 4097);
-            n -= 4096;
-        }
-        n = mutate(&r, input, n);
-        (void)LLVMFuzzerTestOneInput(input, n);
-        free(input);
-    }
-    (void)printf("fuzz_footer: %llu runs\n", (unsigned long long)runs);
-    return 0;
+    return fuzz_main("footer", 1500, mutated_file);
 }
 
 #endif
