@@ -362,7 +362,7 @@ moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
     mutex_lock(&c->mu);
     c->closing = true;
     persister_ask_locked(c, c->state->seq);
-    c->wake_persister = true;
+    c->wake_persister = c->wake_merger = true;
     collection_wake_locked(c);
     while (!collection_is_clean_locked(c) &&
            condvar_wait_until(&c->progress, &c->mu, deadline)) {

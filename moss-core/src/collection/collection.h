@@ -28,7 +28,6 @@ enum { READ_SLOTS = 16 };
 /* Errors of a background thread, and when it tries again. */
 struct trouble {
     struct moss_error error; /* status MOSS_OK: none; cleared by success */
-    uint64_t failures;       /* counts up */
     uint64_t pause_ms;       /* grows from failure to failure */
     uint64_t retry_ns;       /* not before, unless woken; 0: at once */
 };
@@ -77,7 +76,9 @@ struct moss_collection {
     uint64_t persist_up_to GUARDED_BY(mu); /* without a delay */
     /* When the waiting persister looks again by itself; 0: it works. */
     uint64_t persister_looks_ns GUARDED_BY(mu);
-    bool wake_persister GUARDED_BY(mu);     /* cuts the pause after a failure */
+    /* These cut the pause after a failure. */
+    bool wake_persister GUARDED_BY(mu);
+    bool wake_merger GUARDED_BY(mu);
     uint64_t dirty_since_ns GUARDED_BY(mu); /* where a persist delay begins */
     /* When to let the lower level tidy up, and after how long. */
     uint64_t idle_due_ns GUARDED_BY(mu); /* MOSS_FOREVER: it has */
@@ -87,6 +88,8 @@ struct moss_collection {
     unsigned at_work GUARDED_BY(mu); /* background threads that are */
     uint64_t persist_attempts GUARDED_BY(mu);    /* begun */
     uint64_t last_failed_attempt GUARDED_BY(mu); /* 0: none */
+    uint64_t merge_attempts GUARDED_BY(mu);      /* begun */
+    uint64_t last_failed_merge GUARDED_BY(mu);   /* 0: none */
     struct trouble merge_trouble GUARDED_BY(mu);
     struct trouble persist_trouble GUARDED_BY(mu);
 

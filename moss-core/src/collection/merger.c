@@ -83,7 +83,7 @@ wait_for_work(struct moss_collection *c)
     while (!c->stop) {
         if (!merger_has_work_locked(c))
             condvar_wait(&c->merger_work, &c->mu);
-        else if (sync_now_ns() >= c->merge_trouble.retry_ns)
+        else if (c->wake_merger || sync_now_ns() >= c->merge_trouble.retry_ns)
             break;
         else
             condvar_wait_until(&c->merger_work, &c->mu,
@@ -91,6 +91,8 @@ wait_for_work(struct moss_collection *c)
     }
     stop = c->stop;
     c->at_work += !stop;
+    c->merge_attempts++;
+    c->wake_merger = false;
     mutex_unlock(&c->mu);
     return !stop;
 }
@@ -249,6 +251,7 @@ fail(struct moss_collection *c, enum moss_status st)
 
     error_set(&err, st, "merge", NULL, 0);
     mutex_lock(&c->mu);
+    c->last_failed_merge = c->merge_attempts;
     trouble_note(&c->merge_trouble, &err);
     collection_wake_locked(c);
     mutex_unlock(&c->mu);

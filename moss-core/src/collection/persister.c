@@ -335,14 +335,14 @@ persist_once(struct moss_collection *c)
     struct state *s = NULL;
     struct moss_error err;
     struct attempt a;
-    uint64_t attempt;
+    /* Before it allocates: what fails from here on is this attempt. */
+    uint64_t attempt = begin_attempt(c);
     enum moss_status st = take(c, &s);
 
     if (st == MOSS_OK && s == NULL)
         return false;
     memset(&a, 0, sizeof(a));
     error_clear(&err);
-    attempt = begin_attempt(c);
     if (st == MOSS_OK)
         st = attempt_init(&a, c, s);
     if (st == MOSS_OK)

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 
-/* How far failures had got when the call began. */
+/* How many attempts had begun when the call did. */
 struct since {
-    uint64_t attempts, merge_failures;
+    uint64_t attempts, merges;
 };
 
 static struct since
@@ -19,9 +19,10 @@ begin_locked(struct moss_collection *c) REQUIRES(c->mu)
 {
     mutex_assert_held(&c->mu);
     collection_enter_locked(c);
-    c->wake_persister = true;
+    c->wake_persister = c->wake_merger = true;
     condvar_signal(&c->persister_work);
-    return (struct since){ c->persist_attempts, c->merge_trouble.failures };
+    condvar_signal(&c->merger_work);
+    return (struct since){ c->persist_attempts, c->merge_attempts };
 }
 
 /* The failure that came since then and lasts, or NULL. */
@@ -32,7 +33,7 @@ failure_locked(struct moss_collection *c, struct since since) REQUIRES(c->mu)
     if (c->last_failed_attempt > since.attempts &&
         c->persist_trouble.error.status != MOSS_OK)
         return &c->persist_trouble.error;
-    if (c->merge_trouble.failures > since.merge_failures &&
+    if (c->last_failed_merge > since.merges &&
         c->merge_trouble.error.status != MOSS_OK)
         return &c->merge_trouble.error;
     return NULL;
