@@ -25,14 +25,22 @@ on_error(void *ctx, const struct moss_error *err)
 static enum moss_status
 open_store(struct machine *m)
 {
-    uint64_t compaction = draw(m, 4);
+    static const unsigned multipliers[] = { 0, 2, 4, 9 };
+    static const double parts[] = { 0, 0.01, 0.3, 0.9 };
     struct moss_store_options o = {
         .os = fault_os_base(m->fault),
         .merge = m->merge,
         .no_mmap = one_in(m, 4),
-        .force_compaction = compaction == 0,
-        .no_compaction = compaction == 1,
+        .compaction = (enum moss_compaction)draw(m, 3),
+        .compaction_level_multiplier = multipliers[draw(m, 4)],
+        .compaction_level_max_segments = (unsigned)draw(m, 4),
+        .compaction_percentage = parts[draw(m, 4)],
         .max_dead_bytes = one_in(m, 2) ? 0 : 1 + draw(m, 100000),
+        .compaction_buffer_pages = (unsigned)draw(m, 3),
+        .compaction_sync = one_in(m, 2),
+        .compaction_sync_after_bytes = draw(m, 20000),
+        .no_sync = !m->has_faults && one_in(m, 4),
+        .keep_files = one_in(m, 4),
     };
 
     return moss_store_open(DIR, &o, &m->store, NULL);
