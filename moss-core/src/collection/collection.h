@@ -27,6 +27,7 @@ enum { READ_SLOTS = 16 };
 
 /* Errors of a background thread, and when it tries again. */
 struct trouble {
+    uint64_t failures;       /* counts up */
     struct moss_error error; /* status MOSS_OK: none; cleared by success */
     uint64_t pause_ms;       /* grows from failure to failure */
     uint64_t retry_ns;       /* not before, unless woken; 0: at once */

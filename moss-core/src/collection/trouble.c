@@ -22,6 +22,7 @@ void
 trouble_note(struct trouble *t, const struct moss_error *err)
 {
     t->error = *err;
+    t->failures++;
     t->pause_ms = t->pause_ms == 0 ? FIRST_PAUSE_MS : t->pause_ms * 2;
     if (t->pause_ms > LONGEST_PAUSE_MS)
         t->pause_ms = LONGEST_PAUSE_MS;
