@@ -53,6 +53,7 @@ json() {
 . "$(dirname "$0")/scope/dump.sh"
 . "$(dirname "$0")/scope/import.sh"
 . "$(dirname "$0")/scope/history.sh"
+. "$(dirname "$0")/scope/check.sh"
 
 echo "$passed passed, $failed failed"
 test "$failed" -eq 0

@@ -6,7 +6,7 @@ run 0 help
 says "help" "dump "
 run 0 version
 says "version" "^mossscope [0-9]"
-for command in dump import compact history revert; do
+for command in dump import stats check compact history revert salvage; do
     run 0 $command --help
     says "$command --help" "usage: mossscope $command"
     run 2 $command

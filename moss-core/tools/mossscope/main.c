@@ -11,8 +11,8 @@
 #include "args.h"
 
 static const struct command *const commands[] = {
-    &dump_command,    &import_command, &compact_command,
-    &history_command, &revert_command,
+    &dump_command,    &import_command,  &stats_command,  &check_command,
+    &compact_command, &history_command, &revert_command, &salvage_command,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

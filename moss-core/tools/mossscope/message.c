@@ -52,10 +52,16 @@ progress_show(uint64_t done, uint64_t total)
 }
 
 void
-progress_end(void)
+progress_hide(void)
 {
     if (progress.shown && progress.is_terminal)
         (void)fputs("\r\033[K", stderr);
+}
+
+void
+progress_end(void)
+{
+    progress_hide();
     progress.on = progress.shown = false;
 }
 

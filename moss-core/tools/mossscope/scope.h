@@ -86,6 +86,8 @@ enum scope_exit scope_finish(enum scope_exit result);
  */
 void progress_init(const struct args *a, const char *doing, const char *unit);
 void progress_show(uint64_t done, uint64_t total);
+/* Take it off the terminal, as something else is to be printed. */
+void progress_hide(void);
 void progress_end(void);
 
 #endif
