@@ -48,6 +48,40 @@ check_blocks(const struct checked_segment *s, const struct damage *d,
                        named - NAMED);
 }
 
+/* The index: its checksums, and whether it leads to each entry. */
+static void
+check_index(const struct checked_segment *s, const struct damage *d,
+            const char *path)
+{
+    uint64_t wrong = 0;
+
+    if (d->n_bad_index > 0)
+        report_problem(s->report, s->file, d->bad_index_off,
+                       "wrong checksum: %" PRIu64
+                       " blocks of %u bytes of the index of the segment at "
+                       "%" PRIu64 " in collection %s",
+                       d->n_bad_index, EXTRAS_BLOCK, s->loc->kvs_off, path);
+    if (d->n_bad_index > 0 || d->n_bad > 0 || segment_index(s->seg) == NULL)
+        return;
+    for (size_t i = 0; i < s->seg->n; i++) {
+        struct entry e, found;
+        size_t pos;
+
+        if (damage_entry(s->seg, d, i, &e) != ENTRY_GOOD)
+            continue;
+        if (segment_find(s->seg, e.key, &found) != MOSS_OK ||
+            found.key.len != e.key.len ||
+            (e.key.len > 0 && found.key.bytes != e.key.bytes) ||
+            segment_seek(s->seg, e.key, &pos) != MOSS_OK || pos != i)
+            wrong++;
+    }
+    if (wrong > 0)
+        report_problem(s->report, s->file, d->index.off,
+                       "the index of the segment at %" PRIu64 " misses %" PRIu64
+                       " of %zu entries, in collection %s",
+                       s->loc->kvs_off, wrong, s->seg->n, path);
+}
+
 static const char *
 state_text(enum entry_state state)
 {
@@ -137,6 +171,7 @@ check_segment(const struct checked_segment *s)
 
     damage_find(s->seg, s->loc, s->nonce, &d);
     check_blocks(s, &d, path);
+    check_index(s, &d, path);
     check_entries(s, &d, &sums, path);
     if (sums.lost == 0) {
         check_total(s, "sets", t.n_set, sums.totals.n_set, path);

@@ -6,6 +6,7 @@
 #include "damage.h"
 
 #include "base/mem.h"
+#include "segment/segment_index.h"
 
 bool
 damage_is_bad(const struct damage *d, uint64_t block)
@@ -42,6 +43,21 @@ check_region(const struct segment *seg, int region, uint64_t bytes,
     }
 }
 
+static void
+check_index(const struct segment *seg, struct damage *d)
+{
+    uint64_t bytes = d->index.bytes == 0 ? 0 : index_bytes(seg->n);
+
+    for (uint64_t off = 0; off < bytes; off += EXTRAS_BLOCK) {
+        uint64_t n = bytes - off < EXTRAS_BLOCK ? bytes - off : EXTRAS_BLOCK;
+
+        if (seg->ops->verify(seg, 2, (size_t)off, (size_t)n) == MOSS_OK)
+            continue;
+        if (d->n_bad_index++ == 0)
+            d->bad_index_off = d->index.off + off;
+    }
+}
+
 void
 damage_find(const struct segment *seg, const struct segment_loc *loc,
             uint64_t nonce, struct damage *d)
@@ -51,12 +67,13 @@ damage_find(const struct segment *seg, const struct segment_loc *loc,
     d->n_blocks = d->kvs_blocks + extras_blocks(loc->buf_bytes);
     if (!loc->has_extras)
         return;
-    d->header = !extras_match(
-        loc, nonce, (const uint8_t *)(seg->kvs + 2 * seg->n), extras_room(loc));
+    d->header = !extras_match(loc, nonce, (const void *)(seg->kvs + 2 * seg->n),
+                              extras_room(loc), &d->index);
     if (d->header)
         return;
     check_region(seg, 0, loc->kvs_bytes, 0, d);
     check_region(seg, 1, loc->buf_bytes, d->kvs_blocks, d);
+    check_index(seg, d);
 }
 
 void

@@ -10,6 +10,10 @@ struct damage {
     uint64_t kvs_blocks, n_blocks; /* those of the entry array come first */
     uint64_t n_bad;
     uint8_t *bad; /* a bit for each block; NULL: all are good */
+
+    struct extras_index index; /* where it is; bytes 0: nowhere */
+    uint64_t n_bad_index;      /* blocks of it */
+    uint64_t bad_index_off;    /* of the first of them, in the file */
 };
 
 enum entry_state {

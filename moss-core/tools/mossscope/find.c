@@ -70,7 +70,7 @@ read_header(const struct mapping *map, const uint8_t *p, uint64_t off,
            loc->kvs_bytes == off - loc->kvs_off &&
            loc_is_sound(loc, map_end(map)) &&
            (nonce == NULL || load_le64(p + 8) == *nonce) &&
-           extras_match(loc, load_le64(p + 8), p, extras_room(loc));
+           extras_match(loc, load_le64(p + 8), p, extras_room(loc), NULL);
 }
 
 static void
