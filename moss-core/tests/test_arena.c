@@ -99,7 +99,7 @@ address_space(void)
 }
 
 /*
- * 100 blocks of 16 MiB, all idle in the end: the bound is 128 MiB.  Counted
+ * 100 blocks of 16 MiB, all idle in the end: the bound is 64 MiB.  Counted
  * is address space; the blocks are never touched beyond their first page.
  */
 START_TEST(idle_blocks_are_bounded_and_trimmed)
@@ -115,8 +115,8 @@ START_TEST(idle_blocks_are_bounded_and_trimmed)
     for (int i = 0; i < 100; i++)
         arena_free(blocks[i], 16 * MIB);
     idle = address_space() - before;
-    ck_assert_uint_le(idle, (size_t)142 * MIB);
-    ck_assert_uint_ge(idle, (size_t)112 * MIB);
+    ck_assert_uint_le(idle, (size_t)78 * MIB);
+    ck_assert_uint_ge(idle, (size_t)48 * MIB);
     arena_trim();
     ck_assert_uint_le(address_space() - before, (size_t)16 * MIB);
 }

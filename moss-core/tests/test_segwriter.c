@@ -1,5 +1,6 @@
 /* Writing segments: the buffer, the layout, the checksums. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,6 +85,76 @@ START_TEST(buffered_bytes_arrive_in_order_with_a_sum_a_block)
     buf_release(&sums);
     free(bytes);
     free(got);
+}
+END_TEST
+
+/* The same with a pump that writes what is full. */
+START_TEST(pumped_bytes_arrive_in_order_with_a_sum_a_block)
+{
+    static const size_t totals[] = { 0, 5000000, 4 << 20, 9000000 };
+    size_t n = totals[_i];
+    uint8_t *bytes = malloc(n + 1), *got = malloc(n + 4);
+    struct pump *pump;
+    struct bufwriter w;
+    struct buf sums;
+    struct rng r;
+
+    rng_init(&r, (uint64_t)_i);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)rng_next(&r);
+    buf_init(&sums);
+    assert_ok(pump_new(&pump));
+    assert_ok(bufwriter_init(&w, file, 8192, 8 << 20, 9, &sums, &err));
+    bufwriter_use_pump(&w, pump);
+    for (size_t done = 0, part; done < n; done += part) {
+        part = (size_t)rng_below(&r, 3000000);
+        part = part < n - done ? part : n - done;
+        assert_ok(bufwriter_append(&w, bytes + done, part));
+    }
+    assert_ok(bufwriter_end_blocks(&w));
+    assert_ok(bufwriter_append(&w, "tail", 4));
+    assert_ok(bufwriter_finish(&w));
+    bufwriter_release(&w);
+    bufwriter_release(&w);
+    pump_free(pump);
+    assert_ok(file_read(file, 8192, got, n + 4, &err));
+    ck_assert(memcmp(bytes, got, n) == 0);
+    ck_assert_mem_eq(got + n, "tail", 4);
+    ck_assert_uint_eq(sums.len, 4 * extras_blocks(n));
+    for (size_t b = 0; b < sums.len / 4; b++) {
+        size_t at = b * 4096, len = n - at < 4096 ? n - at : 4096;
+
+        ck_assert_uint_eq(load_le32(sums.bytes + 4 * b),
+                          extras_sum(bytes + at, len, 9, 8192 + at));
+    }
+    buf_release(&sums);
+    free(bytes);
+    free(got);
+}
+END_TEST
+
+/* Whichever of the three pieces fails: it is known when the blocks end. */
+START_TEST(failure_of_the_pump_is_reported)
+{
+    uint8_t *bytes = calloc(1, 6 << 20);
+    enum moss_status st = MOSS_OK;
+    struct pump *pump;
+    struct bufwriter w;
+
+    assert_ok(pump_new(&pump));
+    assert_ok(bufwriter_init(&w, file, 0, 6 << 20, 9, NULL, &err));
+    bufwriter_use_pump(&w, pump);
+    fault_os_fail_nth(fault, FAULT_WRITE, (unsigned)_i + 1, MOSS_FULL, ENOSPC);
+    for (int i = 0; i < 6 && st == MOSS_OK; i++)
+        st = bufwriter_append(&w, bytes, 1 << 20);
+    if (st == MOSS_OK)
+        st = bufwriter_end_blocks(&w);
+    assert_status(st, MOSS_FULL);
+    ck_assert_int_eq(err.status, MOSS_FULL);
+    ck_assert_uint_eq(err.offset, (uint64_t)_i << 21);
+    bufwriter_release(&w);
+    pump_free(pump);
+    free(bytes);
 }
 END_TEST
 
@@ -449,6 +520,9 @@ suite_segwriter(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, buffered_bytes_arrive_in_order_with_a_sum_a_block,
                         0, 18);
+    tcase_add_loop_test(tc, pumped_bytes_arrive_in_order_with_a_sum_a_block, 0,
+                        4);
+    tcase_add_loop_test(tc, failure_of_the_pump_is_reported, 0, 3);
     tcase_add_test(tc, large_regions_are_written_in_large_pieces);
     tcase_add_test(tc, large_pieces_are_on_their_way_to_the_disk_at_once);
     tcase_add_test(tc, segment_is_written_as_it_is);

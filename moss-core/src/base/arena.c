@@ -41,7 +41,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-#define ARENA_IDLE_MAX ((size_t)128 << 20)
+#define ARENA_IDLE_MAX ((size_t)64 << 20)
 #define ARENA_MAX ((size_t)1 << 46)
 
 enum {

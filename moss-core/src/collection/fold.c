@@ -108,7 +108,8 @@ group_pick_level(const struct fold *f, struct group *g)
     while (g->keep > 0) {
         uint64_t below = segment_bytes(g->segs[g->keep - 1]);
 
-        if (above < f->ratio * (double)below || below > f->max_merge)
+        if (above < f->ratio * (double)below ||
+            above + (double)below > (double)f->max_merge)
             break;
         above += (double)below;
         g->keep--;

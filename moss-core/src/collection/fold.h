@@ -26,11 +26,12 @@ struct fold {
     bool into_mid; /* the result becomes mid, else a node of top */
     /*
      * sources[0] is mid: a segment of it stays as it is while what lies above
-     * is smaller than ratio of it.  Everything else is merged.
+     * is smaller than ratio of it, or where more than max_merge bytes would
+     * be copied.  Everything else is merged.
      */
     bool has_mid;
     double ratio;
-    uint64_t max_merge; /* so does one of more bytes */
+    uint64_t max_merge;
     /* Only pile the segments up, merge nothing. */
     bool no_merge;
     /*

@@ -30,11 +30,11 @@
 #define MERGE_NODES 24
 #define PASSING_NODES 256
 /*
- * Over a lower level, segments above this part of the bound on dirty bytes are
- * not merged any more: they are on their way down, where they are merged
- * again, and a copy of them would take memory beyond the bound.
+ * Over a lower level, not more than this part of the bound on dirty bytes is
+ * merged at once: it is on its way down, where it is merged again, and the
+ * copy takes memory beyond the bound.
  */
-#define MERGE_PART 8
+#define MERGE_PART 4
 
 /*
  * Nobody reads what is on its way down: it is piled onto mid as it is, since
@@ -44,6 +44,14 @@ static bool
 is_only_passing(const struct moss_collection *c, const struct state *s)
 {
     return c->lower != NULL && !state_is_read(s);
+}
+
+/* The most that a merge may copy. */
+static uint64_t
+max_merge(const struct moss_collection *c)
+{
+    return c->lower == NULL ? UINT64_MAX
+                            : c->opts.max_dirty_bytes / MERGE_PART;
 }
 
 bool
@@ -171,10 +179,10 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
     f->opaque = c->opaque;
     f->into_mid = true;
     f->pile_failures = true;
-    f->no_merge = is_only_passing(c, s);
+    f->no_merge = is_only_passing(c, s) ||
+                  s->taken_size.bytes > max_merge(c);
     f->ratio = c->opts.min_merge_ratio;
-    f->max_merge =
-        c->lower == NULL ? UINT64_MAX : c->opts.max_dirty_bytes / MERGE_PART;
+    f->max_merge = max_merge(c);
     st = state_resolve(s);
     if (st == MOSS_OK)
         st = init_sources(f, s);

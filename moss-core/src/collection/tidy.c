@@ -20,6 +20,7 @@
 #include "collection/fold.h"
 
 #define TIDY_MAX ((uint64_t)1 << 20)
+#define BULK_MAX ((uint64_t)256 << 10)
 #define FAN_IN 64
 
 /* The newest nodes that are to become one. */
@@ -29,11 +30,12 @@ struct pick {
     size_t n;
 };
 
+/* Its node is not larger than limit, and the result not than max. */
 static bool
-fits(const struct pick *p, uint64_t limit)
+fits(const struct pick *p, uint64_t limit, uint64_t max)
 {
     return p->next != NULL && p->next->size.bytes <= limit &&
-           p->sum.bytes + p->next->size.bytes <= TIDY_MAX;
+           p->sum.bytes + p->next->size.bytes <= max;
 }
 
 static void
@@ -49,7 +51,7 @@ pick_for_readers(const struct state *s)
 {
     struct pick p = { s->top, { 0, 0 }, 0 };
 
-    while (fits(&p, p.n == 0 ? UINT64_MAX : p.sum.bytes))
+    while (fits(&p, p.n == 0 ? UINT64_MAX : p.sum.bytes, TIDY_MAX))
         add(&p);
     return p;
 }
@@ -68,7 +70,7 @@ pick_in_bulk(const struct state *s)
         uint64_t limit = 2 * (p.n == 0 ? p.next->size.bytes : p.sum.bytes);
         struct pick longer = p;
 
-        while (fits(&longer, limit))
+        while (fits(&longer, limit, BULK_MAX))
             add(&longer);
         if (longer.n - p.n < FAN_IN &&
             (longer.next == NULL || longer.next->size.bytes > limit))

@@ -5,7 +5,19 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/pump.h"
 #include "store/file.h"
+
+/* A full buffer that the pump has. */
+struct piece {
+    struct pump_job job;
+    uint8_t *bytes;
+    size_t len;
+    uint64_t off;
+    struct buf *sums;
+    enum moss_status st; /* stays a failure */
+    struct moss_error err;
+};
 
 struct bufwriter {
     struct file *file; /* borrowed */
@@ -14,8 +26,9 @@ struct bufwriter {
     size_t len, cap; /* cap is a multiple of the block */
     uint64_t nonce;
     struct buf *sums; /* borrowed: a checksum for each block; NULL: none */
-    size_t summed;    /* of len */
     struct moss_error *err; /* borrowed; may be NULL */
+    struct pump *pump;      /* borrowed; NULL: the caller writes itself */
+    struct piece piece;
 };
 
 /*
@@ -28,6 +41,13 @@ bufwriter_init(struct bufwriter *w, struct file *file, uint64_t off,
                struct moss_error *err);
 /* Drops what was not flushed.  Idempotent; also after a failed init. */
 void bufwriter_release(struct bufwriter *w);
+
+/*
+ * Write full buffers on pump, which must live as long as w.  Best effort:
+ * nothing changes for a pump that is NULL or where it would not pay.  Before
+ * anything is appended.
+ */
+void bufwriter_use_pump(struct bufwriter *w, struct pump *pump);
 
 /* bufwriter_append() where the buffer gets full. */
 MOSS_MUST_CHECK enum moss_status

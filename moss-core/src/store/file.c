@@ -74,16 +74,30 @@ file_read(struct file *file, uint64_t off, void *buf, size_t n,
 }
 
 enum moss_status
+file_ask(struct file *file, uint64_t off, size_t n, struct moss_error *err)
+{
+    enum moss_status st =
+        file->watch == NULL ? MOSS_OK : file->watch->ask(file->watch, n);
+
+    return st < 0 ? error_set(err, st, "write", file->path, off) : st;
+}
+
+enum moss_status
+file_write_unasked(struct file *file, uint64_t off, const void *buf, size_t n,
+                   struct moss_error *err)
+{
+    enum moss_status st = file->f->ops->write(file->f, off, buf, n);
+
+    return st < 0 ? error_set(err, st, "write", file->path, off) : st;
+}
+
+enum moss_status
 file_write(struct file *file, uint64_t off, const void *buf, size_t n,
            struct moss_error *err)
 {
-    enum moss_status st = MOSS_OK;
+    enum moss_status st = file_ask(file, off, n, err);
 
-    if (file->watch != NULL)
-        st = file->watch->ask(file->watch, n);
-    if (st == MOSS_OK)
-        st = file->f->ops->write(file->f, off, buf, n);
-    return st < 0 ? error_set(err, st, "write", file->path, off) : st;
+    return st < 0 ? st : file_write_unasked(file, off, buf, n, err);
 }
 
 void

@@ -39,6 +39,15 @@ file_read(struct file *file, uint64_t off, void *buf, size_t n,
 MOSS_MUST_CHECK enum moss_status
 file_write(struct file *file, uint64_t off, const void *buf, size_t n,
            struct moss_error *err);
+/*
+ * file_write() in two parts: ask the file's watch whether to go on, from the
+ * thread that is asked to write, and write, which any thread may do.
+ */
+MOSS_MUST_CHECK enum moss_status
+file_ask(struct file *file, uint64_t off, size_t n, struct moss_error *err);
+MOSS_MUST_CHECK enum moss_status
+file_write_unasked(struct file *file, uint64_t off, const void *buf, size_t n,
+                   struct moss_error *err);
 /* Begin to bring what was written there to the disk; a hint. */
 void file_start_sync(struct file *file, uint64_t off, size_t n);
 MOSS_MUST_CHECK enum moss_status

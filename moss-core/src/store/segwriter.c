@@ -31,6 +31,7 @@ struct stream {
     struct extras_index index;
     struct bufwriter idx;
     struct buf idx_sums;
+    struct pump *pump; /* writes what is large; NULL: none */
     struct moss_error *err;
 };
 
@@ -114,10 +115,18 @@ stream_begin(struct stream *s, struct segwriter *w, uint64_t max_entries,
     st = bufwriter_init(&s->kvs, w->file, s->loc.kvs_off,
                         s->kvs_max + EXTRAS_HEADER_INDEX, w->nonce,
                         &s->kvs_sums, err);
-    if (st < 0)
-        return st;
-    return bufwriter_init(&s->buf, w->file, s->loc.buf_off, bytes, w->nonce,
-                          &s->buf_sums, err);
+    if (st == MOSS_OK)
+        st = bufwriter_init(&s->buf, w->file, s->loc.buf_off, bytes, w->nonce,
+                            &s->buf_sums, err);
+    /* Without a thread it takes longer. */
+    if (st == MOSS_OK && align == LARGE_ALIGN &&
+        pump_new(&s->pump) == MOSS_OK) {
+        bufwriter_use_pump(&s->kvs, s->pump);
+        bufwriter_use_pump(&s->buf, s->pump);
+        if (s->builder != NULL)
+            bufwriter_use_pump(&s->idx, s->pump);
+    }
+    return st;
 }
 
 static void
@@ -127,6 +136,7 @@ stream_release(struct stream *s)
     bufwriter_release(&s->idx);
     bufwriter_release(&s->kvs);
     bufwriter_release(&s->buf);
+    pump_free(s->pump);
     buf_release(&s->idx_sums);
     buf_release(&s->kvs_sums);
     buf_release(&s->buf_sums);
