@@ -50,8 +50,7 @@ is_only_passing(const struct moss_collection *c, const struct state *s)
 static uint64_t
 max_merge(const struct moss_collection *c)
 {
-    return c->lower == NULL ? UINT64_MAX
-                            : c->opts.max_dirty_bytes / MERGE_PART;
+    return c->lower == NULL ? UINT64_MAX : c->opts.max_dirty_bytes / MERGE_PART;
 }
 
 bool
@@ -179,8 +178,7 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
     f->opaque = c->opaque;
     f->into_mid = true;
     f->pile_failures = true;
-    f->no_merge = is_only_passing(c, s) ||
-                  s->taken_size.bytes > max_merge(c);
+    f->no_merge = is_only_passing(c, s) || s->taken_size.bytes > max_merge(c);
     f->ratio = c->opts.min_merge_ratio;
     f->max_merge = max_merge(c);
     st = state_resolve(s);
