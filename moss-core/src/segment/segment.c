@@ -29,7 +29,7 @@
 enum { INDEX_MIN = 16, ENTRIES_A_SEARCH = 32 };
 
 /* Checksums are made per block of this size, in both regions. */
-enum { BLOCK = 4096, BLOCK_ENTRIES = BLOCK / 16 };
+enum { BLOCK = 4096, BLOCK_ENTRIES = BLOCK / 16, AHEAD = 128 * 1024 };
 
 struct segment *
 segment_ref(struct segment *seg)
@@ -74,44 +74,85 @@ verify(const struct segment *seg, int region, size_t off, size_t n)
     return seg->ops->verify(seg, region, off, n);
 }
 
-/* Verify the whole blocks around entry i. */
+/*
+ * How much a reader verifies at once that has had `before` verified next to
+ * what it wants now: enough to keep checksums streaming, little enough that
+ * what was verified is still in the processor's cache when it is read.
+ */
+static size_t
+ahead(size_t before, size_t least, size_t most)
+{
+    size_t n = 2 * before;
+
+    n = n < least ? least : n;
+    return n < most ? n : most;
+}
+
+/* Verify the whole blocks around entry i, and those it is heading for. */
 static enum moss_status
 verify_entry(const struct segment *seg, size_t i, struct segment_window *w)
 {
     size_t first = i / BLOCK_ENTRIES * BLOCK_ENTRIES;
     size_t last = first + BLOCK_ENTRIES;
+    size_t n = ahead(w->last - w->first, BLOCK_ENTRIES, AHEAD / 16);
+    size_t from = first, to;
     enum moss_status st;
 
     if (w->first <= i && i < w->last)
         return MOSS_OK;
     if (last > seg->n)
         last = seg->n;
-    st = verify(seg, 0, first * 16, (last - first) * 16);
+    to = last;
+    if (first == w->last && first > 0)
+        to = first + n < seg->n ? first + n : seg->n;
+    else if (last == w->first)
+        from = last > n ? (last - n) / BLOCK_ENTRIES * BLOCK_ENTRIES : 0;
+    st = verify(seg, 0, from * 16, (to - from) * 16);
+    if (st < 0 && to - from > last - first) {
+        /* What is damaged may lie further on. */
+        from = first;
+        to = last;
+        st = verify(seg, 0, from * 16, (to - from) * 16);
+    }
     if (st < 0)
         return st;
-    w->first = first;
-    w->last = last;
+    w->first = from;
+    w->last = to;
     return MOSS_OK;
 }
 
-/* Verify the whole blocks around the bytes [off, end). */
+/* Verify the whole blocks around the bytes [off, end); likewise. */
 static enum moss_status
 verify_bytes(const struct segment *seg, size_t off, size_t end,
              struct segment_window *w)
 {
-    size_t lo = off / BLOCK * BLOCK;
-    size_t hi = seg->buf_bytes;
+    size_t lo = off / BLOCK * BLOCK, hi = seg->buf_bytes;
+    size_t n = ahead(w->hi - w->lo, BLOCK, AHEAD);
+    size_t from = lo, to;
     enum moss_status st;
 
     if (w->lo <= off && end <= w->hi)
         return MOSS_OK;
     if (hi - end >= BLOCK)
         hi = (size_t)align_up(end, BLOCK);
-    st = verify(seg, 1, lo, hi - lo);
+    to = hi;
+    if (w->lo <= off && off <= w->hi && w->hi > 0) {
+        if (to - lo < n)
+            to = n < seg->buf_bytes - lo ? lo + n : seg->buf_bytes;
+    } else if (w->lo <= end && end <= w->hi) {
+        if (hi - lo < n)
+            from = hi > n ? (hi - n) / BLOCK * BLOCK : 0;
+    }
+    st = verify(seg, 1, from, to - from);
+    if (st < 0 && to - from > hi - lo) {
+        from = lo;
+        to = hi;
+        st = verify(seg, 1, from, to - from);
+    }
     if (st < 0)
         return st;
-    w->lo = lo;
-    w->hi = hi;
+    w->lo = from;
+    w->hi = to;
     return MOSS_OK;
 }
 

@@ -74,14 +74,27 @@ void segment_unref(struct segment *seg); /* NULL is fine */
 
 /*
  * What one reader knows to be verified already: the entries [first, last) and
- * the bytes [lo, hi).  All zero at the start.
+ * the bytes [lo, hi).  Make it with segment_window().
  */
 struct segment_window {
     size_t first, last;
     size_t lo, hi;
 };
 
-/* segment_entry() for segments that are not trusted.  w may be NULL. */
+/* All of it if there is nothing to verify, else nothing. */
+static inline struct segment_window
+segment_window(const struct segment *seg)
+{
+    struct segment_window all = { 0, seg->n, 0, seg->buf_bytes };
+    struct segment_window none = { 0, 0, 0, 0 };
+
+    return seg->trusted || seg->ops->verify == NULL ? all : none;
+}
+
+/*
+ * segment_entry() for segments that are not trusted.  w may be NULL.  A reader
+ * that goes on in one direction has more and more verified at a time.
+ */
 MOSS_MUST_CHECK enum moss_status
 segment_entry_checked(const struct segment *seg, size_t i,
                       struct segment_window *w, struct entry *out);
@@ -119,6 +132,28 @@ entry_decode(const uint64_t *words, const uint8_t *buf, struct entry *out)
     out->key.len = key_len;
     out->value.bytes = out->key.bytes + key_len;
     out->value.len = (size_t)(words[0] & ENTRY_VALUE_MASK);
+}
+
+/*
+ * Entry i, which is in the window, if its bytes are and it is sound, else
+ * false: then ask segment_entry_checked().
+ */
+__attribute__((always_inline)) static inline bool
+segment_entry_in(const struct segment *seg, size_t i,
+                 const struct segment_window *w, struct entry *out)
+{
+    const uint64_t *words = seg->kvs + 2 * i;
+    uint64_t op, len, off;
+
+    op = words[0] >> ENTRY_OP_SHIFT & ENTRY_OP_MASK;
+    len = (words[0] >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK) +
+          (words[0] & ENTRY_VALUE_MASK);
+    off = words[1];
+    if (op - MOSS_OP_SET > MOSS_OP_MERGE - MOSS_OP_SET || off < w->lo ||
+        off > w->hi || len > w->hi - off)
+        return false;
+    entry_decode(words, seg->buf, out);
+    return true;
 }
 
 /*

@@ -27,10 +27,10 @@
 static inline enum moss_status
 load(struct cursor *c)
 {
-    if (!c->seg->trusted)
-        return segment_entry_checked(c->seg, c->pos, &c->window, &c->e);
-    entry_decode(c->seg->kvs + 2 * c->pos, c->seg->buf, &c->e);
-    return MOSS_OK;
+    if (c->pos >= c->window.first && c->pos < c->window.last &&
+        segment_entry_in(c->seg, c->pos, &c->window, &c->e))
+        return MOSS_OK;
+    return segment_entry_checked(c->seg, c->pos, &c->window, &c->e);
 }
 
 /*

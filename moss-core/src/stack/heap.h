@@ -10,10 +10,10 @@
 #include "segment/segment.h"
 
 struct cursor {
-    const struct segment *seg;   /* NULL: lower */
-    struct moss_iterator *lower; /* owned by whoever made the cursor */
-    struct segment_window window;
-    size_t lo, hi; /* entries of seg that may be visited */
+    const struct segment *seg;    /* NULL: lower */
+    struct moss_iterator *lower;  /* owned by whoever made the cursor */
+    struct segment_window window; /* segment_window() at the start */
+    size_t lo, hi;                /* entries of seg that may be visited */
     size_t pos;
     size_t rank;    /* greater is newer */
     struct entry e; /* where it stands; for lower, until that moves */

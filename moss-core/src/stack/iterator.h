@@ -24,6 +24,17 @@ struct stack_iterator {
     struct buf turn_key;         /* a copy of the key, while it turns round */
     struct moss_iterator *lower; /* owned; NULL: none */
     struct heap heap;
+    /*
+     * The current entry is that of fast, and the fast_n entries of its segment
+     * from fast_first on come next to each other, whatever the other cursors
+     * have, and lie in its window.  While it steps among them its cursor's
+     * position alone is moved, not the entry loaded.
+     */
+    struct cursor *fast;
+    size_t fast_first, fast_n;
+    /* Who was on top of the heap in the last wins steps, and its run's end. */
+    struct cursor *leader;
+    size_t wins, run_end;
     size_t n;
     struct cursor cursors[];
 };
@@ -40,6 +51,59 @@ iterator_on(struct stack_iterator *it, struct moss_slice key,
     it->base.key = key;
     it->base.value = value;
     return MOSS_OK;
+}
+
+/*
+ * Ask for what a scan comes to some entries later.  Streams are foreseen by
+ * the processor, but not across its pages.
+ */
+__attribute__((always_inline)) static inline void
+iterator_prefetch(const uint64_t *words, const uint8_t *key, bool backwards)
+{
+    uintptr_t w = (uintptr_t)words, k = (uintptr_t)key;
+
+    if (backwards) {
+        prefetch(w - 512);
+        prefetch(k - 1024);
+        prefetch(k - 960);
+    } else {
+        prefetch(w + 512);
+        prefetch(k + 1024);
+        prefetch(k + 1088);
+    }
+}
+
+/* [first, last) is the fast range, as far as c's window goes. */
+static inline void
+iterator_set_fast(struct stack_iterator *it, struct cursor *c, size_t first,
+                  size_t last)
+{
+    first = first > c->window.first ? first : c->window.first;
+    last = last < c->window.last ? last : c->window.last;
+    it->fast = c;
+    it->fast_first = first;
+    it->fast_n = first < last ? last - first : 0;
+}
+
+/* Step within the fast range; false if that is not possible. */
+__attribute__((always_inline)) static inline bool
+iterator_step_fast(struct stack_iterator *it, bool backwards)
+{
+    struct cursor *c = it->fast;
+    size_t pos;
+    struct entry e;
+
+    if (it->fast_n == 0)
+        return false;
+    pos = backwards ? c->pos - 1 : c->pos + 1;
+    if (pos - it->fast_first >= it->fast_n ||
+        !segment_entry_in(c->seg, pos, &c->window, &e) || e.op != MOSS_OP_SET)
+        return false;
+    iterator_prefetch(c->seg->kvs + 2 * pos, e.key.bytes, backwards);
+    c->pos = pos;
+    it->base.key = e.key;
+    it->base.value = e.value;
+    return true;
 }
 
 /* Nothing more that way, or a failure, which stays until the next seek. */

@@ -101,6 +101,7 @@ make(struct segment *const *segs, size_t n, const struct segstack *below,
         if (segs[i]->n == 0)
             continue;
         c->seg = segs[i];
+        c->window = segment_window(c->seg);
         c->hi = segs[i]->n;
         c->rank = i;
         m->check_order = m->check_order || !segs[i]->trusted;
