@@ -55,6 +55,39 @@ today: *, *
 END
 done
 
+# The skeleton in the guide: it compiles, opens and closes.
+skeleton() {
+    root=$here/..
+    sed -n '/^```c$/,/^```$/{/^```/!p;}' "$root/moss-core/LOWER.md" \
+        >"$dir/skeleton/my.c"
+    cat >>"$dir/skeleton/my.c" <<'MAIN'
+
+int
+main(void)
+{
+    struct moss_collection *c;
+    struct moss_lower *lower = my_open(NULL);
+    enum moss_status st =
+        lower == NULL ? MOSS_NOMEM : moss_collection_open(NULL, lower, &c);
+
+    return st == MOSS_OK ? moss_collection_close(c, MOSS_FOREVER, NULL) : 1;
+}
+MAIN
+    sanitize=
+    case ${VARIANT:-plain} in
+    asan) sanitize=-fsanitize=address,undefined ;;
+    tsan) sanitize=-fsanitize=thread ;;
+    cov) sanitize=--coverage ;;
+    esac
+    # shellcheck disable=SC2086
+    ${CC:-cc} -std=c11 -Wall -Wextra -Wshadow -Wconversion \
+        -Wstrict-prototypes -Wmissing-prototypes -Werror $sanitize \
+        -I"$root/moss-core/include" -o "$dir/skeleton/my" \
+        "$dir/skeleton/my.c" "$build/libmoss.a" -lpthread -lm &&
+        "$dir/skeleton/my"
+}
+expect skeleton skeleton </dev/null
+
 # A plain sqlite3 cannot load an extension built with a sanitizer.
 if [ "${VARIANT:-plain}" = plain ]; then
     expect go_store "$here/go_store.sh" "$build" <"$here/go_store.expected"

@@ -410,8 +410,8 @@ moss_iterator_prev(struct moss_iterator *it);
 
 /*
  * The entry it stands on.  The slices are valid until the iterator moves or
- * is freed; unless a merge operator made the value, both stay valid as long
- * as the snapshot.
+ * is freed; unless a merge operator made the value, or there is a lower level
+ * that is not of this library, both stay valid as long as the snapshot.
  */
 MOSS_API void
 moss_iterator_current(const struct moss_iterator *it, struct moss_slice *key,

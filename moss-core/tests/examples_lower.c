@@ -147,6 +147,40 @@ START_TEST(operands_without_an_operator_are_not_lost)
 }
 END_TEST
 
+static enum moss_status
+picky_full(void *ctx, struct moss_slice key, const struct moss_slice *existing,
+           const struct moss_slice *operands, size_t n, struct moss_output *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (operands[i].len > 0 && operands[i].bytes[0] == '!')
+            return MOSS_MERGE_FAILED;
+    }
+    return merge_append.full(ctx, key, existing, operands, n, out);
+}
+
+START_TEST(a_refused_operand_can_be_overwritten)
+{
+    const struct moss_merge_operator picky = { "append", picky_full, NULL,
+                                               NULL };
+    struct place p;
+
+    place_init(&p, &examples[_i], &picky);
+    run_tagged(p.c, 1, "a=1 b=1 kid{b=1}");
+    assert_ok(moss_collection_flush(p.c, MOSS_FOREVER, NULL));
+    run_tagged(p.c, 2, "a+2 kid{b+!}");
+    assert_status(moss_collection_flush(p.c, MOSS_FOREVER, NULL),
+                  MOSS_MERGE_FAILED);
+    run_tagged(p.c, 3, "a+3 kid{b=3} b+3");
+    assert_ok(moss_collection_flush(p.c, MOSS_FOREVER, NULL));
+    run_tagged(p.c, 4, "a+4");
+    assert_ok(moss_collection_close(p.c, MOSS_FOREVER, NULL));
+    place_open(&p);
+    assert_collection(p.c, "a=1234 b=13 kid{b=3}");
+    ck_assert_uint_eq(moss_collection_tag(p.c).n, 4);
+    place_close(&p);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- reading */
 
 START_TEST(estimates_count)
@@ -306,6 +340,7 @@ main(void)
     tcase_add_loop_test(tc, what_cannot_be_opened_is_reported, 0, EXAMPLES);
     tcase_add_loop_test(tc, operands_without_an_operator_are_not_lost, 0,
                         EXAMPLES);
+    tcase_add_loop_test(tc, a_refused_operand_can_be_overwritten, 0, EXAMPLES);
     tcase_add_loop_test(tc, estimates_count, 0, EXAMPLES);
     tcase_add_loop_test(tc, any_bytes_are_kept, 0, EXAMPLES);
     tcase_add_loop_test(tc, a_snapshot_outlives_the_lower_level, 0, EXAMPLES);

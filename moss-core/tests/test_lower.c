@@ -118,7 +118,7 @@ recorder_update(struct moss_lower *lower, const struct moss_changes *changes,
     r->text[0] = '\0';
     r->st = MOSS_OK;
     record(r, changes->top);
-    return MOSS_BUSY;
+    return r->st == MOSS_MERGE_FAILED ? r->st : MOSS_BUSY;
 }
 
 static void
@@ -222,6 +222,47 @@ START_TEST(changes_are_not_resolved_without_an_operator)
     assert_status(r.st, MOSS_NO_OPERATOR);
     give_changes(&r, toy, "a=1");
     assert_status(r.st, MOSS_OK);
+    toy_free(toy);
+}
+END_TEST
+
+/* Refuses an operand "!", whatever it is to be combined with. */
+static enum moss_status
+picky_full(void *ctx, struct moss_slice key, const struct moss_slice *existing,
+           const struct moss_slice *operands, size_t n, struct moss_output *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (operands[i].len > 0 && operands[i].bytes[0] == '!')
+            return MOSS_MERGE_FAILED;
+    }
+    return merge_append.full(ctx, key, existing, operands, n, out);
+}
+
+/* Then the lower level gets it together with what is newer. */
+START_TEST(a_refused_operand_can_be_overwritten)
+{
+    const struct moss_merge_operator picky = { "append", picky_full, NULL,
+                                               NULL };
+    struct moss_collection_options options = { .merge = &picky };
+    struct toy *toy = toy_with("a=A b=B kid{b=K}");
+    struct recorder r = { .merge = &picky, .resolve = true };
+    struct moss_collection *c;
+
+    r.base.ops = &recorder_ops;
+    r.base.initial = toy_snapshot(toy);
+    r.before = toy_snapshot(toy);
+    assert_ok(moss_collection_open(&options, &r.base, &c));
+    run_tagged(c, 1, "a+1 kid{b+!}");
+    assert_status(moss_collection_flush(c, MOSS_FOREVER, NULL),
+                  MOSS_MERGE_FAILED);
+    run_tagged(c, 2, "a+2 b=2");
+    assert_status(moss_collection_flush(c, MOSS_FOREVER, NULL),
+                  MOSS_MERGE_FAILED);
+    run_tagged(c, 3, "a+3 kid{b=3} more{c=1}");
+    assert_status(moss_collection_flush(c, MOSS_FOREVER, NULL), MOSS_BUSY);
+    ck_assert_str_eq(r.text, "a=A123 b=2 kid: b=3 more new: c=1 ");
+    assert_collection(c, "a=A123 b=2 kid{b=3} more{c=1}");
+    assert_status(moss_collection_close(c, 0, NULL), MOSS_BUSY);
     toy_free(toy);
 }
 END_TEST
@@ -565,6 +606,7 @@ suite_lower(void)
     tcase_add_test(tc, resolved_changes_over_nothing_are_values);
     tcase_add_test(tc, unresolved_changes_keep_operands);
     tcase_add_test(tc, changes_are_not_resolved_without_an_operator);
+    tcase_add_test(tc, a_refused_operand_can_be_overwritten);
     suite_add_tcase(s, tc);
     tc = tcase_create("failures");
     tcase_set_timeout(tc, 60);

@@ -9,7 +9,9 @@
  *     idle       nothing came for a while: idle.c
  *
  * A failed update leaves base where it is; the same changes are offered again
- * after a pause.  Readers see the same content before, during and after.
+ * after a pause.  Readers see the same content before, during and after.  If
+ * it failed because the merge operator refused operands, newer changes join
+ * base before the next attempt: one of them may put an end to that.
  *
  * base is taken only while the merger does not work on mid: otherwise the
  * merger's result would hold, a second time, what base holds, and merge
@@ -21,6 +23,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "collection/changes.h"
+#include "collection/fold.h"
 
 /*
  * Without a delay: how much is written at once, and how long that may take to
@@ -132,6 +135,90 @@ can_take_locked(struct moss_collection *c, uint64_t want) REQUIRES(c->mu)
            c->merge_trouble.error.status != MOSS_OK;
 }
 
+/* Until all that is published by now is in mid, or the thread is to end. */
+static void
+wait_for_mid_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    uint64_t want = c->state->seq;
+
+    mutex_assert_held(&c->mu);
+    merger_ask_locked(c, want);
+    while (!c->stop && !can_take_locked(c, want))
+        condvar_wait(&c->persister_work, &c->mu);
+}
+
+static bool
+was_refused_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    enum moss_status st = c->persist_trouble.error.status;
+
+    mutex_assert_held(&c->mu);
+    return st == MOSS_MERGE_FAILED || st == MOSS_TOO_BIG ||
+           st == MOSS_NO_OPERATOR;
+}
+
+/* Put section, which is what s has in mid over its base, in base's place. */
+static void
+join_locked(struct moss_collection *c, struct state *next,
+            const struct state *s, struct section *section,
+            const struct fold *f, struct leftovers *left) REQUIRES(c->mu)
+{
+    const struct layer empty = { NULL, 0, { 0, 0 }, 0 };
+    /* Older states have these segments, too. */
+    struct layer base = { section_ref(section), s->mid.seq, s->mid.tag,
+                          s->base.born };
+
+    mutex_assert_held(&c->mu);
+    state_inherit(next, c->state);
+    state_set_layer(&next->base, base);
+    state_set_layer(&next->mid, empty);
+    collection_swap_locked(c, next, left);
+    for (size_t i = 0; i < f->n; i++)
+        recents_charge(&c->recents, f->sources[i].born, f->sources[i].dropped);
+}
+
+/*
+ * Pile up base and mid of *s as base; *s becomes the state that has it.  It
+ * stays as it is if mid has changed meanwhile.
+ */
+static enum moss_status
+join(struct moss_collection *c, struct state **s)
+{
+    struct state *old = *s;
+    struct fold_source sources[] = {
+        { old->base.section, old->base.born, 0 },
+        { old->mid.section, old->mid.born, 0 },
+    };
+    struct fold f = { .state = old,
+                      .merge = c->merge,
+                      .opaque = c->opaque,
+                      .sources = sources,
+                      .n = 2,
+                      .no_merge = true };
+    struct leftovers left = { NULL, NULL };
+    struct section *section = NULL;
+    struct state *next = NULL;
+    enum moss_status st = state_new(&next);
+
+    if (st == MOSS_OK)
+        st = fold_run(&f, &section);
+    if (st == MOSS_OK) {
+        mutex_lock(&c->mu);
+        if (!c->merging && c->state->mid.section == old->mid.section) {
+            join_locked(c, next, old, section, &f, &left);
+            *s = state_ref(next);
+            next = NULL;
+        }
+        mutex_unlock(&c->mu);
+    }
+    if (*s != old)
+        state_unref(old);
+    leftovers_release(&left);
+    section_unref(section);
+    state_unref(next);
+    return st;
+}
+
 /*
  * A state with a base, the newest one; one reference.  *out is NULL if the
  * thread is to end.
@@ -143,31 +230,35 @@ take(struct moss_collection *c, struct state **out)
     struct leftovers left = { NULL, NULL };
     struct state *next = NULL;
     enum moss_status st = state_new(&next);
+    bool joins;
 
     *out = NULL;
     if (st != MOSS_OK)
         return st;
     mutex_lock(&c->mu);
-    if (c->state->base.section == NULL) {
-        uint64_t want = c->state->seq;
-
-        merger_ask_locked(c, want);
-        while (!c->stop && !can_take_locked(c, want))
-            condvar_wait(&c->persister_work, &c->mu);
-        if (!c->stop) {
-            state_inherit(next, c->state);
-            next->base = next->mid;
-            next->mid = empty;
-            collection_swap_locked(c, next, &left);
-            next = NULL;
-        }
+    joins = c->state->base.section != NULL && was_refused_locked(c) &&
+            c->state->seq > c->state->base.seq;
+    if (c->state->base.section == NULL || joins)
+        wait_for_mid_locked(c);
+    if (c->state->base.section == NULL && !c->stop) {
+        state_inherit(next, c->state);
+        next->base = next->mid;
+        next->mid = empty;
+        collection_swap_locked(c, next, &left);
+        next = NULL;
     }
     if (!c->stop)
         *out = state_ref(c->state);
     mutex_unlock(&c->mu);
     leftovers_release(&left);
     state_unref(next);
-    return MOSS_OK;
+    if (joins && *out != NULL)
+        st = join(c, out);
+    if (st != MOSS_OK) {
+        state_unref(*out);
+        *out = NULL;
+    }
+    return st;
 }
 
 /* ------------------------------------------------------------------ */
