@@ -182,6 +182,8 @@ void bench_fail(const char *engine, const char *doing, const char *why)
 void *bench_alloc(size_t n, size_t size);
 
 uint64_t bench_now_ns(void);
+/* From now on the time that this process computes, on all threads. */
+void bench_use_cpu_clock(bool on);
 /* Seconds since *since, which becomes now. */
 double bench_seconds_since(uint64_t *since);
 
@@ -216,6 +218,7 @@ struct options {
     bool orders[2]; /* [is_random] */
     bool phases[N_PHASES];
     bool compact_first;
+    bool cpu_clock; /* for reads on one thread */
     const struct engine *engines[MAX_ENGINES];
     size_t n_engines;
     const char *dir;

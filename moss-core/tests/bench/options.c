@@ -57,6 +57,9 @@ static const char usage_end[] =
     "                another gets random keys with a fresh snapshot each\n"
     "      compact   compact, and check all that is there afterwards\n"
     "  --compact     compact before the reads, too, with its time printed\n"
+    "  --cpu-clock   measure the reads on one thread by the time they "
+    "compute,\n"
+    "                on a machine that has other work to do\n"
     "  --gets=N      gets of a phase, at most as many as entries (500000);\n"
     "                seeks are a quarter of them\n"
     "  --threads=N   of the phase gets (2)\n"
@@ -226,6 +229,7 @@ enum option_code {
     OPT_ENGINES,
     OPT_PHASES,
     OPT_COMPACT,
+    OPT_CPU_CLOCK,
     OPT_GETS,
     OPT_THREADS,
     OPT_SECONDS,
@@ -246,6 +250,7 @@ static const struct option longs[] = {
     { "engines", required_argument, NULL, OPT_ENGINES },
     { "phases", required_argument, NULL, OPT_PHASES },
     { "compact", no_argument, NULL, OPT_COMPACT },
+    { "cpu-clock", no_argument, NULL, OPT_CPU_CLOCK },
     { "gets", required_argument, NULL, OPT_GETS },
     { "threads", required_argument, NULL, OPT_THREADS },
     { "seconds", required_argument, NULL, OPT_SECONDS },
@@ -285,6 +290,9 @@ parse_option(struct options *o, int code)
         break;
     case OPT_COMPACT:
         o->compact_first = true;
+        break;
+    case OPT_CPU_CLOCK:
+        o->cpu_clock = true;
         break;
     case OPT_GETS:
         o->gets = parse_number("--gets", optarg, UINT32_MAX);

@@ -278,6 +278,7 @@ phase_reads(struct run *r)
 
     void *e = r->engine->open(r->dir, &r->setting);
     stage_tell(r, M_REOPEN, bench_seconds_since(&t));
+    bench_use_cpu_clock(o->cpu_clock);
     void *reader = r->engine->reader(e);
     if (o->phases[PHASE_ITER])
         walks(r, reader);
@@ -289,8 +290,6 @@ phase_reads(struct run *r)
                        timed_walk(r, reader, "touch", &touching));
     if (o->phases[PHASE_GET])
         stage_tell(r, M_GET, timed_gets(r, e, 1, false, "get"));
-    if (o->phases[PHASE_GETS])
-        stage_tell(r, M_GETS, timed_gets(r, e, o->threads, false, "gets"));
     if (o->phases[PHASE_MISS])
         stage_tell(r, M_MISS, timed_gets(r, e, 1, true, "miss"));
     if (o->phases[PHASE_SEEK]) {
@@ -298,6 +297,9 @@ phase_reads(struct run *r)
         check_seeks(r, reader, seeks / 100 + 1);
         stage_tell(r, M_SEEK, timed_seeks(r, reader, seeks));
     }
+    bench_use_cpu_clock(false);
+    if (o->phases[PHASE_GETS])
+        stage_tell(r, M_GETS, timed_gets(r, e, o->threads, false, "gets"));
     r->engine->end_reader(reader);
     r->engine->close(e);
 }

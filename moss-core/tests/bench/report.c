@@ -163,12 +163,13 @@ report_table(const struct report *r)
         "\n%llu entries, %s keys, values of %d bytes (%.1f MB), %s order,\n"
         "batches of %llu, seed %llu, median of %zu run%s, %zu threads; "
         "making the\ndata takes %.0f ms of load; load average of the machine "
-        "at the end %.1f\n\n",
+        "at the end %.1f%s\n\n",
         (unsigned long long)r->items, key_names[o->data.kind], DATA_VALUE_LEN,
         (double)r->bytes / 1e6, r->is_random ? "random" : "sequential",
         (unsigned long long)o->batch, (unsigned long long)o->data.seed, o->runs,
         o->runs == 1 ? "" : "s", o->threads,
-        phase_generator_ms(o, r->is_random), load[0]);
+        phase_generator_ms(o, r->is_random), load[0],
+        o->cpu_clock ? ";\nreads on one thread by cpu time" : "");
     printf("%-25s %3s", "work", "");
     for (size_t e = 0; e < o->n_engines; e++)
         printf(" %10s", o->engines[e]->name);

@@ -44,12 +44,20 @@ bench_alloc(size_t n, size_t size)
     return p;
 }
 
+static clockid_t bench_clock = CLOCK_MONOTONIC;
+
+void
+bench_use_cpu_clock(bool on)
+{
+    bench_clock = on ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
+}
+
 uint64_t
 bench_now_ns(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(bench_clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
