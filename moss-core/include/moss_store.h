@@ -101,6 +101,14 @@ struct moss_store_options {
      * nor at opening, and moss_store_previous() goes on into them.
      */
     bool keep_files;
+
+    /*
+     * Segments with fewer bytes of keys get no search index in the file
+     * (default 16 KiB), nor those whose index might take more than max bytes
+     * (default: no bound).  Go moss indexes fewer keys where ours has all.
+     */
+    uint64_t segment_keys_index_min_key_bytes;
+    uint64_t segment_keys_index_max_bytes;
 };
 
 /*
@@ -220,16 +228,55 @@ MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_set_home(struct moss_store *store, const char *path, uint64_t dev,
                     uint64_t ino, struct moss_error *err);
 
+/* Counted since the store was opened, children included. */
 struct moss_store_stats {
-    uint64_t file_bytes, live_bytes; /* of the newest data file */
+    /* Of the newest data file and commit point, now. */
+    char data_file[32];  /* its name */
+    uint64_t file_bytes; /* all of it */
+    uint64_t live_bytes; /* what the commit point needs */
+    uint64_t dead_bytes; /* the rest */
+    uint64_t segments;
+    uint64_t max_segments;            /* of one collection */
+    uint64_t base_bytes, above_bytes; /* in the oldest segments, in others */
+
     uint64_t footers_written, segments_written, bytes_written, syncs;
+    uint64_t persists; /* updates */
+
     uint64_t compactions;         /* full ones */
     uint64_t partial_compactions; /* leveled ones */
-    uint64_t segments;  /* of the newest commit point, children included */
-    char data_file[32]; /* its name */
+    uint64_t compaction_before_bytes, compaction_written_bytes;
+    /* The file's size before and after the last one. */
+    uint64_t last_compaction_before_bytes, last_compaction_after_bytes;
+    /* How much smaller or larger the file was after compactions. */
+    uint64_t compaction_decrease_bytes, compaction_increase_bytes;
+    uint64_t max_compaction_decrease_bytes, max_compaction_increase_bytes;
 };
 MOSS_API void
 moss_store_stats(struct moss_store *store, struct moss_store_stats *out);
+
+/* Call each for what Go moss counts, too, under its names. */
+MOSS_API void
+moss_store_stats_each(const struct moss_store_stats *stats,
+                      void (*each)(void *arg, const char *name, uint64_t value),
+                      void *arg);
+/*
+ * All of it as one JSON object, Go's names first; as snprintf() writes it, see
+ * moss_histogram_text().
+ */
+MOSS_API size_t moss_store_stats_json(const struct moss_store_stats *stats,
+                                      char *text, size_t cap);
+
+/* How many data files there are in the directory, and their bytes. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_disk_use(struct moss_store *store, uint64_t *files, uint64_t *bytes,
+                    struct moss_error *err);
+
+enum { MOSS_STORE_HISTOGRAMS = 3 };
+
+/* PersistFooterUsecs, PersistUsecs and CompactUsecs, in this order. */
+MOSS_API void
+moss_store_histograms(struct moss_store *store,
+                      struct moss_histogram out[MOSS_STORE_HISTOGRAMS]);
 
 #ifdef __cplusplus
 }

@@ -121,6 +121,7 @@ struct new_file {
     struct file *file; /* one reference */
     struct identity id;
     bool is_renamed;
+    uint64_t written; /* bytes of segments */
 };
 
 static enum moss_status
@@ -154,21 +155,16 @@ fill(struct moss_store *s, struct new_file *n, struct plan *plan,
      struct watch *watch, struct commit **out, struct moss_error *err)
 {
     struct commit_place place = { n->file, n->number, &n->id.nonce };
-    struct segwriter w = {
-        .file = n->file,
-        .nonce = n->id.nonce,
-        .merge = s->env.has_merge ? &s->env.merge : NULL,
-        .pos = FILE_PAGE,
-    };
+    struct segwriter w = store_segwriter(s, n->file, n->id.nonce, FILE_PAGE);
     enum moss_status st;
 
-    plan_choose_whole(plan);
     if (watch != NULL)
         watch_begin(watch, n->file, plan_bytes(plan));
     st = plan_write(plan, &w, err);
     if (watch != NULL)
         watch_end(watch);
     store_count(s, &w);
+    n->written = w.n_bytes;
     if (st == MOSS_OK)
         st = plan_commit(plan, &s->env, &place, FILE_PAGE, out, err);
     return st < 0 ? st : store_write_footer(s, *out, w.pos, true, err);
@@ -224,7 +220,11 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
     struct new_file n = { 0 };
     struct commit *old = store_current(s), *next = NULL;
     struct moss_snapshot *snap = NULL;
+    struct compaction_count count;
     enum moss_status st = begin(s, id, &n, err);
+
+    plan_choose_whole(plan);
+    count_begin(&count, s, plan_bytes(plan));
 
     if (st == MOSS_OK)
         st = fill(s, &n, plan, watch, &next, err);
@@ -236,9 +236,8 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
         st = store_publish(s, &next, &n.id, err);
     if (st == MOSS_OK) {
         s->must_rewrite = false;
-        mutex_lock(&s->mu);
-        s->stats.compactions += old != NULL;
-        mutex_unlock(&s->mu);
+        if (old != NULL)
+            count_end(&count, s, true, n.written);
         if (old != NULL && !s->keep_files)
             remove_old(s, old);
         if (out != NULL) {

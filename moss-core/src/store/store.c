@@ -126,6 +126,8 @@ store_new(const char *dir, const struct moss_store_options *o,
         s->sync_after_bytes = o->compaction_sync_after_bytes != 0
                                   ? o->compaction_sync_after_bytes
                                   : DEFAULT_SYNC_AFTER;
+    s->index_min_key_bytes = o->segment_keys_index_min_key_bytes;
+    s->index_max_bytes = o->segment_keys_index_max_bytes;
     s->write_max = (size_t)o->compaction_buffer_pages * FILE_PAGE;
     atomic_init(&s->compaction, (int)o->compaction);
     atomic_init(&s->abort, false);
@@ -228,19 +230,4 @@ moss_store_set_home(struct moss_store *s, const char *path, uint64_t dev,
     }
     store_end_write(s);
     return st;
-}
-
-void
-moss_store_stats(struct moss_store *s, struct moss_store_stats *out)
-{
-    struct commit *c = store_current(s);
-
-    mutex_lock(&s->mu);
-    *out = s->stats;
-    out->file_bytes = s->file_end;
-    mutex_unlock(&s->mu);
-    out->live_bytes = c->live_bytes;
-    out->segments = c->footer->n_locs;
-    datafile_name(c->number, out->data_file);
-    commit_unref(c);
 }

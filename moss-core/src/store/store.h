@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/histogram.h"
 #include "base/refs.h"
 #include "base/sync.h"
 #include "moss.h"
@@ -21,6 +22,7 @@ struct moss_store {
     bool readonly, no_create, no_sync, keep_files, compaction_sync;
     uint64_t sync_after_bytes; /* of a compaction; 0: never */
     size_t write_max;
+    uint64_t index_min_key_bytes, index_max_bytes;
     struct policy policy;
     struct moss_store_identity wanted; /* for a file that has none */
     struct lockfile *lock;             /* NULL: readonly */
@@ -46,8 +48,10 @@ struct moss_store {
     bool has_lower GUARDED_BY(mu);
     struct commit *current GUARDED_BY(mu); /* one reference */
     struct identity identity GUARDED_BY(mu);
-    struct moss_store_stats stats GUARDED_BY(mu); /* no names and sizes */
+    struct moss_store_stats stats GUARDED_BY(mu); /* what is counted */
     uint64_t file_end GUARDED_BY(mu);             /* of the data file */
+
+    struct histogram footer_usecs, persist_usecs, compact_usecs;
 };
 
 /* A handle with nothing open yet. */
@@ -135,9 +139,31 @@ store_record_identity(struct moss_store *s, struct file *file,
 /* Sync file; after a failure only a new file will do. */
 MOSS_MUST_CHECK enum moss_status
 store_sync(struct moss_store *s, struct file *file, struct moss_error *err);
+/* A writer of segments to file from pos on. */
+struct segwriter store_segwriter(struct moss_store *s, struct file *file,
+                                 uint64_t nonce, uint64_t pos);
+
+/* ------------------------------------------------------------------ */
+/* Counting (store_stats.c)                                           */
+/* ------------------------------------------------------------------ */
+
 /* Count what w has written. */
 void
 store_count(struct moss_store *s, const struct segwriter *w) EXCLUDES(s->mu);
+
+/* A compaction under way. */
+struct compaction_count {
+    uint64_t start_ns;
+    uint64_t file_bytes;   /* before it */
+    uint64_t before_bytes; /* to be merged */
+};
+void count_begin(struct compaction_count *c, struct moss_store *s,
+                 uint64_t before_bytes) EXCLUDES(s->mu);
+/* It is done; written are the bytes that it wrote. */
+void count_end(const struct compaction_count *c, struct moss_store *s,
+               bool full, uint64_t written) EXCLUDES(s->mu);
+/* Add the time since start_ns, of moss_os, to h. */
+void count_usecs(struct moss_store *s, struct histogram *h, uint64_t start_ns);
 
 /* ------------------------------------------------------------------ */
 /* Compaction (compact.c)                                             */

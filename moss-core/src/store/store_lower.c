@@ -36,6 +36,22 @@ is_idle(const struct plan *plan, const struct commit *newest)
 }
 
 static enum moss_status
+write_plan(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
+           struct moss_error *err)
+{
+    uint64_t start_ns = s->os->ops->monotonic_ns(s->os);
+    enum moss_status st = store_write(s, plan, out, err);
+
+    if (st < 0)
+        return st;
+    mutex_lock(&s->mu);
+    s->stats.persists++;
+    mutex_unlock(&s->mu);
+    count_usecs(s, &s->persist_usecs, start_ns);
+    return MOSS_OK;
+}
+
+static enum moss_status
 write_changes(struct moss_store *s, const struct moss_changes *changes,
               struct moss_snapshot **out, struct moss_error *err)
 {
@@ -48,7 +64,7 @@ write_changes(struct moss_store *s, const struct moss_changes *changes,
     else if (is_idle(plan, newest))
         st = commit_snapshot(newest, out);
     else
-        st = store_write(s, plan, out, err);
+        st = write_plan(s, plan, out, err);
     plan_free(plan);
     commit_unref(newest);
     return st;

@@ -22,7 +22,7 @@
 #include "store/store.h"
 
 /* ------------------------------------------------------------------ */
-/* The writer's role, and counting                                    */
+/* The writer's role                                                  */
 /* ------------------------------------------------------------------ */
 
 void
@@ -57,13 +57,18 @@ store_sync(struct moss_store *s, struct file *file, struct moss_error *err)
     return st;
 }
 
-void
-store_count(struct moss_store *s, const struct segwriter *w)
+struct segwriter
+store_segwriter(struct moss_store *s, struct file *file, uint64_t nonce,
+                uint64_t pos)
 {
-    mutex_lock(&s->mu);
-    s->stats.segments_written += w->n_segments;
-    s->stats.bytes_written += w->n_bytes;
-    mutex_unlock(&s->mu);
+    return (struct segwriter){
+        .file = file,
+        .nonce = nonce,
+        .merge = s->env.has_merge ? &s->env.merge : NULL,
+        .index_min_key_bytes = s->index_min_key_bytes,
+        .index_max_bytes = s->index_max_bytes,
+        .pos = pos,
+    };
 }
 
 /* ------------------------------------------------------------------ */
@@ -135,6 +140,7 @@ store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
                    bool sync, struct moss_error *err)
 {
     struct footer *f = commit->footer;
+    uint64_t start_ns = s->os->ops->monotonic_ns(s->os);
     struct buf bytes;
     enum moss_status st;
 
@@ -156,6 +162,7 @@ store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
     s->stats.footers_written++;
     s->stats.bytes_written += f->length;
     mutex_unlock(&s->mu);
+    count_usecs(s, &s->footer_usecs, start_ns);
     return MOSS_OK;
 }
 
@@ -216,10 +223,7 @@ append_segments(struct moss_store *s, struct plan *plan, struct watch *watch,
     if (st < 0)
         return st;
     start = align_up(a->size, FILE_PAGE);
-    a->w.file = a->prev->file;
-    a->w.nonce = a->id.nonce;
-    a->w.merge = s->env.has_merge ? &s->env.merge : NULL;
-    a->w.pos = start;
+    a->w = store_segwriter(s, a->prev->file, a->id.nonce, start);
     if (plan->rewrites)
         watch_begin(watch, a->prev->file, plan_bytes(plan));
     st = plan_write(plan, &a->w, err);
@@ -251,8 +255,10 @@ store_append(struct moss_store *s, struct plan *plan, struct watch *watch,
 {
     struct attempt a = { .prev = store_current(s), .id = store_identity(s) };
     struct moss_snapshot *snap = NULL;
+    struct compaction_count count;
     enum moss_status st;
 
+    count_begin(&count, s, plan_bytes(plan));
     a.sync = !s->no_sync || (plan->rewrites && s->compaction_sync);
     st = append_segments(s, plan, watch, &a, err);
     /* Now, as it cannot be allowed to fail when the footer is written. */
@@ -270,13 +276,10 @@ store_append(struct moss_store *s, struct plan *plan, struct watch *watch,
         snap = NULL;
     }
     moss_snapshot_unref(snap);
-    if (st < 0) {
+    if (st < 0)
         take_back(s, &a);
-    } else {
-        mutex_lock(&s->mu);
-        s->stats.partial_compactions += plan->rewrites;
-        mutex_unlock(&s->mu);
-    }
+    else if (plan->rewrites)
+        count_end(&count, s, false, a.w.n_bytes);
     store_count(s, &a.w);
     commit_unref(a.prev);
     return st;
