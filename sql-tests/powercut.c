@@ -192,12 +192,15 @@ prepare_compaction(struct run *r)
 static void
 run_compaction(struct run *r)
 {
-    long names = disk_count(DISK_MOSS, DISK_NAME);
+    long names = disk_count(DISK_MOSS, DISK_NAME), syncs;
     sqlite3 *db = open_run(r);
 
     commit_to(r, db, r->done + 1);
+    syncs = disk_count(DISK_MOSS, DISK_SYNC);
     db_must(db, "BEGIN; DELETE FROM z; UPDATE zrows SET n = 0;"
                 "COMMIT");
+    /* What the store has to lose shows when it holds the deletions. */
+    await_persister(r, DISK_SYNC, syncs);
     commit_to(r, db, r->done + 2);
     /* A new file, while the connection is open and more is committed. */
     await_persister(r, DISK_NAME, names);

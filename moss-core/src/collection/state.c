@@ -194,7 +194,7 @@ state_inherit(struct state *s, const struct state *old)
 }
 
 /* After so many batches that nobody looked at, nobody is expected to. */
-enum { UNREAD_BATCHES = 64 };
+enum { UNREAD_BATCHES = 512 };
 
 bool
 state_is_read(const struct state *s)
