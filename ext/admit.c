@@ -5,22 +5,28 @@
  * visits a superset, and SQLite checks every row again (omit is never set).
  * Two things make a superset wider than the comparison looks:
  *
- * Affinity.  The key column has none.  If the other side is an expression with
- * numeric affinity (a typed column of another table, CAST), SQLite compares a
- * text key that looks like a number as that number: '15' and ' 15.0' equal 15.
- * Neither xBestIndex nor xFilter is told the affinity.  So a number on the
- * right admits, beside the numbers, all texts that begin as a number may.  A
- * text on the right, unless it is a literal or a bound parameter, may come from
- * such a column too: one that looks like a number admits that number beside the
- * text, any other is above all texts that look like numbers.  Where no text key
- * begins like a number this costs a seek; where many do, it costs them all.
+ * Affinity.  Before it compares, SQLite converts one side by the affinity of
+ * the other, which neither xBestIndex nor xFilter is told.
+ * - A part with numeric affinity: a text on the right is converted, always.
+ *   The part's own values are what they are.
+ * - A part with TEXT affinity: a number on the right becomes a text; or, if it
+ *   comes from an expression with numeric affinity (a typed column of another
+ *   table, CAST), the part's texts that look like numbers become numbers.
+ * - A part without: a number on the right stays one; or, in the second case,
+ *   '15' and ' 15.0' equal 15.  A text on the right that looks like a number
+ *   may become one.
+ * So where it is unsure, all texts are admitted that begin as a number may; a
+ * text on the right, unless it is a literal or a bound parameter, is above all
+ * texts that look like numbers.  Where no key begins like a number this costs
+ * a seek; where many do, it costs them all.
  * (What is not covered: an expression of numeric affinity that has text like
  * '15' as its value, which no ordinary column gives, against keys like '15.0'.)
- * TEXT affinity changes nothing: SQLite applies it to expressions, not to
- * columns.
  *
- * Order.  Under a collation other than BINARY, and for all comparisons but
+ * Order.  Under a collation other than the part's, and for all comparisons but
  * equality in a UTF-16 database, a text on the right admits all texts.
+ *
+ * Descending.  The keys of a descending part are inverted: what is less comes
+ * later.
  */
 #include "plan.h"
 
@@ -29,38 +35,68 @@
 
 #include "key.h"
 
-/* The bounds of a value's key.  None is longer than a stored key can be. */
+/* The part of the key that is at hand. */
+struct site {
+    const struct key_part *part;
+    bool last;
+    bool raw;
+    struct ranges *out;
+};
+
+/* The bounds of a value.  None is longer than a stored key can be. */
 static int
-value_bounds(enum codec codec, const struct datum *d, struct ranges *out,
-             struct bound *at, struct bound *after)
+value_bounds(const struct site *s, const struct datum *d, struct bound *at,
+             struct bound *after)
 {
-    size_t off = out->keys.n;
-    int rc = codec == CODEC_RAW
-                 ? bytes_append(&out->keys, d->bytes.bytes, d->bytes.len)
-                 : key_encode(&out->keys, d);
-    bool too_long = out->keys.n - off > MOSS_MAX_KEY;
+    struct bytes *keys = &s->out->keys;
+    size_t off = keys->n;
+    int rc = s->raw ? bytes_append(keys, d->bytes.bytes, d->bytes.len)
+                    : key_encode(keys, d, s->part, s->last);
+    bool too_long = keys->n - off > MOSS_MAX_KEY;
 
     if (rc != SQLITE_OK)
         return rc;
     if (too_long)
-        out->keys.n = off + MOSS_MAX_KEY;
-    rc = ranges_key_end(out, off, at, after);
+        keys->n = off + MOSS_MAX_KEY;
+    rc = ranges_key_end(s->out, off, s->last ? 0 : RANGES_ANY, at, after);
     /* What is stored lies before both or behind both, and equals neither. */
     if (too_long)
         *at = *after;
     return rc;
 }
 
-/* The bound before all keys of a class, or those that go on with first. */
+/* One bound: class, unless it is 0, then byte. */
 static int
-class_bound(uint8_t class, uint8_t first, struct ranges *out, struct bound *at)
+byte_bound(const struct site *s, uint8_t class, unsigned byte, struct bound *at)
 {
-    const uint8_t prefix[2] = { class, first };
-    size_t off = out->keys.n;
+    uint8_t flip = s->part->desc ? 0xff : 0;
+    const uint8_t bytes[2] = { class ^ flip, (uint8_t)byte };
+    size_t off = s->out->keys.n, skip = class == 0 ? 1 : 0;
     struct bound after;
-    int rc = bytes_append(&out->keys, prefix, first == 0 ? 1 : 2);
+    int rc = bytes_append(&s->out->keys, bytes + skip, 2 - skip);
 
-    return rc == SQLITE_OK ? ranges_key_end(out, off, at, &after) : rc;
+    if (rc == SQLITE_OK)
+        rc = ranges_key_end(s->out, off, 0, at, &after);
+    return rc;
+}
+
+/* The keys of a class, if it is not 0, that go on with a byte in [from, to). */
+static int
+byte_interval(const struct site *s, uint8_t class, uint8_t from, uint8_t to,
+              struct bound *lo, struct bound *hi)
+{
+    bool desc = s->part->desc;
+    int rc = byte_bound(s, class, desc ? 256u - to : from, lo);
+
+    return rc == SQLITE_OK ? byte_bound(s, class, desc ? 256u - from : to, hi)
+                           : rc;
+}
+
+static int
+class_interval(const struct site *s, enum key_class class, struct bound *lo,
+               struct bound *hi)
+{
+    return byte_interval(s, 0, (uint8_t)class, (uint8_t)(class + 1), lo, hi);
 }
 
 /* Can a text that SQLite takes for a number begin with this byte? */
@@ -73,45 +109,79 @@ may_begin_number(uint8_t byte)
 }
 
 static int
-admit_numeric_texts(struct ranges *out)
+admit_numeric_texts(const struct site *s)
 {
     struct bound lo, hi;
-    int rc = class_bound(KEY_TEXT, NUMERIC_FIRST, out, &lo);
+    int rc = byte_interval(s, s->raw ? 0 : KEY_TEXT, NUMERIC_FIRST,
+                           NUMERIC_LAST + 1, &lo, &hi);
 
-    if (rc == SQLITE_OK)
-        rc = class_bound(KEY_TEXT, NUMERIC_LAST + 1, out, &hi);
-    return rc == SQLITE_OK ? ranges_admit(out, lo, hi) : rc;
+    return rc == SQLITE_OK ? ranges_admit(s->out, lo, hi) : rc;
 }
 
-/* Admit what op says of the value whose bounds are at and after. */
+/* The comparison as the keys have it. */
+static enum plan_op
+op_of_keys(const struct site *s, enum plan_op op)
+{
+    if (!s->part->desc)
+        return op;
+    switch (op) {
+    case PLAN_GE:
+        return PLAN_LE;
+    case PLAN_GT:
+        return PLAN_LT;
+    case PLAN_LE:
+        return PLAN_GE;
+    case PLAN_LT:
+        return PLAN_GT;
+    default:
+        return op;
+    }
+}
+
+/* Admit what op says of what lies between the bounds at and after. */
 static int
-admit_op(enum plan_op op, struct bound at, struct bound after,
-         struct ranges *out)
+admit_op(const struct site *s, enum plan_op op, struct bound at,
+         struct bound after)
 {
     struct bound start = { 0, 0 };
 
-    switch (op) {
+    switch (op_of_keys(s, op)) {
     case PLAN_GE:
-        return ranges_admit_from(out, at);
+        return ranges_admit_from(s->out, at);
     case PLAN_GT:
-        return ranges_admit_from(out, after);
+        return ranges_admit_from(s->out, after);
     case PLAN_LE:
-        return ranges_admit(out, start, after);
+        return ranges_admit(s->out, start, after);
     case PLAN_LT:
-        return ranges_admit(out, start, at);
+        return ranges_admit(s->out, start, at);
     default:
-        return ranges_admit(out, at, after);
+        return ranges_admit(s->out, at, after);
     }
 }
 
 static int
-admit_value(enum plan_op op, enum codec codec, const struct datum *d,
-            struct ranges *out)
+admit_value(const struct site *s, enum plan_op op, const struct datum *d)
 {
     struct bound at, after;
-    int rc = value_bounds(codec, d, out, &at, &after);
+    int rc = value_bounds(s, d, &at, &after);
 
-    return rc == SQLITE_OK ? admit_op(op, at, after, out) : rc;
+    return rc == SQLITE_OK ? admit_op(s, op, at, after) : rc;
+}
+
+/* Admit for a text that stands anywhere among the texts. */
+static int
+admit_any_text(const struct site *s, enum plan_op op)
+{
+    struct bound lo, hi;
+    int rc = class_interval(s, KEY_TEXT, &lo, &hi);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (op == PLAN_GT)
+        op = PLAN_GE;
+    else if (op == PLAN_LT)
+        op = PLAN_LE;
+    return admit_op(s, op, lo, hi);
 }
 
 /* May value come from an expression with numeric affinity? */
@@ -121,52 +191,48 @@ may_have_affinity(const struct plan_term *term, sqlite3_value *value)
     return !term->literal && !sqlite3_value_frombind(value);
 }
 
-/* The number that a text stands for under numeric affinity, or NULL. */
+/* Admit the numbers, and no others, that op says of number. */
 static int
-number_of_text(const struct datum *text, sqlite3_value *value,
-               struct datum *out)
+admit_numbers(const struct site *s, enum plan_op op, const struct datum *number)
 {
-    sqlite3_value *copy;
-    int rc;
+    struct bound at, after, lo, hi;
+    int rc = value_bounds(s, number, &at, &after);
 
-    memset(out, 0, sizeof(*out));
-    out->type = SQLITE_NULL;
-    if (text->bytes.len == 0 || !may_begin_number(text->bytes.bytes[0]))
-        return SQLITE_OK;
-    /* A copy: the conversion would change what SQLite compares later. */
-    copy = sqlite3_value_dup(value);
-    if (copy == NULL)
-        return SQLITE_NOMEM;
-    (void)sqlite3_value_numeric_type(copy);
-    rc = datum_read(copy, out);
-    if (out->type == SQLITE_TEXT)
-        out->type = SQLITE_NULL;
-    sqlite3_value_free(copy);
-    return rc;
+    if (rc == SQLITE_OK)
+        rc = class_interval(s, KEY_NUMBER, &lo, &hi);
+    if (rc != SQLITE_OK)
+        return rc;
+    switch (op_of_keys(s, op)) {
+    case PLAN_GE:
+    case PLAN_GT:
+        return ranges_admit(s->out, at, hi);
+    case PLAN_LE:
+    case PLAN_LT:
+        return ranges_admit(s->out, lo, after);
+    default:
+        return ranges_admit(s->out, at, after);
+    }
 }
 
 /* Admit what else a text may equal or exceed under numeric affinity. */
 static int
-admit_affinity_of_text(enum plan_op op, const struct datum *text,
-                       sqlite3_value *value, struct ranges *out)
+admit_affinity_of_text(const struct site *s, enum plan_op op,
+                       const struct datum *text, sqlite3_value *value)
 {
-    struct bound at, after, texts;
-    struct datum number;
-    int rc = number_of_text(text, value, &number);
+    sqlite3_value *owned = NULL;
+    struct datum number = *text;
+    int rc = SQLITE_OK;
 
-    if (rc != SQLITE_OK)
-        return rc;
-    if (op == PLAN_LE || op == PLAN_LT)
-        return number.type == SQLITE_NULL ? admit_numeric_texts(out)
-                                          : SQLITE_OK;
-    if (number.type == SQLITE_NULL)
-        return SQLITE_OK;
-    if (op == PLAN_EQ || op == PLAN_IN)
-        return admit_value(PLAN_EQ, CODEC_TYPED, &number, out);
-    rc = value_bounds(CODEC_TYPED, &number, out, &at, &after);
-    if (rc == SQLITE_OK)
-        rc = class_bound(KEY_TEXT, 0, out, &texts);
-    return rc == SQLITE_OK ? ranges_admit(out, at, texts) : rc;
+    if (text->bytes.len > 0 && may_begin_number(text->bytes.bytes[0]))
+        rc = datum_convert(value, AFFINITY_NUMERIC, &number, &owned);
+    if (rc == SQLITE_OK && (op == PLAN_LE || op == PLAN_LT)) {
+        if (number.type == SQLITE_TEXT)
+            rc = admit_numeric_texts(s);
+    } else if (rc == SQLITE_OK && number.type != SQLITE_TEXT) {
+        rc = admit_numbers(s, op, &number);
+    }
+    sqlite3_value_free(owned);
+    return rc;
 }
 
 /*
@@ -176,7 +242,7 @@ admit_affinity_of_text(enum plan_op op, const struct datum *text,
  * it does with GLOB, on ordinary tables as well: there it loses the row.)
  */
 static int
-admit_infinity(enum plan_op op, const struct datum *text, struct ranges *out)
+admit_infinity(const struct site *s, enum plan_op op, const struct datum *text)
 {
     const uint8_t *p = text->bytes.bytes;
     size_t n = text->bytes.len;
@@ -191,110 +257,215 @@ admit_infinity(enum plan_op op, const struct datum *text, struct ranges *out)
     }
     if (n > 0 && *p != 'i' && *p != 'I')
         return SQLITE_OK;
-    return admit_value(PLAN_EQ, CODEC_TYPED, &number, out);
+    return admit_value(s, PLAN_EQ, &number);
 }
 
-/* Admit for a text that stands anywhere among the texts. */
 static int
-admit_any_text(enum plan_op op, struct ranges *out)
+admit_text(const struct site *s, const struct plan_term *term,
+           sqlite3_value *value, const struct datum *d)
 {
-    struct bound texts, blobs;
-    int rc = class_bound(KEY_TEXT, 0, out, &texts);
+    bool wide = term->wide;
+    int rc = SQLITE_OK;
 
-    if (rc == SQLITE_OK)
-        rc = class_bound(KEY_BLOB, 0, out, &blobs);
+    if (may_have_affinity(term, value) &&
+        !affinity_is_numeric(s->part->affinity))
+        rc = admit_affinity_of_text(s, term->op, d, value);
+    if (rc == SQLITE_OK && (wide || s->part->collation != COLLATION_BINARY))
+        rc = admit_infinity(s, term->op, d);
     if (rc != SQLITE_OK)
         return rc;
-    if (op == PLAN_GT)
-        op = PLAN_GE;
-    else if (op == PLAN_LT)
-        op = PLAN_LE;
-    return admit_op(op, texts, blobs, out);
+    return wide ? admit_any_text(s, term->op) : admit_value(s, term->op, d);
+}
+
+/* A number beside texts: as a text, or beside them as numbers. */
+static int
+admit_number_in_texts(const struct site *s, const struct plan_term *term,
+                      sqlite3_value *value)
+{
+    enum plan_op op = term->op;
+    sqlite3_value *owned;
+    struct datum text;
+    int rc;
+
+    if (op == PLAN_GE || op == PLAN_GT)
+        return admit_any_text(s, PLAN_GE);
+    rc = datum_convert(value, AFFINITY_TEXT, &text, &owned);
+    if (rc == SQLITE_OK)
+        rc = admit_numeric_texts(s);
+    if (rc == SQLITE_OK)
+        rc = term->wide ? admit_any_text(s, op) : admit_value(s, op, &text);
+    sqlite3_value_free(owned);
+    return rc;
+}
+
+static int
+admit_number(const struct site *s, const struct plan_term *term,
+             sqlite3_value *value, const struct datum *d)
+{
+    int rc = SQLITE_OK;
+
+    if (s->part->affinity == AFFINITY_TEXT)
+        return admit_number_in_texts(s, term, value);
+    if (s->part->affinity == AFFINITY_BLOB && term->op != PLAN_GE &&
+        term->op != PLAN_GT)
+        rc = admit_numeric_texts(s);
+    return rc == SQLITE_OK ? admit_value(s, term->op, d) : rc;
 }
 
 /* Admit the keys that may satisfy a term of a typed table for value. */
 static int
-admit_typed(const struct plan_term *term, sqlite3_value *value,
-            struct ranges *out)
+admit_typed(const struct site *s, const struct plan_term *term,
+            sqlite3_value *value)
 {
+    bool numeric = affinity_is_numeric(s->part->affinity);
+    sqlite3_value *owned;
     struct datum d;
-    int rc = datum_read(value, &d);
+    /* NUMERIC, whichever it is: a comparison rounds no integer to a real. */
+    int rc = datum_convert(value, numeric ? AFFINITY_NUMERIC : AFFINITY_BLOB,
+                           &d, &owned);
 
-    if (rc != SQLITE_OK || d.type == SQLITE_NULL)
-        return rc;
-    if (d.type == SQLITE_TEXT) {
-        if (may_have_affinity(term, value))
-            rc = admit_affinity_of_text(term->op, &d, value, out);
-        if (rc == SQLITE_OK && term->wide)
-            rc = admit_infinity(term->op, &d, out);
-        if (rc == SQLITE_OK && term->wide)
-            return admit_any_text(term->op, out);
-    } else if (d.type != SQLITE_BLOB) {
-        if (term->op != PLAN_GE && term->op != PLAN_GT)
-            rc = admit_numeric_texts(out);
+    if (rc == SQLITE_OK) {
+        switch (d.type) {
+        case SQLITE_NULL:
+            break; /* nothing compares with NULL, and no key is NULL */
+        case SQLITE_TEXT:
+            rc = admit_text(s, term, value, &d);
+            break;
+        case SQLITE_BLOB:
+            rc = admit_value(s, term->op, &d);
+            break;
+        default:
+            rc = admit_number(s, term, value, &d);
+        }
     }
-    return rc == SQLITE_OK ? admit_value(term->op, CODEC_TYPED, &d, out) : rc;
+    sqlite3_value_free(owned);
+    return rc;
+}
+
+/* All keys of a raw table are less (or all are greater). */
+static int
+admit_all_if(const struct site *s, bool all)
+{
+    struct bound start = { 0, 0 };
+
+    return all ? ranges_admit_from(s->out, start) : SQLITE_OK;
 }
 
 /*
- * The same of a raw table: its keys are blobs, which no affinity changes and
- * which are above all numbers and texts.
+ * The same of a raw table whose keys are texts.  Those that are not UTF-8 may
+ * stand anywhere: SQLite sees replacements in a UTF-16 database.
  */
 static int
-admit_raw(const struct plan_term *term, sqlite3_value *value,
-          struct ranges *out)
+admit_raw_text(const struct site *s, const struct plan_term *term,
+               sqlite3_value *value, const struct datum *d)
 {
-    struct bound start = { 0, 0 };
+    bool less = term->op == PLAN_LE || term->op == PLAN_LT;
+    sqlite3_value *owned;
+    struct datum text;
+    int rc;
+
+    if (d->type == SQLITE_BLOB)
+        return admit_all_if(s, less);
+    /* Numbers, and what else affinity may make one of the keys. */
+    if (term->wide || (d->type != SQLITE_TEXT && term->op >= PLAN_GE))
+        return admit_all_if(s, true);
+    rc = datum_convert(value, AFFINITY_TEXT, &text, &owned);
+    if (rc == SQLITE_OK &&
+        (d->type != SQLITE_TEXT || may_have_affinity(term, value)))
+        rc = admit_numeric_texts(s);
+    if (rc == SQLITE_OK)
+        rc = admit_value(s, term->op, &text);
+    sqlite3_value_free(owned);
+    return rc;
+}
+
+/*
+ * Keys of a raw table that are blobs: no affinity changes them, and they are
+ * above all numbers and texts.
+ */
+static int
+admit_raw(const struct site *s, const struct plan_term *term,
+          sqlite3_value *value)
+{
     struct datum d;
     int rc = datum_read(value, &d);
 
     if (rc != SQLITE_OK || d.type == SQLITE_NULL)
         return rc;
+    if (s->part->affinity == AFFINITY_TEXT)
+        return admit_raw_text(s, term, value, &d);
     if (d.type == SQLITE_BLOB)
-        return admit_value(term->op, CODEC_RAW, &d, out);
-    if (term->op == PLAN_GE || term->op == PLAN_GT)
-        return ranges_admit_from(out, start);
-    return SQLITE_OK;
+        return admit_value(s, term->op, &d);
+    return admit_all_if(s, term->op == PLAN_GE || term->op == PLAN_GT);
 }
 
 static int
-admit(const struct plan_term *term, enum codec codec, sqlite3_value *value,
-      struct ranges *out)
+admit(const struct site *s, const struct plan_term *term, sqlite3_value *value)
 {
-    return codec == CODEC_RAW ? admit_raw(term, value, out)
-                              : admit_typed(term, value, out);
+    return s->raw ? admit_raw(s, term, value) : admit_typed(s, term, value);
 }
 
 static int
-plan_term_ranges(const struct plan_term *term, enum codec codec,
-                 sqlite3_value *arg, struct ranges *out)
+term_ranges(const struct site *s, const struct plan_term *term,
+            sqlite3_value *arg)
 {
     sqlite3_value *value = NULL;
     int rc;
 
-    ranges_term_begin(out);
+    ranges_term_begin(s->out);
     if (term->op != PLAN_IN) {
-        rc = admit(term, codec, arg, out);
-        return rc == SQLITE_OK ? ranges_term_end(out) : rc;
+        rc = admit(s, term, arg);
+        return rc == SQLITE_OK ? ranges_term_end(s->out) : rc;
     }
     rc = sqlite3_vtab_in_first(arg, &value);
     while (rc == SQLITE_OK && value != NULL) {
-        rc = admit(term, codec, value, out);
+        rc = admit(s, term, value);
         if (rc == SQLITE_OK)
             rc = sqlite3_vtab_in_next(arg, &value);
     }
     if (rc != SQLITE_OK && rc != SQLITE_DONE)
         return rc;
-    return ranges_term_end(out);
+    return ranges_term_end(s->out);
 }
 
-int
-plan_ranges(const struct plan *plan, enum codec codec, sqlite3_value **argv,
-            struct ranges *out)
+/* What the terms about part say, which are those from *i on; moves *i. */
+static int
+part_ranges(const struct vtab *v, const struct plan *plan, int part, size_t *i,
+            sqlite3_value **argv, struct ranges *out)
 {
+    struct site s = { &v->schema.key[part], part == v->schema.n_key - 1,
+                      v->table.decl.codec == CODEC_RAW, out };
     int rc = ranges_reset(out);
 
-    for (size_t i = 0; rc == SQLITE_OK && i < plan->n; i++)
-        rc = plan_term_ranges(&plan->terms[i], codec, argv[i], out);
+    for (; rc == SQLITE_OK && *i < plan->n && plan->terms[*i].part == part;
+         ++*i)
+        rc = term_ranges(&s, &plan->terms[*i], argv[*i]);
+    return rc;
+}
+
+/* More ranges than this are not made; then the last parts narrow nothing. */
+#define MAX_RANGES 65536u
+
+int
+plan_ranges(const struct vtab *v, const struct plan *plan,
+            sqlite3_value **argv, struct ranges *out)
+{
+    struct ranges next = { 0 };
+    int part = 0, rc;
+    size_t i = 0;
+
+    rc = part_ranges(v, plan, part, &i, argv, out);
+    while (rc == SQLITE_OK && i < plan->n && out->found.n > 0 &&
+           ranges_are_points(out)) {
+        rc = part_ranges(v, plan, ++part, &i, argv, &next);
+        if (rc == SQLITE_OK && next.found.n > MAX_RANGES / out->found.n) {
+            part--;
+            break;
+        }
+        if (rc == SQLITE_OK)
+            rc = ranges_multiply(out, &next);
+    }
+    ranges_release(&next);
+    out->whole = part == v->schema.n_key - 1;
     return rc;
 }

@@ -15,7 +15,7 @@ bytes_release(struct bytes *b)
 }
 
 int
-bytes_append(struct bytes *b, const void *p, size_t n)
+bytes_reserve(struct bytes *b, size_t n)
 {
     if (n > SIZE_MAX / 2 - b->n)
         return SQLITE_NOMEM;
@@ -31,6 +31,16 @@ bytes_append(struct bytes *b, const void *p, size_t n)
         b->p = grown;
         b->cap = cap;
     }
+    return SQLITE_OK;
+}
+
+int
+bytes_append(struct bytes *b, const void *p, size_t n)
+{
+    int rc = bytes_reserve(b, n);
+
+    if (rc != SQLITE_OK)
+        return rc;
     if (n > 0)
         memcpy(b->p + b->n, p, n);
     b->n += n;

@@ -3,7 +3,8 @@
  * a statement which changes the table it reads sees the rows as they were.
  * xFilter turns the plan into key ranges; the cursor goes through them in
  * order, or backwards: a range of one key is looked up, any other gets an
- * iterator of its own.  Rows are decoded column by column, when asked for.
+ * iterator of its own.  Rows are decoded column by column, when asked for;
+ * where the last one ended in the record is remembered.
  *
  * xColumn copies: SQLite keeps results past xNext and xClose.
  */
@@ -27,6 +28,12 @@ struct cursor {
     struct moss_value looked_up;
     bool eof;
     struct moss_slice key, value;
+
+    /* What is decoded of it. */
+    struct moss_slice rest; /* of the record, from column next on */
+    int next;               /* -1: nothing yet */
+    struct bytes scratch;
+    uint8_t notes[]; /* of each part of the key */
 };
 
 static struct cursor *
@@ -58,13 +65,14 @@ fail(struct cursor *c, enum moss_status st)
 int
 cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
 {
-    struct cursor *c = sqlite3_malloc64(sizeof(*c));
+    size_t notes = (size_t)((struct vtab *)vtab)->schema.n_key;
+    struct cursor *c = sqlite3_malloc64(sizeof(*c) + notes);
     int rc;
 
     *out = NULL;
     if (c == NULL)
         return SQLITE_NOMEM;
-    memset(c, 0, sizeof(*c));
+    memset(c, 0, sizeof(*c) + notes);
     rc = table_snapshot((struct table *)vtab, &c->snap);
     if (rc != SQLITE_OK) {
         sqlite3_free(c);
@@ -91,6 +99,7 @@ cursor_close(sqlite3_vtab_cursor *cur)
 
     cursor_unset(c);
     ranges_release(&c->ranges);
+    bytes_release(&c->scratch);
     moss_snapshot_unref(c->snap);
     table_cursor_closed((struct table *)cur->pVtab);
     sqlite3_free(c);
@@ -105,7 +114,7 @@ enter_range(struct cursor *c, const struct range *range)
     struct moss_slice hi = ranges_bytes(&c->ranges, range->hi);
     enum moss_status st;
 
-    if (range_is_point(range)) {
+    if (c->ranges.whole && range_is_point(range)) {
         st = moss_snapshot_get(c->snap, lo, &c->looked_up);
         c->key = lo;
         c->value = c->looked_up.bytes;
@@ -137,6 +146,7 @@ enter_next_range(struct cursor *c)
             c->left--;
     }
     c->eof = st != MOSS_OK;
+    c->next = -1;
     return st < 0 ? fail(c, st) : SQLITE_OK;
 }
 
@@ -152,11 +162,13 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
     (void)idx_num;
     cursor_unset(c);
     c->eof = true;
-    rc = plan_parse(idx_str, &plan);
+    rc = plan_parse(&v->schema, idx_str, &plan);
+    if (rc == SQLITE_NOMEM)
+        return rc;
     if (rc != SQLITE_OK || plan.n != (size_t)argc)
         return error_report(&v->table, SQLITE_INTERNAL, "moss: plan \"%s\"",
                             idx_str);
-    rc = plan_ranges(&plan, v->table.decl.codec, argv, &c->ranges);
+    rc = plan_ranges(v, &plan, argv, &c->ranges);
     if (rc != SQLITE_OK)
         return rc;
     c->reverse = plan.reverse;
@@ -174,6 +186,7 @@ cursor_next(sqlite3_vtab_cursor *cur)
         st = c->reverse ? moss_iterator_prev(c->it) : moss_iterator_next(c->it);
     if (st == MOSS_OK) {
         moss_iterator_current(c->it, &c->key, &c->value);
+        c->next = -1;
         return SQLITE_OK;
     }
     if (st < 0) {
@@ -190,41 +203,113 @@ cursor_eof(sqlite3_vtab_cursor *cur)
     return cursor_of(cur)->eof;
 }
 
+/* The row's bytes are not those of this table. */
 static int
-column_raw(struct cursor *c, sqlite3_context *ctx, int column)
+damaged(struct cursor *c, const char *what)
 {
-    struct datum d = { 0 };
+    struct table *t = &vtab_of(c)->table;
 
-    d.type = SQLITE_BLOB;
-    d.bytes = column == COLUMN_KEY ? c->key : c->value;
+    return error_report(t, SQLITE_CORRUPT,
+                        "moss: %s: the stored bytes are not a typed %s (is "
+                        "the collection raw, or of other columns?)",
+                        t->name, what);
+}
+
+static bool
+begin_row(struct cursor *c)
+{
+    size_t parts = (size_t)vtab_of(c)->schema.n_key;
+
+    c->next = 0;
+    return row_notes(c->value, c->notes, parts, &c->rest);
+}
+
+/* The value of a part of the key. */
+static int
+read_part(struct cursor *c, int part, struct datum *out)
+{
+    const struct schema *s = &vtab_of(c)->schema;
+    struct moss_slice in = c->key;
+    int rc = SQLITE_OK;
+
+    if (c->next < 0 && !begin_row(c))
+        return damaged(c, "row");
+    for (int i = 0; rc == SQLITE_OK && i <= part; i++)
+        rc = key_decode(&in, c->notes[i], &s->key[i], i == s->n_key - 1,
+                        &c->scratch, out);
+    return rc == SQLITE_CORRUPT ? damaged(c, "key") : rc;
+}
+
+/* The value of column number stored of the record. */
+static int
+read_stored(struct cursor *c, int stored, struct datum *out)
+{
+    bool good = (c->next >= 0 && c->next <= stored) || begin_row(c);
+
+    while (good && c->next <= stored) {
+        good = row_take(&c->rest, out);
+        c->next++;
+    }
+    if (!good)
+        c->next = -1;
+    return good ? SQLITE_OK : damaged(c, "row");
+}
+
+static void
+read_raw(struct cursor *c, const struct column *column, struct datum *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->type = column->affinity == AFFINITY_TEXT ? SQLITE_TEXT : SQLITE_BLOB;
+    out->bytes = column->part >= 0 ? c->key : c->value;
+}
+
+static int
+column_key(struct cursor *c, sqlite3_context *ctx)
+{
+    struct datum d = { .type = SQLITE_BLOB, .bytes = c->key };
+
     datum_result(ctx, &d);
     return SQLITE_OK;
 }
 
 int
-cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int column)
+cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
 {
     struct cursor *c = cursor_of(cur);
-    struct table *t = &vtab_of(c)->table;
+    const struct vtab *v = vtab_of(c);
+    const struct column *column = &v->schema.columns[i];
     struct datum d;
-    unsigned note;
-    bool good;
+    int rc = SQLITE_OK;
 
-    /* An UPDATE that does not set the value: write.c reads it itself. */
-    if (column == COLUMN_VALUE && sqlite3_vtab_nochange(ctx))
+    if (i == v->schema.key_column)
+        return column_key(c, ctx);
+    if (i >= v->schema.n)
         return SQLITE_OK;
-    if (t->decl.codec == CODEC_RAW)
-        return column_raw(c, ctx, column);
-    if (column == COLUMN_KEY)
-        good = row_note(c->value, &note) && key_decode(c->key, note, &d);
+    /* An UPDATE that does not set the column: write.c reads it itself. */
+    if (column->part < 0 && sqlite3_vtab_nochange(ctx))
+        return SQLITE_OK;
+    if (v->table.decl.codec == CODEC_RAW)
+        read_raw(c, column, &d);
+    else if (column->stored >= 0)
+        rc = read_stored(c, column->stored, &d);
     else
-        good = row_column(c->value, 0, &d);
-    if (!good)
-        return error_report(t, SQLITE_CORRUPT,
-                            "moss: %s.%s: the stored bytes are not a typed "
-                            "%s (is the collection raw?)",
-                            t->name, column == COLUMN_KEY ? "key" : "value",
-                            column == COLUMN_KEY ? "key" : "row");
-    datum_result(ctx, &d);
+        rc = read_part(c, column->part, &d);
+    if (rc == SQLITE_OK)
+        datum_result(ctx, &d);
+    return rc;
+}
+
+int
+cursor_rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *rowid)
+{
+    struct cursor *c = cursor_of(cur);
+    struct datum d;
+    int rc = read_part(c, 0, &d);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (d.type != SQLITE_INTEGER)
+        return damaged(c, "rowid");
+    *rowid = d.i;
     return SQLITE_OK;
 }

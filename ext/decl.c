@@ -1,30 +1,18 @@
 /*
  * The arguments of CREATE VIRTUAL TABLE ... USING moss(...): options, each
- * written name=value.  SQLite hands them over as they were typed, comments
- * and all white space inside included, so that quoting is undone here.
- * Nothing is dropped in silence: an argument that is no known option is an
+ * written name=value, and columns and constraints, which schema.c reads.
+ * SQLite hands them over as they were typed, comments and all white space
+ * inside included.  Nothing is dropped in silence: an unknown option is an
  * error, and so is one that is given twice.
  */
 #include "ext.h"
+#include "schema.h"
 
 #include <string.h>
 
 #define KNOWN_OPTIONS                                                          \
     "store='directory', collection='name', codec=typed|raw, merge='operator'," \
     " durability='async'"
-
-static bool
-is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool
-is_word(char c)
-{
-    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z');
-}
 
 static int
 refuse(char **err, const char *format, const char *a, const char *b)
@@ -34,89 +22,40 @@ refuse(char **err, const char *format, const char *a, const char *b)
     return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
 }
 
-/* Copy a word to p; how much of text it is. */
-static size_t
-take_word(const char *text, size_t n, char *p)
+/* The option that arg sets, if it looks like name = value. */
+static bool
+split(const char *arg, struct token *name, const char **value)
 {
-    size_t i = 0;
+    const char *p = arg;
+    struct token equals;
 
-    for (; i < n && is_word(text[i]); i++)
-        *p++ = text[i];
-    *p = '\0';
-    return i;
-}
-
-/* The same of a string in quotes, which are doubled inside; 0: no end. */
-static size_t
-take_quoted(const char *text, size_t n, char *p)
-{
-    for (size_t i = 1; i < n; i++) {
-        if (text[i] == text[0]) {
-            if (i + 1 == n || text[i + 1] != text[0]) {
-                *p = '\0';
-                return i + 1;
-            }
-            i++;
-        }
-        *p++ = text[i];
-    }
-    return 0;
+    *name = token_next(&p);
+    equals = token_next(&p);
+    *value = p;
+    return name->kind == TOKEN_WORD && token_is_char(&equals, '=');
 }
 
 /*
- * Copy the value in text[0..n): a quoted string as SQL writes it, or a word.
- * *out is NULL if it is neither.
+ * The value in text: a quoted string as SQL writes it, a word or a number.
+ * *out is NULL if it is none of these.
  */
 static int
-unquote(const char *text, size_t n, char **out)
+unquote(const char *text, char **out)
 {
-    bool quoted = n > 0 && (text[0] == '\'' || text[0] == '"');
-    char *p = sqlite3_malloc64(n + 1);
-    size_t taken;
+    const char *p = text;
+    struct token t = token_next(&p), end = token_next(&p);
+    bool quoted = t.kind == TOKEN_STRING || t.kind == TOKEN_QUOTED;
+    bool good = quoted ? t.n > 1 && t.text[t.n - 1] == *t.text &&
+                             *t.text != '[' && *t.text != '`'
+                       : t.kind == TOKEN_WORD ||
+                             (t.kind == TOKEN_OTHER && *t.text >= '0' &&
+                              *t.text <= '9');
 
     *out = NULL;
-    if (p == NULL)
-        return SQLITE_NOMEM;
-    taken = quoted ? take_quoted(text, n, p) : take_word(text, n, p);
-    if (taken == 0 || taken != n) {
-        sqlite3_free(p);
+    if (!good || end.kind != TOKEN_END)
         return SQLITE_OK;
-    }
-    *out = p;
-    return SQLITE_OK;
-}
-
-/* name = value; n_name is 0 if arg does not look like that. */
-struct argument {
-    const char *name, *value;
-    size_t n_name, n_value;
-};
-
-static struct argument
-split(const char *arg)
-{
-    struct argument a = { arg, arg, 0, 0 };
-    size_t n;
-
-    while (is_space(*a.name))
-        a.name++;
-    while (is_word(a.name[a.n_name]))
-        a.n_name++;
-    a.value = a.name + a.n_name;
-    while (is_space(*a.value))
-        a.value++;
-    if (*a.value != '=') {
-        a.n_name = 0;
-        return a;
-    }
-    a.value++;
-    while (is_space(*a.value))
-        a.value++;
-    n = strlen(a.value);
-    while (n > 0 && is_space(a.value[n - 1]))
-        n--;
-    a.n_value = n;
-    return a;
+    *out = token_value(&t);
+    return *out == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
 
 /* The options as they were given, before their meaning. */
@@ -145,30 +84,41 @@ find_option(struct given *g, const char *name, size_t n)
 }
 
 static int
-take_argument(const char *arg, struct given *g, char **err)
+take_option(const char *arg, const struct token *name, const char *text,
+            struct given *g, char **err)
 {
-    struct argument a = split(arg);
-    char **value;
+    char **value = find_option(g, name->text, name->n);
     int rc;
 
-    if (a.n_name == 0)
-        return refuse(err,
-                      "moss: \"%s\" is not an option; the columns of a moss "
-                      "table are key and value, its options are %s",
-                      arg, KNOWN_OPTIONS);
-    value = find_option(g, a.name, a.n_name);
     if (value == NULL)
         return refuse(err, "moss: unknown option in \"%s\"; known are %s", arg,
                       KNOWN_OPTIONS);
     if (*value != NULL)
         return refuse(err, "moss: \"%s\" is given twice%s", arg, "");
-    rc = unquote(a.value, a.n_value, value);
+    rc = unquote(text, value);
     if (rc == SQLITE_OK && *value == NULL)
         return refuse(err,
                       "moss: the value in \"%s\" is neither a word nor a "
                       "quoted string%s",
                       arg, "");
     return rc;
+}
+
+static int
+take_argument(const char *arg, struct given *g, struct decl *out, char **err)
+{
+    struct token name;
+    const char *value, *p = arg;
+
+    if (split(arg, &name, &value))
+        return take_option(arg, &name, value, g, err);
+    if (token_next(&p).kind == TOKEN_END)
+        return refuse(err,
+                      "moss: an argument is empty; it is a column or an"
+                      " option, which are %s%s",
+                      KNOWN_OPTIONS, "");
+    out->definitions[out->n_definitions++] = arg;
+    return SQLITE_OK;
 }
 
 /* What the values must be, and the parts of decl that are not strings. */
@@ -210,10 +160,14 @@ decl_parse(int argc, const char *const *argv, struct decl *out, char **err)
 
     memset(out, 0, sizeof(*out));
     *err = NULL;
+    out->definitions =
+        sqlite3_malloc64(((size_t)argc + 1) * sizeof(*out->definitions));
+    if (out->definitions == NULL)
+        return SQLITE_NOMEM;
     for (int i = 0; i < argc && rc == SQLITE_OK; i++) {
         /* USING moss() has one argument, an empty one. */
         if (argc > 1 || argv[i][strspn(argv[i], " \t\n\v\f\r")] != '\0')
-            rc = take_argument(argv[i], &g, err);
+            rc = take_argument(argv[i], &g, out, err);
     }
     if (rc == SQLITE_OK)
         rc = check(&g, out, err);
@@ -237,5 +191,6 @@ decl_release(struct decl *decl)
     sqlite3_free(decl->store);
     sqlite3_free(decl->collection);
     sqlite3_free(decl->merge);
+    sqlite3_free(decl->definitions);
     memset(decl, 0, sizeof(*decl));
 }

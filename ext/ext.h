@@ -43,6 +43,9 @@ struct decl {
                          one made by CREATE (with store=: the top level) */
     char *merge;      /* a merge operator's name (raw only); NULL: none */
     bool async;       /* durability='async' */
+    /* What is no option: columns and constraints.  The texts are borrowed. */
+    const char **definitions;
+    int n_definitions;
 };
 
 /*
@@ -51,6 +54,18 @@ struct decl {
  */
 int decl_parse(int argc, const char *const *argv, struct decl *out, char **err);
 void decl_release(struct decl *decl);
+
+/* --------------------------------------------------------------- bytes.c */
+
+/* A growing byte string in sqlite3_malloc memory. */
+struct bytes {
+    uint8_t *p;
+    size_t n, cap;
+};
+void bytes_release(struct bytes *b);
+int bytes_append(struct bytes *b, const void *p, size_t n); /* or NOMEM */
+/* Make room, so that appending n bytes neither fails nor moves b->p. */
+int bytes_reserve(struct bytes *b, size_t n);
 
 /* -------------------------------------------------------------- tables */
 
@@ -106,6 +121,8 @@ void table_cursor_closed(struct table *t);
  * until the next change to the table, and is released by the caller.
  */
 int table_get(struct table *t, struct moss_slice key, struct moss_value *value);
+/* The greatest key, own changes included, likewise. */
+int table_last(struct table *t, struct bytes *key);
 int table_set(struct table *t, struct moss_slice key, struct moss_slice value);
 int table_delete(struct table *t, struct moss_slice key);
 
@@ -159,15 +176,5 @@ int error_status(struct table *t, enum moss_status status,
 /* As error_status(), but the text comes back, sqlite3_malloc'd or NULL. */
 char *error_text(enum moss_status status, const struct moss_error *err,
                  const char *doing);
-
-/* --------------------------------------------------------- key.c, record.c */
-
-/* A growing byte string in sqlite3_malloc memory. */
-struct bytes {
-    uint8_t *p;
-    size_t n, cap;
-};
-void bytes_release(struct bytes *b);
-int bytes_append(struct bytes *b, const void *p, size_t n); /* or NOMEM */
 
 #endif

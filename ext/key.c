@@ -9,6 +9,11 @@
  * lies between an integer and its floor, so comparing floors first is right.
  * Of the 10 bytes the zeros at the end are left out, which keeps the order
  * and makes small integers short.
+ *
+ * A part that others follow ends with a zero, and a zero inside it is written
+ * as 00 FF: the byte behind an end is the class of the next part, less than
+ * FF, so that the shorter value sorts first.  A descending part ends with two
+ * zeros wherever it stands, and all its bytes are inverted.
  */
 #include "key.h"
 
@@ -16,6 +21,9 @@
 #include <string.h>
 
 #define NUMBER_BYTES 10
+/* Of a part that others follow: its end, and what a zero inside goes with. */
+#define ZERO 0x00
+#define ESCAPE 0xff
 #define SIGN ((uint64_t)1 << 63)
 #define INFINITE ((uint64_t)0x7ff << 52)
 
@@ -88,8 +96,47 @@ encode_number(struct bytes *out, struct number n)
     return bytes_append(out, buf, len);
 }
 
-int
-key_encode(struct bytes *out, const struct datum *d)
+/*
+ * A text as its collation compares it.  NOCASE folds ASCII letters and stops
+ * at the first NUL byte, behind which only the whole length counts.
+ */
+static int
+encode_nocase(struct bytes *out, struct moss_slice text)
+{
+    const uint8_t *nul =
+        text.len == 0 ? NULL : memchr(text.bytes, 0, text.len);
+    size_t n = nul == NULL ? text.len : (size_t)(nul - text.bytes);
+    uint8_t tail[9] = { 0 };
+    size_t start = out->n;
+    int rc = bytes_append(out, text.bytes, n);
+
+    for (size_t i = start; rc == SQLITE_OK && i < out->n; i++) {
+        if (out->p[i] >= 'A' && out->p[i] <= 'Z')
+            out->p[i] = (uint8_t)(out->p[i] + ('a' - 'A'));
+    }
+    for (size_t i = 0; i < 8; i++)
+        tail[1 + i] = (uint8_t)((uint64_t)text.len >> (56 - 8 * i));
+    if (rc == SQLITE_OK && nul != NULL)
+        rc = bytes_append(out, tail, sizeof(tail));
+    return rc;
+}
+
+static int
+encode_text(struct bytes *out, struct moss_slice text,
+            enum collation collation)
+{
+    if (collation == COLLATION_NOCASE)
+        return encode_nocase(out, text);
+    while (collation == COLLATION_RTRIM && text.len > 0 &&
+           text.bytes[text.len - 1] == ' ')
+        text.len--;
+    return bytes_append(out, text.bytes, text.len);
+}
+
+/* Class and payload, as they stand in an ascending part that is the last. */
+static int
+encode_plain(struct bytes *out, const struct datum *d,
+             enum collation collation)
 {
     uint8_t class = d->type == SQLITE_TEXT ? KEY_TEXT : KEY_BLOB;
     struct number n = { d->r, 0 };
@@ -100,8 +147,53 @@ key_encode(struct bytes *out, const struct datum *d)
     if (d->type == SQLITE_FLOAT)
         return encode_number(out, n);
     rc = bytes_append(out, &class, 1);
+    if (rc != SQLITE_OK)
+        return rc;
+    return d->type == SQLITE_TEXT
+               ? encode_text(out, d->bytes, collation)
+               : bytes_append(out, d->bytes.bytes, d->bytes.len);
+}
+
+/* Write the zeros of out from start on as ZERO ESCAPE. */
+static int
+escape(struct bytes *out, size_t start)
+{
+    static const uint8_t room[64];
+    size_t zeros = 0, from = out->n, to;
+    int rc = SQLITE_OK;
+
+    for (size_t i = start; i < out->n; i++)
+        zeros += out->p[i] == ZERO;
+    to = out->n + zeros;
+    while (rc == SQLITE_OK && out->n < to)
+        rc = bytes_append(out, room,
+                          to - out->n < sizeof(room) ? to - out->n
+                                                     : sizeof(room));
+    if (rc != SQLITE_OK)
+        return rc;
+    while (to > from) {
+        if (out->p[--from] == ZERO)
+            out->p[--to] = ESCAPE;
+        out->p[--to] = out->p[from];
+    }
+    return SQLITE_OK;
+}
+
+int
+key_encode(struct bytes *out, const struct datum *d,
+           const struct key_part *part, bool last)
+{
+    static const uint8_t end[2] = { ZERO, ZERO };
+    size_t start = out->n;
+    int rc = encode_plain(out, d, part->collation);
+
+    if (rc != SQLITE_OK || (last && !part->desc))
+        return rc;
+    rc = escape(out, start + 1);
     if (rc == SQLITE_OK)
-        rc = bytes_append(out, d->bytes.bytes, d->bytes.len);
+        rc = bytes_append(out, end, part->desc ? 2 : 1);
+    for (size_t i = start; rc == SQLITE_OK && part->desc && i < out->n; i++)
+        out->p[i] = (uint8_t)~out->p[i];
     return rc;
 }
 
@@ -153,8 +245,9 @@ decode_number(struct moss_slice digits, unsigned note, struct datum *out)
     return n.above == 0 && (unsigned)key_note(out) == note;
 }
 
-bool
-key_decode(struct moss_slice key, unsigned note, struct datum *out)
+/* The plain form of a part's bytes. */
+static bool
+decode_plain(struct moss_slice key, unsigned note, struct datum *out)
 {
     struct moss_slice rest;
 
@@ -176,4 +269,54 @@ key_decode(struct moss_slice key, unsigned note, struct datum *out)
     }
     out->bytes = rest;
     return note == KEY_NOTE_NONE;
+}
+
+/* Take an escaped part off in, to its end mark; its plain form is out. */
+static int
+unescape(struct moss_slice *in, bool desc, struct bytes *out)
+{
+    uint8_t flip = desc ? 0xff : 0;
+    size_t i = 0;
+    int rc = SQLITE_OK;
+
+    out->n = 0;
+    while (rc == SQLITE_OK && i < in->len) {
+        uint8_t b = in->bytes[i++] ^ flip;
+
+        if (b == ZERO && out->n > 0) {
+            uint8_t next = i < in->len ? in->bytes[i] ^ flip : ZERO;
+
+            if (next != ESCAPE) {
+                /* The end of a descending part is two bytes. */
+                if (desc && (i == in->len || next != ZERO))
+                    return SQLITE_CORRUPT;
+                i += desc;
+                *in = moss_slice(in->bytes + i, in->len - i);
+                return SQLITE_OK;
+            }
+            i++;
+        }
+        rc = bytes_append(out, &b, 1);
+    }
+    return rc == SQLITE_OK ? SQLITE_CORRUPT : rc;
+}
+
+int
+key_decode(struct moss_slice *in, unsigned note, const struct key_part *part,
+           bool last, struct bytes *scratch, struct datum *out)
+{
+    struct moss_slice plain = *in;
+    int rc;
+
+    if (last && !part->desc) {
+        *in = moss_slice(in->bytes + in->len, 0);
+    } else {
+        rc = unescape(in, part->desc, scratch);
+        if (rc != SQLITE_OK)
+            return rc;
+        plain = moss_slice(scratch->p, scratch->n);
+    }
+    if (last && in->len > 0)
+        return SQLITE_CORRUPT;
+    return decode_plain(plain, note, out) ? SQLITE_OK : SQLITE_CORRUPT;
 }

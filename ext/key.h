@@ -7,10 +7,11 @@
 
 #include "ext.h"
 #include "record.h"
+#include "schema.h"
 
 /*
- * The first byte of a key, by type.  The gaps leave room for a NULL and for
- * what columns of an index may need.
+ * The first byte of a part, by type, inverted if the part is DESC.  The gaps
+ * leave room for a NULL.
  */
 enum key_class { KEY_NUMBER = 0x20, KEY_TEXT = 0x30, KEY_BLOB = 0x40 };
 
@@ -24,14 +25,22 @@ enum key_note {
     KEY_NOTE_NEGATIVE_ZERO = 2 /* -0.0 */
 };
 
-/* Append the key of d, which is not NULL.  SQLITE_OK or SQLITE_NOMEM. */
-int key_encode(struct bytes *out, const struct datum *d);
+/*
+ * Append d, which is not NULL, as one part of a key; last: no other follows.
+ * SQLITE_OK or SQLITE_NOMEM.
+ */
+int key_encode(struct bytes *out, const struct datum *d,
+               const struct key_part *part, bool last);
 enum key_note key_note(const struct datum *d);
 
 /*
- * The value of a key; its bytes are borrowed.  False if key_encode() and
- * key_note() cannot have made this pair.
+ * Take a part off in.  *out is in the key's own form of the value: not what
+ * was written, if its collation is not BINARY.  Its bytes lie in the key, or
+ * in scratch, which is overwritten.  SQLITE_CORRUPT if key_encode() and
+ * key_note() cannot have made this; SQLITE_NOMEM.
  */
-bool key_decode(struct moss_slice key, unsigned note, struct datum *out);
+int key_decode(struct moss_slice *in, unsigned note,
+               const struct key_part *part, bool last, struct bytes *scratch,
+               struct datum *out);
 
 #endif

@@ -54,6 +54,9 @@ struct pending_table {
 
     struct moss_snapshot *overlay; /* owned; the changes [0, overlaid) */
     size_t overlaid;
+
+    struct bytes last; /* the greatest key of the table, if it is known */
+    bool last_known;
 };
 
 struct pending {
@@ -98,6 +101,7 @@ static void
 table_free(struct pending_table *t)
 {
     moss_snapshot_unref(t->overlay);
+    bytes_release(&t->last);
     sqlite3_free(t->slots);
     sqlite3_free(t->before);
     sqlite3_free(t->collection);
@@ -259,6 +263,47 @@ index_forget(struct pending_table *t, size_t count)
     }
 }
 
+/* --------------------------------------------------------- greatest key */
+
+static int
+compare_keys(struct moss_slice a, struct moss_slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c = n == 0 ? 0 : memcmp(a.bytes, b.bytes, n);
+
+    return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+void
+pending_note_last(struct pending_table *t, struct moss_slice key)
+{
+    t->last.n = 0;
+    /* Without memory it is looked up again. */
+    t->last_known = bytes_append(&t->last, key.bytes, key.len) == SQLITE_OK;
+}
+
+bool
+pending_last(const struct pending_table *t, struct moss_slice *key)
+{
+    *key = moss_slice(t->last.p, t->last.n);
+    return t->last_known;
+}
+
+/* The table's greatest key, once key is set or deleted. */
+static void
+follow_last(struct pending_table *t, struct moss_slice key, bool set)
+{
+    int c;
+
+    if (!t->last_known)
+        return;
+    c = compare_keys(key, moss_slice(t->last.p, t->last.n));
+    if (set && c > 0)
+        pending_note_last(t, key);
+    else if (!set && c == 0)
+        t->last_known = false;
+}
+
 /* -------------------------------------------------------------- changes */
 
 static int
@@ -276,8 +321,10 @@ pending_set(struct pending_table *t, struct moss_slice key,
 
     if (rc == SQLITE_OK)
         rc = batch_code(moss_batch_set(t->batch, key, value));
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         index_note(t, i, key);
+        follow_last(t, key, true);
+    }
     return rc;
 }
 
@@ -289,8 +336,10 @@ pending_del(struct pending_table *t, struct moss_slice key)
 
     if (rc == SQLITE_OK)
         rc = batch_code(moss_batch_del(t->batch, key));
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         index_note(t, i, key);
+        follow_last(t, key, false);
+    }
     return rc;
 }
 
@@ -430,6 +479,7 @@ table_rollback(struct pending_table *t, const struct mark *m)
     index_forget(t, count);
     moss_batch_truncate(t->batch, count);
     t->created = m != NULL && m->created;
+    t->last_known = false;
     if (t->overlaid > count) {
         moss_snapshot_unref(t->overlay);
         t->overlay = m == NULL || m->overlay == NULL

@@ -7,8 +7,9 @@
 
 enum plan_op { PLAN_EQ, PLAN_IN, PLAN_GE, PLAN_GT, PLAN_LE, PLAN_LT };
 
-/* A constraint on the key that a scan may use. */
+/* A constraint on a part of the key that a scan may use. */
 struct plan_term {
+    int part;
     enum plan_op op;
     bool wide;    /* texts compare in another order than their keys have */
     bool literal; /* the right-hand side is a text that SQL spells out */
@@ -16,7 +17,7 @@ struct plan_term {
 
 #define PLAN_MAX_TERMS 16
 
-/* Term i is about xFilter's argv[i]. */
+/* Term i is about xFilter's argv[i].  They are sorted by part. */
 struct plan {
     size_t n;
     bool reverse;
@@ -26,13 +27,14 @@ struct plan {
 int plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info);
 
 /* Read an idxStr that plan_best_index() wrote; SQLITE_ERROR otherwise. */
-int plan_parse(const char *idx_str, struct plan *out);
+int plan_parse(const struct schema *schema, const char *idx_str,
+               struct plan *out);
 
 /*
  * The ranges that hold every row that can satisfy the terms, given xFilter's
  * arguments.  They may hold others: SQLite checks each row.
  */
-int plan_ranges(const struct plan *plan, enum codec codec, sqlite3_value **argv,
-                struct ranges *out);
+int plan_ranges(const struct vtab *v, const struct plan *plan,
+                sqlite3_value **argv, struct ranges *out);
 
 #endif

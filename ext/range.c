@@ -83,15 +83,84 @@ ranges_admit_from(struct ranges *r, struct bound lo)
 }
 
 int
-ranges_key_end(struct ranges *r, size_t off, struct bound *at,
+ranges_key_end(struct ranges *r, size_t off, uint8_t next, struct bound *at,
                struct bound *after)
 {
     size_t len = r->keys.n - off;
-    int rc = bytes_append(&r->keys, "", 1);
+    int rc = bytes_append(&r->keys, &next, 1);
 
     at->off = after->off = off;
     at->len = len;
     after->len = len + 1;
+    return rc;
+}
+
+bool
+ranges_are_points(const struct ranges *r)
+{
+    for (size_t i = 0; i < r->found.n; i++) {
+        if (!range_is_point(&r->found.v[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Append the parts of point, then bytes, which may move with keys. */
+static int
+append_joined(struct ranges *r, struct bound point, struct moss_slice bytes,
+              struct bound *out)
+{
+    int rc;
+
+    out->off = r->keys.n;
+    out->len = point.len + bytes.len;
+    /* Room first: the point lies in the same string. */
+    rc = bytes_reserve(&r->keys, out->len);
+    if (rc == SQLITE_OK)
+        rc = bytes_append(&r->keys, r->keys.p + point.off, point.len);
+    if (rc == SQLITE_OK)
+        rc = bytes_append(&r->keys, bytes.bytes, bytes.len);
+    return rc;
+}
+
+/* point, the first parts, with what range says of the parts behind. */
+static int
+join(struct ranges *r, const struct range *point, const struct ranges *next,
+     const struct range *range, struct range *out)
+{
+    struct moss_slice hi = ranges_bytes(next, range->hi);
+    int rc;
+
+    out->open = false;
+    if (range->open)
+        out->hi = point->hi;
+    else if ((rc = append_joined(r, point->lo, hi, &out->hi)) != SQLITE_OK)
+        return rc;
+    if (range_is_point(range)) {
+        out->lo = out->hi;
+        out->lo.len--;
+        return SQLITE_OK;
+    }
+    return append_joined(r, point->lo, ranges_bytes(next, range->lo),
+                         &out->lo);
+}
+
+int
+ranges_multiply(struct ranges *r, const struct ranges *next)
+{
+    int rc = SQLITE_OK;
+
+    r->spare.n = 0;
+    for (size_t i = 0; i < r->found.n; i++) {
+        for (size_t k = 0; rc == SQLITE_OK && k < next->found.n; k++) {
+            struct range both;
+
+            rc = join(r, &r->found.v[i], next, &next->found.v[k], &both);
+            if (rc == SQLITE_OK)
+                rc = list_append(&r->spare, both);
+        }
+    }
+    list_swap(&r->found, &r->spare);
     return rc;
 }
 

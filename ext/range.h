@@ -32,6 +32,7 @@ struct ranges {
     struct range_list found; /* the result */
     struct range_list term;  /* what the constraint at hand admits */
     struct range_list spare;
+    bool whole; /* a range that is a point is a whole key */
 };
 
 void ranges_release(struct ranges *r);
@@ -52,10 +53,20 @@ int ranges_admit_from(struct ranges *r, struct bound lo);
 
 /*
  * A key was appended to keys from off on: *at is the bound that begins with
- * it, *after the one behind it and before every longer key.
+ * it, *after the one behind it.  next is the byte that makes the latter: 0 for
+ * a whole key, RANGES_ANY for the first parts of keys.
  */
-int ranges_key_end(struct ranges *r, size_t off, struct bound *at,
-                   struct bound *after);
+#define RANGES_ANY 0xff
+int ranges_key_end(struct ranges *r, size_t off, uint8_t next,
+                   struct bound *at, struct bound *after);
+
+/*
+ * found consists of points, which are the first parts of keys: replace each by
+ * what next found for the parts behind.
+ */
+int ranges_multiply(struct ranges *r, const struct ranges *next);
+/* Are all ranges found points? */
+bool ranges_are_points(const struct ranges *r);
 
 static inline struct moss_slice
 ranges_bytes(const struct ranges *r, struct bound b)

@@ -54,6 +54,56 @@ datum_read(sqlite3_value *v, struct datum *out)
     return SQLITE_OK;
 }
 
+/* An integer if r has the value of one, as SQLite's integer affinity does. */
+static bool
+integer_of_real(double r, int64_t *out)
+{
+    if (!(r > -9223372036854775808.0 && r < 9223372036854775807.0))
+        return false;
+    *out = (int64_t)r;
+    return (double)*out == r && *out > INT64_MIN && *out < INT64_MAX;
+}
+
+int
+datum_convert(sqlite3_value *v, enum affinity affinity, struct datum *out,
+              sqlite3_value **owned)
+{
+    int type = sqlite3_value_type(v), rc;
+    bool is_number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+    bool numeric = affinity_is_numeric(affinity);
+
+    *owned = NULL;
+    /* A copy, since asking converts the value itself. */
+    if ((is_number && affinity == AFFINITY_TEXT) ||
+        (type == SQLITE_TEXT && numeric)) {
+        *owned = v = sqlite3_value_dup(v);
+        if (v == NULL)
+            return SQLITE_NOMEM;
+        if (numeric)
+            (void)sqlite3_value_numeric_type(v);
+    }
+    rc = datum_read(v, out);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (is_number && affinity == AFFINITY_TEXT) {
+        out->bytes.bytes = sqlite3_value_text(v);
+        if (out->bytes.bytes == NULL)
+            return SQLITE_NOMEM;
+        out->type = SQLITE_TEXT;
+        out->bytes.len = (size_t)sqlite3_value_bytes(v);
+    } else if (affinity == AFFINITY_REAL && out->type == SQLITE_INTEGER) {
+        out->type = SQLITE_FLOAT;
+        out->r = (double)out->i;
+    } else if (affinity == AFFINITY_REAL && out->type == SQLITE_FLOAT) {
+        out->r += 0.0; /* no -0.0: SQLite keeps it as the integer 0 */
+    } else if (numeric && affinity != AFFINITY_REAL &&
+               out->type == SQLITE_FLOAT &&
+               integer_of_real(out->r, &out->i)) {
+        out->type = SQLITE_INTEGER;
+    }
+    return SQLITE_OK;
+}
+
 void
 datum_result(sqlite3_context *ctx, const struct datum *d)
 {
@@ -204,12 +254,32 @@ append_column(struct bytes *out, const struct datum *d)
     return rc;
 }
 
-int
-row_encode(struct bytes *out, unsigned note, const struct datum *columns,
-           size_t n)
+/*
+ * The notes: one byte if no part but the first has one, which then is that
+ * byte; else NOTES_FOLLOW and a byte for each.
+ */
+#define NOTES_FOLLOW 3
+
+static int
+append_notes(struct bytes *out, const uint8_t *notes, size_t n)
 {
-    uint8_t head = (uint8_t)note;
-    int rc = bytes_append(out, &head, 1);
+    const uint8_t follow = NOTES_FOLLOW;
+    bool plain = true;
+    int rc;
+
+    for (size_t i = 1; i < n; i++)
+        plain = plain && notes[i] == 0;
+    if (plain)
+        return bytes_append(out, notes, 1);
+    rc = bytes_append(out, &follow, 1);
+    return rc == SQLITE_OK ? bytes_append(out, notes, n) : rc;
+}
+
+int
+row_encode(struct bytes *out, const uint8_t *notes, size_t n_notes,
+           const struct datum *columns, size_t n)
+{
+    int rc = append_notes(out, notes, n_notes);
 
     for (size_t i = 0; rc == SQLITE_OK && i < n; i++)
         rc = append_column(out, &columns[i]);
@@ -217,17 +287,28 @@ row_encode(struct bytes *out, unsigned note, const struct datum *columns,
 }
 
 bool
-row_note(struct moss_slice record, unsigned *note)
+row_notes(struct moss_slice record, uint8_t *notes, size_t n_notes,
+          struct moss_slice *columns)
 {
+    size_t head = 1;
+
+    memset(notes, 0, n_notes);
     if (record.len == 0)
         return false;
-    *note = record.bytes[0];
+    if (record.bytes[0] != NOTES_FOLLOW) {
+        notes[0] = record.bytes[0];
+    } else {
+        head += n_notes;
+        if (record.len < head)
+            return false;
+        memcpy(notes, record.bytes + 1, n_notes);
+    }
+    *columns = moss_slice(record.bytes + head, record.len - head);
     return true;
 }
 
-/* Take the next column off in. */
-static bool
-take_column(struct moss_slice *in, struct datum *out)
+bool
+row_take(struct moss_slice *in, struct datum *out)
 {
     uint64_t tag, len;
     int64_t bits;
@@ -262,20 +343,5 @@ take_column(struct moss_slice *in, struct datum *out)
         out->bytes = moss_slice(in->bytes, (size_t)len);
     }
     *in = moss_slice(in->bytes + len, in->len - (size_t)len);
-    return true;
-}
-
-bool
-row_column(struct moss_slice record, size_t i, struct datum *out)
-{
-    struct moss_slice in = record;
-
-    if (in.len == 0)
-        return false;
-    in = moss_slice(in.bytes + 1, in.len - 1);
-    do {
-        if (!take_column(&in, out))
-            return false;
-    } while (i-- > 0);
     return true;
 }

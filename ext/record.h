@@ -7,6 +7,7 @@
 #define MOSS_EXT_RECORD_H
 
 #include "ext.h"
+#include "schema.h"
 
 /* A SQL value; text is UTF-8, text and blob bytes are borrowed. */
 struct datum {
@@ -27,14 +28,25 @@ void datum_result(sqlite3_context *ctx, const struct datum *d);
 const char *datum_type_name(int type);
 
 /*
- * Append a record: note (see key_note()) and n columns.  SQLITE_OK or
- * SQLITE_NOMEM.
+ * The value of v once affinity is applied to it, as SQLite does when a row is
+ * stored.  *owned gets a copy that the datum's bytes lie in, or NULL.
  */
-int row_encode(struct bytes *out, unsigned note, const struct datum *columns,
-               size_t n);
-/* The note of a record; false if the bytes are not a record. */
-bool row_note(struct moss_slice record, unsigned *note);
-/* Column i; false if the record does not have it or is damaged. */
-bool row_column(struct moss_slice record, size_t i, struct datum *out);
+int datum_convert(sqlite3_value *v, enum affinity affinity, struct datum *out,
+                  sqlite3_value **owned);
+
+/*
+ * Append a record: a note for each part of the key (see key_note()) and the
+ * columns that are stored.  SQLITE_OK or SQLITE_NOMEM.
+ */
+int row_encode(struct bytes *out, const uint8_t *notes, size_t n_notes,
+               const struct datum *columns, size_t n);
+/*
+ * Take the notes, of which there are n_notes, off a record; *columns is what
+ * follows.  False if the bytes are no record.
+ */
+bool row_notes(struct moss_slice record, uint8_t *notes, size_t n_notes,
+               struct moss_slice *columns);
+/* Take the next column off; false if there is none or it is damaged. */
+bool row_take(struct moss_slice *columns, struct datum *out);
 
 #endif

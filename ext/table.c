@@ -539,6 +539,49 @@ table_get(struct table *t, struct moss_slice key, struct moss_value *value)
     return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
 }
 
+/* The last key of a snapshot. */
+static int
+last_of(struct table *t, struct moss_snapshot *snap, struct bytes *key)
+{
+    struct moss_iterator *it;
+    struct moss_slice k, value;
+    enum moss_status st = moss_snapshot_iterate(snap, NULL, NULL, &it);
+    int rc = SQLITE_OK;
+
+    if (st == MOSS_OK)
+        st = moss_iterator_last(it);
+    if (st == MOSS_OK) {
+        moss_iterator_current(it, &k, &value);
+        rc = bytes_append(key, k.bytes, k.len);
+    }
+    moss_iterator_free(it);
+    if (st == MOSS_DONE)
+        return SQLITE_NOTFOUND;
+    return st == MOSS_OK ? rc : error_status(t, st, NULL, "read a row");
+}
+
+int
+table_last(struct table *t, struct bytes *key)
+{
+    struct pending_table *p;
+    struct moss_snapshot *snap;
+    struct moss_slice last;
+    int rc = table_writable(t, &p);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (pending_last(p, &last))
+        return bytes_append(key, last.bytes, last.len);
+    rc = table_state(t, &snap);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = last_of(t, snap, key);
+    moss_snapshot_unref(snap);
+    if (rc == SQLITE_OK)
+        pending_note_last(p, moss_slice(key->p, key->n));
+    return rc;
+}
+
 int
 table_set(struct table *t, struct moss_slice key, struct moss_slice value)
 {

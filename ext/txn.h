@@ -179,6 +179,13 @@ bool pending_get(struct pending_table *t, struct moss_slice key,
 int pending_set(struct pending_table *t, struct moss_slice key,
                 struct moss_slice value);
 int pending_del(struct pending_table *t, struct moss_slice key);
+/*
+ * The greatest key of the table, changes included, if it is known: from
+ * pending_note_last() on, as long as it can be followed.  The bytes last until
+ * the next change.
+ */
+bool pending_last(const struct pending_table *t, struct moss_slice *key);
+void pending_note_last(struct pending_table *t, struct moss_slice key);
 /* The collection is made by this transaction: it begins empty. */
 void pending_mark_created(struct pending_table *t);
 bool pending_created(const struct pending_table *t);

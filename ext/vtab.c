@@ -15,16 +15,6 @@
 #include "plan.h"
 #include "write.h"
 
-/*
- * A virtual table that can be written and has no rowid wants a PRIMARY KEY
- * of one column.  No types: the columns must have no affinity.
- */
-static const char typed_schema[] =
-    "CREATE TABLE x(key PRIMARY KEY NOT NULL, value) WITHOUT ROWID";
-static const char raw_schema[] =
-    "CREATE TABLE x(key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL)"
-    " WITHOUT ROWID";
-
 static void
 vtab_free(struct vtab *v)
 {
@@ -34,6 +24,7 @@ vtab_free(struct vtab *v)
     sqlite3_free(v->table.name);
     sqlite3_free(v->table.base.zErrMsg);
     decl_release(&v->table.decl);
+    schema_release(&v->schema);
     sqlite3_free(v);
 }
 
@@ -64,6 +55,17 @@ read_encoding(sqlite3 *db, bool *utf16)
     return rc;
 }
 
+static int
+read_schema(struct vtab *v, char **err)
+{
+    const struct decl *d = &v->table.decl;
+
+    return d->n_definitions == 0
+               ? schema_default(d->codec, &v->schema, err)
+               : schema_parse(d->definitions, d->n_definitions, d->codec,
+                              &v->schema, err);
+}
+
 /* argv: module, schema and table name, then the arguments. */
 static int
 vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
@@ -83,10 +85,11 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
     if (v->table.schema != NULL && v->table.name != NULL)
         rc = decl_parse(argc - 3, argv + 3, &v->table.decl, err);
     if (rc == SQLITE_OK)
+        rc = read_schema(v, err);
+    if (rc == SQLITE_OK)
         rc = read_encoding(db, &v->utf16);
     if (rc == SQLITE_OK)
-        rc = sqlite3_declare_vtab(
-            db, v->table.decl.codec == CODEC_RAW ? raw_schema : typed_schema);
+        rc = sqlite3_declare_vtab(db, v->schema.declaration);
     if (rc == SQLITE_OK)
         rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     /* A schema from somewhere else must not make a view open a path. */
@@ -180,6 +183,7 @@ const sqlite3_module moss_module = {
     .xNext = cursor_next,
     .xEof = cursor_eof,
     .xColumn = cursor_column,
+    .xRowid = cursor_rowid,
     .xUpdate = write_update,
     .xBegin = txn_begin,
     .xSync = txn_sync,

@@ -3,13 +3,13 @@
 #define MOSS_EXT_VTAB_H
 
 #include "ext.h"
+#include "schema.h"
 
 struct vtab {
     struct table table; /* first: SQLite and the seam see only this */
     sqlite3 *db;
+    struct schema schema;
     bool utf16; /* the database's text encoding: see plan.c */
 };
-
-enum { COLUMN_KEY = 0, COLUMN_VALUE = 1, COLUMNS = 2 };
 
 #endif

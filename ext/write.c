@@ -3,6 +3,10 @@
  * returned before anything has changed: SQLite then does what the conflict
  * clause says (undo the row, the statement or the transaction, or go on), all
  * but REPLACE, which is done here.
+ *
+ * SQLite applies neither affinity nor DEFAULT nor NOT NULL to a virtual table:
+ * all of that is here.  A NULL that INSERT gives to a column with a DEFAULT
+ * cannot be told from a column that was left out, and becomes the default.
  */
 #include "write.h"
 
@@ -12,15 +16,27 @@
 #include "record.h"
 #include "vtab.h"
 
-/* xUpdate's argv of a table without rowid. */
-enum { ARG_OLD_KEY = 0, ARG_KEY = 2, ARG_VALUE = 3, ARGS = 4 };
+/* xUpdate's argv: the old key or rowid, the new rowid, then the columns. */
+enum { ARG_OLD = 0, ARG_ROWID = 1, ARG_COLUMNS = 2 };
+
+/* A value of the new row. */
+struct cell {
+    struct datum d;
+    sqlite3_value *owned; /* what d's bytes lie in, if it was converted */
+};
 
 struct change {
-    struct table *t;
+    struct vtab *v;
+    const struct schema *s;
     int conflict;         /* SQLITE_ABORT, SQLITE_REPLACE, ... */
     struct bytes old_key; /* the row to be updated or deleted */
     struct bytes key, value;
-    struct datum key_datum;
+    struct moss_value row;     /* the old row */
+    struct cell *cells;        /* of each column */
+    struct cell rowid;         /* of the key, if that is no column */
+    struct datum *stored;      /* room for the columns of a record */
+    uint8_t *notes;            /* of each part of the key */
+    sqlite3_int64 given_rowid; /* what last_insert_rowid() becomes */
 };
 
 static struct moss_slice
@@ -29,102 +45,80 @@ slice_of(const struct bytes *b)
     return moss_slice(b->p, b->n);
 }
 
-/* A constraint's message, unless OR IGNORE throws it away. */
-static int
-violated(const struct change *c, int code, const char *kind, const char *column)
+static bool
+is_raw(const struct change *c)
 {
-    if (c->conflict == SQLITE_IGNORE)
-        return code;
-    return error_report(c->t, code, "%s constraint failed: %s.%s", kind,
-                        c->t->name, column);
+    return c->v->table.decl.codec == CODEC_RAW;
 }
 
-/* Read a column of the new row and check its type. */
+/* Room for a row: cells, stored and notes in one piece. */
 static int
-read_column(const struct change *c, sqlite3_value *v, const char *column,
-            struct datum *out)
+change_begin(struct change *c, struct vtab *v)
 {
-    bool raw = c->t->decl.codec == CODEC_RAW;
-    bool is_key = strcmp(column, "key") == 0;
-    int rc = datum_read(v, out);
+    size_t n = (size_t)v->schema.n, parts = (size_t)v->schema.n_key;
+    size_t bytes = n * (sizeof(*c->cells) + sizeof(*c->stored)) + parts;
 
-    if (rc != SQLITE_OK)
-        return rc;
-    if (out->type == SQLITE_NULL && (raw || is_key))
-        return violated(c, SQLITE_CONSTRAINT_NOTNULL, "NOT NULL", column);
-    if (raw && out->type != SQLITE_BLOB)
-        return error_report(c->t, SQLITE_MISMATCH,
-                            "datatype mismatch: %s.%s holds BLOB, not %s",
-                            c->t->name, column, datum_type_name(out->type));
+    memset(c, 0, sizeof(*c));
+    c->v = v;
+    c->s = &v->schema;
+    c->conflict = sqlite3_vtab_on_conflict(v->db);
+    c->given_rowid = sqlite3_last_insert_rowid(v->db);
+    c->cells = sqlite3_malloc64(bytes);
+    if (c->cells == NULL)
+        return SQLITE_NOMEM;
+    memset(c->cells, 0, bytes);
+    c->stored = (struct datum *)(c->cells + n);
+    c->notes = (uint8_t *)(c->stored + n);
     return SQLITE_OK;
 }
 
-static int
-encode_key(const struct change *c, const struct datum *d, struct bytes *out)
+static void
+change_end(struct change *c)
 {
-    int rc = c->t->decl.codec == CODEC_RAW
-                 ? bytes_append(out, d->bytes.bytes, d->bytes.len)
-                 : key_encode(out, d);
+    for (int i = 0; c->cells != NULL && i < c->s->n; i++)
+        sqlite3_value_free(c->cells[i].owned);
+    sqlite3_value_free(c->rowid.owned);
+    sqlite3_free(c->cells);
+    moss_value_release(&c->row);
+    bytes_release(&c->old_key);
+    bytes_release(&c->key);
+    bytes_release(&c->value);
+}
 
-    if (rc == SQLITE_OK && out->n > MOSS_MAX_KEY)
-        return error_report(c->t, SQLITE_TOOBIG, "string or blob too big");
+/* ----------------------------------------------------------- constraints */
+
+static int
+not_null_violated(const struct change *c, int column)
+{
+    if (c->conflict == SQLITE_IGNORE)
+        return SQLITE_CONSTRAINT_NOTNULL;
+    return error_report(&c->v->table, SQLITE_CONSTRAINT_NOTNULL,
+                        "NOT NULL constraint failed: %s.%s", c->v->table.name,
+                        c->s->columns[column].name);
+}
+
+static int
+unique_violated(const struct change *c)
+{
+    int code = c->s->key[0].column < 0 ? SQLITE_CONSTRAINT_ROWID
+                                       : SQLITE_CONSTRAINT_PRIMARYKEY;
+    sqlite3_str *text;
+    char *names;
+    int rc;
+
+    if (c->conflict == SQLITE_IGNORE)
+        return code;
+    text = sqlite3_str_new(NULL);
+    for (int i = 0; i < c->s->n_key; i++)
+        sqlite3_str_appendf(text, "%s%s.%s", i > 0 ? ", " : "",
+                            c->v->table.name, schema_part_name(c->s, i));
+    names = sqlite3_str_finish(text);
+    if (names == NULL)
+        return SQLITE_NOMEM;
+    rc = error_report(&c->v->table, code, "UNIQUE constraint failed: %s",
+                      names);
+    sqlite3_free(names);
     return rc;
-}
-
-/* The key of the row that UPDATE or DELETE is about. */
-static int
-encode_old_key(struct change *c, sqlite3_value *v)
-{
-    struct datum d;
-    int rc = datum_read(v, &d);
-
-    return rc == SQLITE_OK ? encode_key(c, &d, &c->old_key) : rc;
-}
-
-static int
-encode_new_key(struct change *c, sqlite3_value *v)
-{
-    int rc = read_column(c, v, "key", &c->key_datum);
-
-    return rc == SQLITE_OK ? encode_key(c, &c->key_datum, &c->key) : rc;
-}
-
-/* The row's value bytes, of a value that is a datum. */
-static int
-encode_value(struct change *c, const struct datum *d)
-{
-    int rc = c->t->decl.codec == CODEC_RAW
-                 ? bytes_append(&c->value, d->bytes.bytes, d->bytes.len)
-                 : row_encode(&c->value, key_note(&c->key_datum), d, 1);
-
-    if (rc == SQLITE_OK && c->value.n > MOSS_MAX_VALUE)
-        return error_report(c->t, SQLITE_TOOBIG, "string or blob too big");
-    return rc;
-}
-
-static int
-encode_new_value(struct change *c, sqlite3_value *v)
-{
-    struct datum d;
-    int rc = read_column(c, v, "value", &d);
-
-    return rc == SQLITE_OK ? encode_value(c, &d) : rc;
-}
-
-/* The value of the old row, which UPDATE leaves as it is. */
-static int
-encode_kept_value(struct change *c, const struct moss_value *row)
-{
-    struct datum d = { 0 };
-
-    d.type = SQLITE_BLOB;
-    d.bytes = row->bytes;
-    if (c->t->decl.codec == CODEC_TYPED && !row_column(row->bytes, 0, &d))
-        return error_report(c->t, SQLITE_CORRUPT,
-                            "moss: %s.value: the stored bytes are not a typed "
-                            "row (is the collection raw?)",
-                            c->t->name);
-    return encode_value(c, &d);
 }
 
 /* SQLITE_OK if the new key may be written. */
@@ -136,88 +130,431 @@ check_unique(const struct change *c)
 
     if (c->conflict == SQLITE_REPLACE)
         return SQLITE_OK;
-    rc = table_get(c->t, slice_of(&c->key), &row);
+    rc = table_get(&c->v->table, slice_of(&c->key), &row);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK;
     moss_value_release(&row);
+    return rc == SQLITE_OK ? unique_violated(c) : rc;
+}
+
+/* --------------------------------------------------------------- columns */
+
+/* What CURRENT_TIMESTAMP and its like are now. */
+static int
+read_clock(const struct change *c, const struct column *column,
+           sqlite3_value **out)
+{
+    char *sql = sqlite3_mprintf("SELECT %s", column->default_text);
+    sqlite3_stmt *stmt = NULL;
+    int rc;
+
+    *out = NULL;
+    if (sql == NULL)
+        return SQLITE_NOMEM;
+    rc = sqlite3_prepare_v2(c->v->db, sql, -1, &stmt, NULL);
+    sqlite3_free(sql);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        *out = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
+        if (*out == NULL)
+            rc = SQLITE_NOMEM;
+    }
+    if (rc != SQLITE_OK) {
+        sqlite3_finalize(stmt);
+        return rc;
+    }
+    return sqlite3_finalize(stmt);
+}
+
+/* A column's DEFAULT. */
+static int
+read_default(const struct change *c, const struct column *column,
+             struct cell *cell)
+{
+    sqlite3_value *now;
+    int rc;
+
+    if (column->fallback != NULL)
+        return datum_convert(column->fallback, column->affinity, &cell->d,
+                             &cell->owned);
+    rc = read_clock(c, column, &now);
     if (rc != SQLITE_OK)
         return rc;
-    return violated(c, SQLITE_CONSTRAINT_PRIMARYKEY, "UNIQUE", "key");
+    rc = datum_convert(now, column->affinity, &cell->d, &cell->owned);
+    if (cell->owned != NULL)
+        sqlite3_value_free(now);
+    else
+        cell->owned = now;
+    return rc;
 }
+
+/* A raw table takes what it stores and no other type. */
+static int
+check_raw(const struct change *c, const struct column *column,
+          const struct datum *d)
+{
+    bool text = column->affinity == AFFINITY_TEXT;
+
+    if (d->type == (text ? SQLITE_TEXT : SQLITE_BLOB))
+        return SQLITE_OK;
+    return error_report(&c->v->table, SQLITE_MISMATCH,
+                        "datatype mismatch: %s.%s holds %s, not %s",
+                        c->v->table.name, column->name, text ? "TEXT" : "BLOB",
+                        datum_type_name(d->type));
+}
+
+/* Column i of the new row is v. */
+static int
+read_column(const struct change *c, int i, sqlite3_value *v, bool insert)
+{
+    const struct column *column = &c->s->columns[i];
+    struct cell *cell = &c->cells[i];
+    int rc;
+
+    if (insert && column->default_text != NULL &&
+        sqlite3_value_type(v) == SQLITE_NULL)
+        rc = read_default(c, column, cell);
+    else if (is_raw(c))
+        rc = datum_read(v, &cell->d);
+    else
+        rc = datum_convert(v, column->affinity, &cell->d, &cell->owned);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (cell->d.type == SQLITE_NULL && c->s->has_rowid && column->part >= 0)
+        return SQLITE_OK; /* the next rowid */
+    if (cell->d.type == SQLITE_NULL && column->not_null)
+        return not_null_violated(c, i);
+    return is_raw(c) && cell->d.type != SQLITE_NULL
+               ? check_raw(c, column, &cell->d)
+               : SQLITE_OK;
+}
+
+/*
+ * The columns of the new row; those that UPDATE does not set are there
+ * already.  A rowid that is none is found out before anything else.
+ */
+static int
+read_columns(const struct change *c, sqlite3_value **columns, bool insert)
+{
+    int first = c->s->has_rowid ? c->s->key[0].column : -1;
+    int rc = SQLITE_OK;
+
+    if (first >= 0)
+        rc = read_column(c, first, columns[first], insert);
+    if (rc == SQLITE_OK && first >= 0 &&
+        c->cells[first].d.type != SQLITE_INTEGER &&
+        !(insert && c->cells[first].d.type == SQLITE_NULL))
+        return error_report(&c->v->table, SQLITE_MISMATCH, "datatype mismatch");
+    for (int i = 0; rc == SQLITE_OK && i < c->s->n; i++) {
+        bool kept = !insert && c->s->columns[i].part < 0 &&
+                    sqlite3_value_nochange(columns[i]);
+
+        if (i != first && !kept)
+            rc = read_column(c, i, columns[i], insert);
+    }
+    return rc;
+}
+
+/* Give the columns that UPDATE does not set what the old row has. */
+static int
+keep_columns(const struct change *c, sqlite3_value **columns)
+{
+    struct moss_slice rest;
+    int next = 0;
+    bool good = row_notes(c->row.bytes, c->notes, (size_t)c->s->n_key, &rest);
+
+    for (int i = 0; good && i < c->s->n; i++) {
+        struct datum d;
+
+        if (c->s->columns[i].stored < 0)
+            continue;
+        good = c->s->columns[i].stored == next++ && row_take(&rest, &d);
+        if (good && c->s->columns[i].part < 0 &&
+            sqlite3_value_nochange(columns[i]))
+            c->cells[i].d = d;
+    }
+    if (good)
+        return SQLITE_OK;
+    return error_report(&c->v->table, SQLITE_CORRUPT,
+                        "moss: %s: the stored bytes are not a typed row (is "
+                        "the collection raw, or of other columns?)",
+                        c->v->table.name);
+}
+
+/* The one column of a raw table that is not the key. */
+static void
+keep_raw(const struct change *c, sqlite3_value **columns)
+{
+    for (int i = 0; i < c->s->n; i++) {
+        if (c->s->columns[i].part < 0 && sqlite3_value_nochange(columns[i])) {
+            c->cells[i].d.type = SQLITE_BLOB;
+            c->cells[i].d.bytes = c->row.bytes;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ keys */
+
+static int
+check_length(const struct change *c, const struct bytes *b, size_t max)
+{
+    return b->n <= max ? SQLITE_OK
+                       : error_report(&c->v->table, SQLITE_TOOBIG,
+                                      "string or blob too big");
+}
+
+static int
+encode_part(const struct change *c, const struct datum *d, int part,
+            struct bytes *out)
+{
+    if (is_raw(c))
+        return bytes_append(out, d->bytes.bytes, d->bytes.len);
+    return key_encode(out, d, &c->s->key[part], part == c->s->n_key - 1);
+}
+
+/* The key of the row that UPDATE or DELETE is about. */
+static int
+encode_old_key(struct change *c, sqlite3_value *v)
+{
+    struct datum d;
+    int rc = datum_read(v, &d);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    /* The hidden column has the key itself. */
+    return c->s->key_column >= 0
+               ? bytes_append(&c->old_key, d.bytes.bytes, d.bytes.len)
+               : encode_part(c, &d, 0, &c->old_key);
+}
+
+/* The value of a part of the key. */
+static const struct datum *
+part_datum(const struct change *c, int part)
+{
+    int column = c->s->key[part].column;
+
+    return column < 0 ? &c->rowid.d : &c->cells[column].d;
+}
+
+static int
+encode_key(struct change *c)
+{
+    int rc = SQLITE_OK;
+
+    for (int i = 0; rc == SQLITE_OK && i < c->s->n_key; i++)
+        rc = encode_part(c, part_datum(c, i), i, &c->key);
+    return rc == SQLITE_OK ? check_length(c, &c->key, MOSS_MAX_KEY) : rc;
+}
+
+static int
+encode_value(struct change *c)
+{
+    size_t n = 0;
+    int rc = SQLITE_OK;
+
+    for (int i = 0; i < c->s->n; i++) {
+        if (c->s->columns[i].stored >= 0)
+            c->stored[n++] = c->cells[i].d;
+    }
+    for (int i = 0; i < c->s->n_key; i++) {
+        int column = c->s->key[i].column;
+
+        c->notes[i] = column < 0 || c->s->columns[column].stored < 0
+                          ? (uint8_t)key_note(part_datum(c, i))
+                          : (uint8_t)KEY_NOTE_NONE;
+    }
+    if (is_raw(c))
+        rc = bytes_append(&c->value, c->stored[0].bytes.bytes,
+                          c->stored[0].bytes.len);
+    else
+        rc = row_encode(&c->value, c->notes, (size_t)c->s->n_key, c->stored, n);
+    return rc == SQLITE_OK ? check_length(c, &c->value, MOSS_MAX_VALUE) : rc;
+}
+
+/* ---------------------------------------------------------------- rowids */
+
+/* The greatest rowid; SQLITE_NOTFOUND if there is no row. */
+static int
+last_rowid(struct change *c, int64_t *out)
+{
+    struct bytes key = { 0 }, scratch = { 0 };
+    struct moss_slice in;
+    struct datum d;
+    int rc = table_last(&c->v->table, &key);
+
+    if (rc == SQLITE_OK) {
+        in = slice_of(&key);
+        rc = key_decode(&in, KEY_NOTE_NONE, &c->s->key[0], true, &scratch, &d);
+        if (rc == SQLITE_OK && d.type != SQLITE_INTEGER)
+            rc = SQLITE_CORRUPT;
+        if (rc == SQLITE_CORRUPT)
+            rc = error_report(&c->v->table, rc,
+                              "moss: %s: the last key is not a rowid",
+                              c->v->table.name);
+        *out = rc == SQLITE_OK ? d.i : 0;
+    }
+    bytes_release(&scratch);
+    bytes_release(&key);
+    return rc;
+}
+
+/* A rowid that is free, when the greatest possible one is not. */
+static int
+random_rowid(struct change *c, struct datum *d)
+{
+    for (int i = 0; i < 100; i++) {
+        struct moss_value row = { 0 };
+        struct bytes key = { 0 };
+        int rc;
+
+        sqlite3_randomness(sizeof(d->i), &d->i);
+        d->i = (d->i & (INT64_MAX >> 1)) + 1;
+        rc = encode_part(c, d, 0, &key);
+        if (rc == SQLITE_OK)
+            rc = table_get(&c->v->table, slice_of(&key), &row);
+        bytes_release(&key);
+        moss_value_release(&row);
+        if (rc != SQLITE_OK)
+            return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
+    }
+    return SQLITE_FULL;
+}
+
+static int
+next_rowid(struct change *c, struct datum *d)
+{
+    int64_t last;
+    int rc = last_rowid(c, &last);
+
+    memset(d, 0, sizeof(*d));
+    d->type = SQLITE_INTEGER;
+    d->i = 1;
+    if (rc == SQLITE_NOTFOUND)
+        return SQLITE_OK;
+    if (rc == SQLITE_OK && last == INT64_MAX)
+        return random_rowid(c, d);
+    d->i = last < 0 ? 1 : last + 1;
+    return rc;
+}
+
+/*
+ * Which rowid the new row has.  SQLite does not know that a column is the
+ * rowid, and gives both: what was changed counts.
+ */
+static int
+choose_rowid(struct change *c, sqlite3_value **argv, bool insert)
+{
+    int column = c->s->key[0].column;
+    sqlite3_value *old = argv[ARG_OLD], *given = argv[ARG_ROWID];
+    struct datum *d = column < 0 ? &c->rowid.d : &c->cells[column].d;
+    struct datum rowid;
+    int rc = datum_convert(given, AFFINITY_INTEGER, &rowid, &c->rowid.owned);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (column < 0 || (insert && d->type == SQLITE_NULL) ||
+        (!insert && d->type == SQLITE_INTEGER &&
+         d->i == sqlite3_value_int64(old)))
+        *d = rowid;
+    if (d->type == SQLITE_NULL && insert)
+        rc = next_rowid(c, d);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (d->type != SQLITE_INTEGER)
+        return error_report(&c->v->table, SQLITE_MISMATCH, "datatype mismatch");
+    if (insert)
+        c->given_rowid = d->i;
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------------------ rows */
 
 static int
 insert_row(struct change *c, sqlite3_value **argv)
 {
-    int rc = encode_new_key(c, argv[ARG_KEY]);
+    int rc = read_columns(c, argv + ARG_COLUMNS, true);
 
+    if (rc == SQLITE_OK && c->s->has_rowid)
+        rc = choose_rowid(c, argv, true);
     if (rc == SQLITE_OK)
-        rc = encode_new_value(c, argv[ARG_VALUE]);
+        rc = encode_key(c);
+    if (rc == SQLITE_OK)
+        rc = encode_value(c);
     if (rc == SQLITE_OK)
         rc = check_unique(c);
     if (rc == SQLITE_OK)
-        rc = table_set(c->t, slice_of(&c->key), slice_of(&c->value));
+        rc = table_set(&c->v->table, slice_of(&c->key), slice_of(&c->value));
+    return rc;
+}
+
+static int
+write_updated(struct change *c)
+{
+    struct table *t = &c->v->table;
+    bool moved =
+        c->key.n != c->old_key.n ||
+        (c->key.n > 0 && memcmp(c->key.p, c->old_key.p, c->key.n) != 0);
+    int rc = SQLITE_OK;
+
+    if (moved)
+        rc = check_unique(c);
+    if (rc == SQLITE_OK && moved)
+        rc = table_delete(t, slice_of(&c->old_key));
+    if (rc == SQLITE_OK)
+        rc = table_set(t, slice_of(&c->key), slice_of(&c->value));
     return rc;
 }
 
 static int
 update_row(struct change *c, sqlite3_value **argv)
 {
-    struct moss_value row = { 0 };
-    bool moved;
-    int rc = encode_old_key(c, argv[ARG_OLD_KEY]);
+    sqlite3_value **columns = argv + ARG_COLUMNS;
+    int rc = encode_old_key(c, argv[ARG_OLD]);
 
     if (rc == SQLITE_OK)
-        rc = encode_new_key(c, argv[ARG_KEY]);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = table_get(c->t, slice_of(&c->old_key), &row);
+        rc = table_get(&c->v->table, slice_of(&c->old_key), &c->row);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK; /* this statement has replaced or moved it */
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = sqlite3_value_nochange(argv[ARG_VALUE])
-             ? encode_kept_value(c, &row)
-             : encode_new_value(c, argv[ARG_VALUE]);
-    moss_value_release(&row);
-
-    moved = c->key.n != c->old_key.n ||
-            (c->key.n > 0 && memcmp(c->key.p, c->old_key.p, c->key.n) != 0);
-    if (rc == SQLITE_OK && moved)
-        rc = check_unique(c);
-    if (rc == SQLITE_OK && moved)
-        rc = table_delete(c->t, slice_of(&c->old_key));
+    if (rc == SQLITE_OK && is_raw(c))
+        keep_raw(c, columns);
+    else if (rc == SQLITE_OK)
+        rc = keep_columns(c, columns);
     if (rc == SQLITE_OK)
-        rc = table_set(c->t, slice_of(&c->key), slice_of(&c->value));
-    return rc;
+        rc = read_columns(c, columns, false);
+    if (rc == SQLITE_OK && c->s->has_rowid)
+        rc = choose_rowid(c, argv, false);
+    if (rc == SQLITE_OK)
+        rc = encode_key(c);
+    if (rc == SQLITE_OK)
+        rc = encode_value(c);
+    return rc == SQLITE_OK ? write_updated(c) : rc;
 }
 
 static int
 delete_row(struct change *c, sqlite3_value **argv)
 {
-    int rc = encode_old_key(c, argv[ARG_OLD_KEY]);
+    int rc = encode_old_key(c, argv[ARG_OLD]);
 
-    return rc == SQLITE_OK ? table_delete(c->t, slice_of(&c->old_key)) : rc;
+    return rc == SQLITE_OK ? table_delete(&c->v->table, slice_of(&c->old_key))
+                           : rc;
 }
 
 int
 write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
              sqlite3_int64 *rowid)
 {
-    struct vtab *v = (struct vtab *)vtab;
-    struct change c = { .t = &v->table };
-    int rc;
+    struct change c;
+    int rc = change_begin(&c, (struct vtab *)vtab);
 
-    c.conflict = sqlite3_vtab_on_conflict(v->db);
+    if (rc != SQLITE_OK)
+        return rc;
     if (argc == 1)
         rc = delete_row(&c, argv);
-    else if (sqlite3_value_type(argv[ARG_OLD_KEY]) == SQLITE_NULL)
+    else if (sqlite3_value_type(argv[ARG_OLD]) == SQLITE_NULL)
         rc = insert_row(&c, argv);
     else
         rc = update_row(&c, argv);
-    bytes_release(&c.old_key);
-    bytes_release(&c.key);
-    bytes_release(&c.value);
-    /* SQLite takes this for last_insert_rowid(), which is not ours to set. */
-    *rowid = sqlite3_last_insert_rowid(v->db);
+    /* What SQLite takes for last_insert_rowid(). */
+    *rowid = c.given_rowid;
+    change_end(&c);
     return rc;
 }

@@ -5,7 +5,7 @@ CREATE VIRTUAL TABLE b USING moss( CODEC = "raw" , durability	=	'Async');
 INSERT INTO b VALUES (x'01', x'');
 SELECT quote(key), quote(value) FROM b;
 CREATE VIRTUAL TABLE c USING moss(speed=fast);
-CREATE VIRTUAL TABLE c USING moss(store);
+CREATE VIRTUAL TABLE c USING moss(a, b REFERENCES a);
 CREATE VIRTUAL TABLE c USING moss(codec=raw, codec='typed');
 CREATE VIRTUAL TABLE c USING moss(codec=typed, merge='add');
 CREATE VIRTUAL TABLE c USING moss(codec=raw, merge='no''such');

@@ -34,12 +34,11 @@ static void
 write_script(const char *path, const struct diff_steps *steps,
              const struct diff_mode *mode, const char *difference)
 {
-    const struct diff_dialect dialect = { "VIRTUAL TABLE",
-                                          mode->async
-                                              ? "USING moss(durability='async')"
-                                              : "USING moss" };
+    char layout[200];
+    const struct diff_dialect dialect = { "VIRTUAL TABLE", layout };
     FILE *to = fopen(path, "w");
 
+    diff_layout_text(mode, true, layout, sizeof layout);
     if (to == NULL)
         fail("cannot write %s", path);
     fprintf(to, "-- seed %llu, %s\n-- %s;\n", (unsigned long long)harness_seed,

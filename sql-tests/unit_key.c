@@ -128,14 +128,22 @@ slice_of(const struct bytes *b)
     return moss_slice(b->p, b->n);
 }
 
+/* A key of one column. */
+static const struct key_part plain = { 0, false, COLLATION_BINARY,
+                                       AFFINITY_BLOB };
+
 static void
 value_read(sqlite3_value *from, struct value *out)
 {
+    uint8_t note;
+
     memset(out, 0, sizeof(*out));
     out->held = sqlite3_value_dup(from);
     if (out->held == NULL || datum_read(out->held, &out->d) != SQLITE_OK ||
-        key_encode(&out->key, &out->d) != SQLITE_OK ||
-        row_encode(&out->row, key_note(&out->d), &out->d, 1) != SQLITE_OK)
+        key_encode(&out->key, &out->d, &plain, true) != SQLITE_OK)
+        fail("out of memory");
+    note = (uint8_t)key_note(&out->d);
+    if (row_encode(&out->row, &note, 1, &out->d, 1) != SQLITE_OK)
         fail("out of memory");
 }
 
@@ -150,26 +158,31 @@ value_release(struct value *v)
 static void
 check_round_trip(const struct value *v, const char *quoted)
 {
+    struct moss_slice in = slice_of(&v->key), rest;
+    struct bytes scratch = { 0 };
     struct datum key, column;
-    unsigned note = 99;
+    uint8_t note = 99;
 
-    if (!row_note(slice_of(&v->row), &note) ||
-        !key_decode(slice_of(&v->key), note, &key) || !same_value(&key, &v->d))
+    if (!row_notes(slice_of(&v->row), &note, 1, &rest) ||
+        key_decode(&in, note, &plain, true, &scratch, &key) != SQLITE_OK ||
+        !same_value(&key, &v->d))
         fail("the key of %s does not give it back", quoted);
-    if (!row_column(slice_of(&v->row), 0, &column))
+    if (!row_take(&rest, &column))
         fail("the row of %s cannot be read", quoted);
     if (!same_value(&column, &v->d))
         fail("the row of %s does not give it back", quoted);
-    if (row_column(slice_of(&v->row), 1, &column))
+    if (row_take(&rest, &column))
         fail("the row of %s has a second column", quoted);
+    bytes_release(&scratch);
 }
 
 /* Keys are a bijection: what can be decoded encodes to the same bytes. */
 static void
 check_damaged_key(struct rng *r, const struct value *v)
 {
-    struct bytes bad = { 0 }, again = { 0 };
+    struct bytes bad = { 0 }, again = { 0 }, scratch = { 0 };
     unsigned note = rng_below(r, 5);
+    struct moss_slice in;
     struct datum d;
 
     if (bytes_append(&bad, v->key.p, v->key.n) != SQLITE_OK)
@@ -177,8 +190,9 @@ check_damaged_key(struct rng *r, const struct value *v)
     bad.p[rng_below(r, (unsigned)bad.n)] = (uint8_t)rng_next(r);
     if (rng_below(r, 2))
         bad.n = rng_below(r, (unsigned)bad.n + 1);
-    if (key_decode(slice_of(&bad), note, &d)) {
-        if (key_encode(&again, &d) != SQLITE_OK)
+    in = slice_of(&bad);
+    if (key_decode(&in, note, &plain, true, &scratch, &d) == SQLITE_OK) {
+        if (key_encode(&again, &d, &plain, true) != SQLITE_OK)
             fail("out of memory");
         if (again.n != bad.n || memcmp(again.p, bad.p, bad.n) != 0 ||
             (unsigned)key_note(&d) != note)
@@ -186,6 +200,7 @@ check_damaged_key(struct rng *r, const struct value *v)
     }
     bytes_release(&bad);
     bytes_release(&again);
+    bytes_release(&scratch);
 }
 
 /* A cut row must not be read as one: its only column misses bytes. */
@@ -194,16 +209,20 @@ check_cut_row(struct rng *r, const struct value *v)
 {
     size_t n = rng_below(r, (unsigned)v->row.n);
     uint8_t *copy = malloc(n == 0 ? 1 : n); /* so that asan sees its end */
+    struct moss_slice rest;
     struct datum d;
+    uint8_t note;
 
     if (copy == NULL)
         fail("out of memory");
     memcpy(copy, v->row.p, n);
-    if (row_column(moss_slice(copy, n), 0, &d))
+    if (row_notes(moss_slice(copy, n), &note, 1, &rest) &&
+        row_take(&rest, &d))
         fail("a row cut to %zu of %zu bytes was read", n, v->row.n);
     if (n > 1) {
         copy[rng_below(r, (unsigned)n)] = (uint8_t)rng_next(r);
-        (void)row_column(moss_slice(copy, n), 0, &d);
+        if (row_notes(moss_slice(copy, n), &note, 1, &rest))
+            (void)row_take(&rest, &d);
     }
     free(copy);
 }

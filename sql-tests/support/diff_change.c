@@ -19,9 +19,16 @@ target_table(struct diff_gen *g)
     return g->target;
 }
 
+/*
+ * A rowid that is none is an error after which an ordinary table keeps the
+ * statement's first rows, if the conflict clause made SQLite believe that
+ * there is nothing to undo.
+ */
 static const char *
 conflict_clause(struct diff_gen *g)
 {
+    if (g->mode->layout->has_rowid)
+        return PICK(g, "", "", "OR ABORT ");
     return PICK(g, "", "", "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
                 "OR IGNORE ", "OR REPLACE ", "OR REPLACE ", "OR ROLLBACK ");
 }
@@ -29,7 +36,7 @@ conflict_clause(struct diff_gen *g)
 static void
 emit_insert_head(struct diff_gen *g, const char *table, const char *columns)
 {
-    if (gen_chance(g, 12))
+    if (gen_chance(g, 12) && !g->mode->layout->has_rowid)
         gen_emit(g, "REPLACE INTO %s%s ", table, columns);
     else
         gen_emit(g, "INSERT %sINTO %s%s ", conflict_clause(g), table, columns);
@@ -159,8 +166,10 @@ write_update_key(struct diff_gen *g)
     g->step->kind = "UPDATE key";
     if (gen_chance(g, 45)) {
         gen_emit(g, "UPDATE %s%s SET key = ",
-                 PICK(g, "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
-                      "OR ROLLBACK "),
+                 g->mode->layout->has_rowid
+                     ? ""
+                     : PICK(g, "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
+                            "OR ROLLBACK "),
                  target_table(g));
         gen_emit(g, "%s%s WHERE ",
                  PICK(g, "key + 1", "key - 1", "-key", "value", "key * 1.0",

@@ -184,7 +184,7 @@ gen_write_mistake(struct diff_gen *g)
              "INSERT INTO t(value) VALUES (1)",
              "INSERT INTO t(key) VALUES"
              " (NULL)",
-             "UPDATE t SET key = NULL", "SELECT rowid FROM t", "SELEC 1",
+             "UPDATE t SET key = NULL", "SELECT rowid AS r FROM t", "SELEC 1",
              "SELECT key FROM t UNION SELECT key, value FROM u",
              "INSERT INTO t SELECT key FROM u", "DROP TABLE nosuch",
              "ALTER TABLE nosuch RENAME TO t", "SELECT abs(1, 2) FROM t",

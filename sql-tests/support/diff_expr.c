@@ -51,28 +51,67 @@ next_value(struct diff_gen *g)
     return &g->step->values[g->step->n_values++];
 }
 
+/*
+ * Behind the greatest possible rowid the next one is random, and an ordinary
+ * table does not find the least one if it is sought as a real: neither is used
+ * here, and the texts that they could come from are cut.
+ */
+static void
+spare_rowids(struct diff_gen *g, struct diff_value *v)
+{
+    if (!g->mode->layout->has_rowid)
+        return;
+    if (v->type == SQLITE_INTEGER && v->integer > INT64_MAX / 4)
+        v->integer = INT64_MAX / 4;
+    if (v->type == SQLITE_INTEGER && v->integer < INT64_MIN / 4)
+        v->integer = INT64_MIN / 4;
+    if (v->type == SQLITE_TEXT && v->n >= 19)
+        v->n = 10;
+}
+
+static void
+pool_value(struct diff_gen *g)
+{
+    struct diff_value *v = next_value(g);
+
+    diff_value_copy(&g->pool[gen_between(g, 0, DIFF_POOL - 1)], v);
+    spare_rowids(g, v);
+}
+
 void
 gen_value(struct diff_gen *g)
 {
-    if (gen_chance(g, 40))
-        diff_value_copy(&g->pool[gen_between(g, 0, DIFF_POOL - 1)],
-                        next_value(g));
-    else
-        diff_value_random(&g->rng, next_value(g));
+    struct diff_value *v;
+
+    if (gen_chance(g, 40)) {
+        pool_value(g);
+        return;
+    }
+    v = next_value(g);
+    diff_value_random(&g->rng, v);
+    spare_rowids(g, v);
 }
 
 void
 gen_key(struct diff_gen *g)
 {
     unsigned kind = rng_below(&g->rng, 100);
+    struct diff_value *v;
 
-    if (kind < 75)
-        diff_value_copy(&g->pool[gen_between(g, 0, DIFF_POOL - 1)],
-                        next_value(g));
-    else if (kind < 98)
-        diff_value_random_key(&g->rng, next_value(g));
+    if (kind < 75 && g->mode->layout->has_rowid && gen_chance(g, 75)) {
+        diff_value_integer(gen_between(g, -8, 60), next_value(g));
+        return;
+    }
+    if (kind < 75) {
+        pool_value(g);
+        return;
+    }
+    v = next_value(g);
+    if (kind < 98)
+        diff_value_random_key(&g->rng, v);
     else
-        diff_value_random(&g->rng, next_value(g));
+        diff_value_random(&g->rng, v);
+    spare_rowids(g, v);
 }
 
 void

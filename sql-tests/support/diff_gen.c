@@ -223,6 +223,25 @@ choose_journal(struct rng *r, struct diff_mode *mode, const char **journal)
         mode->async = rng_percent(r, 20);
 }
 
+/* Keys of one column: "ORDER BY key" is a total order. */
+static const struct diff_layout layouts[] = {
+    { NULL, false },
+    { "key PRIMARY KEY, value", false },
+    { "key TEXT PRIMARY KEY, value", false },
+    { "key TEXT PRIMARY KEY COLLATE NOCASE, value INTEGER", false },
+    { "key TEXT COLLATE RTRIM PRIMARY KEY, value TEXT", false },
+    { "key INTEGER PRIMARY KEY, value", true },
+    { "key INTEGER PRIMARY KEY, value TEXT NOT NULL", true },
+    { "key INT PRIMARY KEY, value REAL", false },
+    { "key REAL PRIMARY KEY, value NUMERIC NOT NULL", false },
+    { "key NUMERIC PRIMARY KEY, value BLOB", false },
+    { "key COLLATE NOCASE, value COLLATE NOCASE, PRIMARY KEY(key DESC)",
+      false },
+    { "key, value TEXT, PRIMARY KEY(key DESC)", false },
+    { "key TEXT, value, PRIMARY KEY(key COLLATE NOCASE DESC)", false },
+    { "key COLLATE RTRIM PRIMARY KEY DESC, value", false },
+};
+
 /*
  * Cache spill is off: how much a transaction writes before it locks readers
  * out is not the same on both sides.
@@ -239,6 +258,14 @@ diff_mode_random(struct rng *r, struct diff_mode *mode)
     memset(mode, 0, sizeof *mode);
     mode->n_conns = 1;
     mode->utf16 = rng_percent(r, 12);
+    mode->layout = &layouts[0];
+    /*
+     * Not in UTF-16: there SQLite 3.40 gives back '4' for '4.0' once it has
+     * compared that text with a number.
+     */
+    if (!mode->utf16 && rng_percent(r, 75))
+        mode->layout =
+            &layouts[rng_below(r, sizeof layouts / sizeof layouts[0])];
     if (kind < 12) {
         mode->in_memory = true;
     } else if (kind < 20) {
@@ -247,13 +274,15 @@ diff_mode_random(struct rng *r, struct diff_mode *mode)
     } else {
         choose_journal(r, mode, &journal);
     }
-    snprintf(mode->name, sizeof mode->name, "%s, %d connection%s%s%s%s",
+    snprintf(mode->name, sizeof mode->name, "%s, %d connection%s%s%s%s%s%s",
              mode->in_memory ? ":memory:"
              : mode->memdb   ? "memdb"
                              : journal,
              mode->n_conns, mode->n_conns > 1 ? "s" : "",
              mode->utf16 ? ", UTF-16" : "", mode->attached ? ", attached" : "",
-             mode->async ? ", async" : "");
+             mode->async ? ", async" : "",
+             mode->layout->columns == NULL ? "" : ", ",
+             mode->layout->columns == NULL ? "" : mode->layout->columns);
     snprintf(mode->setup, sizeof mode->setup,
              "PRAGMA encoding = '%s'; PRAGMA page_size = %d;"
              " PRAGMA cache_spill = off; PRAGMA journal_mode = %s;"

@@ -29,6 +29,24 @@ set_up(sqlite3 *db, const char *pragmas)
         must(db, rc, pragmas);
 }
 
+void
+diff_layout_text(const struct diff_mode *mode, bool use_moss, char *out,
+                 size_t size)
+{
+    const char *columns = mode->layout->columns;
+    const char *async = mode->async ? "durability='async'" : "";
+
+    if (!use_moss)
+        snprintf(out, size, "(%s)%s",
+                 columns == NULL ? "key PRIMARY KEY, value" : columns,
+                 mode->layout->has_rowid ? "" : " WITHOUT ROWID");
+    else if (columns == NULL)
+        snprintf(out, size, "USING moss(%s)", async);
+    else
+        snprintf(out, size, "USING moss(%s%s%s)", columns,
+                 mode->async ? ", " : "", async);
+}
+
 static void
 open_conn(struct diff_side *side, int i)
 {
@@ -76,9 +94,8 @@ diff_side_open(struct diff_side *side, const struct diff_mode *mode,
     side->mode = mode;
     side->is_moss = use_moss;
     side->dialect.table = use_moss ? "VIRTUAL TABLE" : "TABLE";
-    side->dialect.layout = !use_moss ? "(key PRIMARY KEY, value) WITHOUT ROWID"
-                           : mode->async ? "USING moss(durability='async')"
-                                         : "USING moss";
+    side->dialect.layout = side->layout;
+    diff_layout_text(mode, use_moss, side->layout, sizeof side->layout);
     if (mode->in_memory)
         snprintf(side->path, sizeof side->path, ":memory:");
     else if (mode->memdb)

@@ -10,16 +10,27 @@
 enum { DIFF_MAX_CONNS = 2, DIFF_SLOTS = 24 };
 
 /* How the databases of an episode are opened, the same on both sides. */
+/* How the tables under test are declared. */
+struct diff_layout {
+    const char *columns; /* NULL: none; an ordinary table has key and value */
+    bool has_rowid;      /* no WITHOUT ROWID on the other side */
+};
+
 struct diff_mode {
+    const struct diff_layout *layout;
     int n_conns;
     bool in_memory; /* ":memory:", one connection */
     bool memdb;     /* the memdb VFS, shared by the connections */
     bool attached;  /* a second file, attached as aux */
     bool async;     /* durability='async' */
     bool utf16;
-    char name[64];   /* for the report */
+    char name[160];  /* for the report */
     char setup[200]; /* pragmas, run on every connection */
 };
+
+/* What follows the table's name in CREATE. */
+void diff_layout_text(const struct diff_mode *mode, bool use_moss, char *out,
+                      size_t size);
 
 /* What a step did.  Rows are texts that tell types and bytes apart. */
 struct diff_outcome {
@@ -37,6 +48,7 @@ struct diff_outcome {
 struct diff_side {
     const struct diff_mode *mode;
     struct diff_dialect dialect;
+    char layout[200];
     bool is_moss;
     char path[600];
     sqlite3 *db[DIFF_MAX_CONNS];

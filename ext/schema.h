@@ -1,0 +1,112 @@
+/*
+ * What the columns of a moss table are: names, types, the key.  Read from the
+ * column definitions of CREATE VIRTUAL TABLE by SQLite's own parser.
+ */
+#ifndef MOSS_EXT_SCHEMA_H
+#define MOSS_EXT_SCHEMA_H
+
+#include "ext.h"
+
+enum affinity {
+    AFFINITY_BLOB, /* none */
+    AFFINITY_TEXT,
+    AFFINITY_NUMERIC,
+    AFFINITY_INTEGER,
+    AFFINITY_REAL
+};
+
+static inline bool
+affinity_is_numeric(enum affinity a)
+{
+    return a >= AFFINITY_NUMERIC;
+}
+
+/* A collation that a key can be sorted by; COLLATION_OTHER is none of them. */
+enum collation {
+    COLLATION_BINARY,
+    COLLATION_NOCASE,
+    COLLATION_RTRIM,
+    COLLATION_OTHER
+};
+
+/* By its name, which may be NULL. */
+enum collation collation_find(const char *name);
+
+struct column {
+    char *name;
+    char *type; /* as declared, "" if it was not */
+    enum affinity affinity;
+    char *collation; /* its name */
+    bool not_null;
+    char *default_text;      /* DEFAULT's expression; NULL: none */
+    sqlite3_value *fallback; /* its value; NULL: none, or of the clock */
+    int part;                /* of the key that it is, or -1 */
+    int stored;              /* its place in the record; -1: the key has it */
+};
+
+/* A column of the key. */
+struct key_part {
+    int column; /* -1: the rowid, which is no column */
+    bool desc;
+    enum collation collation;
+    enum affinity affinity;
+};
+
+struct schema {
+    struct column *columns;
+    int n;
+    struct key_part *key;
+    int n_key;
+    int n_stored; /* columns in a record */
+
+    /*
+     * The key is the rowid: the column declared INTEGER PRIMARY KEY, or no
+     * column at all.  Else it is a WITHOUT ROWID table.
+     */
+    bool has_rowid;
+    /* A key of several columns: the hidden column with its bytes.  Or -1. */
+    int key_column;
+    char *declaration; /* for sqlite3_declare_vtab() */
+};
+
+/*
+ * Parse column definitions and table constraints, as they stand in the
+ * arguments args[0..n), n > 0.  *err is sqlite3_malloc'd on failure.
+ */
+int schema_parse(const char *const *args, int n, enum codec codec,
+                 struct schema *out, char **err);
+/* Of a table without definitions: key and value. */
+int schema_default(enum codec codec, struct schema *out, char **err);
+void schema_release(struct schema *s); /* idempotent */
+
+/* The part of the key that SQLite's column number (-1: rowid) is, or -1. */
+int schema_part(const struct schema *s, int column);
+/* The name of a part, for people; "rowid" if it is no column. */
+const char *schema_part_name(const struct schema *s, int part);
+
+/* ---------------------------------------------------------------- token.c */
+
+enum token_kind {
+    TOKEN_END,
+    TOKEN_WORD,   /* an identifier or keyword */
+    TOKEN_QUOTED, /* an identifier in quotes */
+    TOKEN_STRING, /* 'text' */
+    TOKEN_OTHER   /* a number, or one character */
+};
+
+struct token {
+    enum token_kind kind;
+    const char *text;
+    size_t n;
+};
+
+/* The token at *p, white space and comments skipped; moves *p behind it. */
+struct token token_next(const char **p);
+/* Is it this word, in any case? */
+bool token_is(const struct token *t, const char *word);
+/* Is it this character? */
+bool token_is_char(const struct token *t, char c);
+/* An identifier or string without its quotes; NULL without memory. */
+char *token_value(const struct token *t);
+
+#endif
