@@ -1,2 +1,2 @@
 # ext/admit.c: "key >= ?" leaves out the key itself.
-s/return ranges_admit_from(out, at);/return ranges_admit_from(out, after);/
+s/return ranges_admit_from(s->out, at);/return ranges_admit_from(s->out, after);/

@@ -1,2 +1,2 @@
 # ext/plan.c: ORDER BY key DESC is promised and not kept.
-s/\*reverse = info->aOrderBy\[0\].desc;/*reverse = false;/
+s/\*reverse = flip;/*reverse = false;/

@@ -1,2 +1,2 @@
 # ext/admit.c: a number on the right finds no text that looks like it.
-s/rc = admit_numeric_texts(out);/rc = SQLITE_OK;/
+s/rc = admit_numeric_texts(s);/rc = SQLITE_OK;/

@@ -1,2 +1,2 @@
-# ext/plan.c: a comparison with another collation narrows as BINARY would.
-s/term->wide = !is_binary(info, i) || /term->wide = /
+# ext/plan.c: a comparison with another collation narrows as that of the key.
+s/return there != here || /return /

@@ -1,2 +1,2 @@
 # ext/plan.c: in a UTF-16 database keys are said to come in SQLite's order.
-/^plan_order(/,/^}/ s/v->utf16)/false)/
+/^keeps_order(/,/^}/ s/v->utf16/false/

@@ -1,0 +1,2 @@
+# ext/key.c: NOCASE keys keep their case.
+s/if (collation == COLLATION_NOCASE)/if (collation == COLLATION_OTHER)/
