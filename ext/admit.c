@@ -96,7 +96,7 @@ static int
 class_interval(const struct site *s, enum key_class class, struct bound *lo,
                struct bound *hi)
 {
-    return byte_interval(s, 0, (uint8_t)class, (uint8_t)(class + 1), lo, hi);
+    return byte_interval(s, 0, (uint8_t) class, (uint8_t)(class + 1), lo, hi);
 }
 
 /* Can a text that SQLite takes for a number begin with this byte? */
@@ -447,8 +447,8 @@ part_ranges(const struct vtab *v, const struct plan *plan, int part, size_t *i,
 #define MAX_RANGES 65536u
 
 int
-plan_ranges(const struct vtab *v, const struct plan *plan,
-            sqlite3_value **argv, struct ranges *out)
+plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
+            struct ranges *out)
 {
     struct ranges next = { 0 };
     int part = 0, rc;

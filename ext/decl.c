@@ -45,11 +45,11 @@ unquote(const char *text, char **out)
     const char *p = text;
     struct token t = token_next(&p), end = token_next(&p);
     bool quoted = t.kind == TOKEN_STRING || t.kind == TOKEN_QUOTED;
-    bool good = quoted ? t.n > 1 && t.text[t.n - 1] == *t.text &&
-                             *t.text != '[' && *t.text != '`'
-                       : t.kind == TOKEN_WORD ||
-                             (t.kind == TOKEN_OTHER && *t.text >= '0' &&
-                              *t.text <= '9');
+    bool good =
+        quoted ? t.n > 1 && t.text[t.n - 1] == *t.text && *t.text != '[' &&
+                     *t.text != '`'
+               : t.kind == TOKEN_WORD || (t.kind == TOKEN_OTHER &&
+                                          *t.text >= '0' && *t.text <= '9');
 
     *out = NULL;
     if (!good || end.kind != TOKEN_END)

@@ -103,8 +103,7 @@ encode_number(struct bytes *out, struct number n)
 static int
 encode_nocase(struct bytes *out, struct moss_slice text)
 {
-    const uint8_t *nul =
-        text.len == 0 ? NULL : memchr(text.bytes, 0, text.len);
+    const uint8_t *nul = text.len == 0 ? NULL : memchr(text.bytes, 0, text.len);
     size_t n = nul == NULL ? text.len : (size_t)(nul - text.bytes);
     uint8_t tail[9] = { 0 };
     size_t start = out->n;
@@ -122,8 +121,7 @@ encode_nocase(struct bytes *out, struct moss_slice text)
 }
 
 static int
-encode_text(struct bytes *out, struct moss_slice text,
-            enum collation collation)
+encode_text(struct bytes *out, struct moss_slice text, enum collation collation)
 {
     if (collation == COLLATION_NOCASE)
         return encode_nocase(out, text);
@@ -135,8 +133,7 @@ encode_text(struct bytes *out, struct moss_slice text,
 
 /* Class and payload, as they stand in an ascending part that is the last. */
 static int
-encode_plain(struct bytes *out, const struct datum *d,
-             enum collation collation)
+encode_plain(struct bytes *out, const struct datum *d, enum collation collation)
 {
     uint8_t class = d->type == SQLITE_TEXT ? KEY_TEXT : KEY_BLOB;
     struct number n = { d->r, 0 };
@@ -166,9 +163,8 @@ escape(struct bytes *out, size_t start)
         zeros += out->p[i] == ZERO;
     to = out->n + zeros;
     while (rc == SQLITE_OK && out->n < to)
-        rc = bytes_append(out, room,
-                          to - out->n < sizeof(room) ? to - out->n
-                                                     : sizeof(room));
+        rc = bytes_append(
+            out, room, to - out->n < sizeof(room) ? to - out->n : sizeof(room));
     if (rc != SQLITE_OK)
         return rc;
     while (to > from) {

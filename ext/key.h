@@ -39,8 +39,8 @@ enum key_note key_note(const struct datum *d);
  * in scratch, which is overwritten.  SQLITE_CORRUPT if key_encode() and
  * key_note() cannot have made this; SQLITE_NOMEM.
  */
-int key_decode(struct moss_slice *in, unsigned note,
-               const struct key_part *part, bool last, struct bytes *scratch,
-               struct datum *out);
+int
+key_decode(struct moss_slice *in, unsigned note, const struct key_part *part,
+           bool last, struct bytes *scratch, struct datum *out);
 
 #endif

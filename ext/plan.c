@@ -250,8 +250,7 @@ plan_distinct(const struct vtab *v, sqlite3_index_info *info)
 
         others += part < 0 || part >= first;
     }
-    return first == v->schema.n_key ||
-           (first > 0 && others == 0 && ordered);
+    return first == v->schema.n_key || (first > 0 && others == 0 && ordered);
 }
 
 /*

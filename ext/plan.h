@@ -27,8 +27,8 @@ struct plan {
 int plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info);
 
 /* Read an idxStr that plan_best_index() wrote; SQLITE_ERROR otherwise. */
-int plan_parse(const struct schema *schema, const char *idx_str,
-               struct plan *out);
+int
+plan_parse(const struct schema *schema, const char *idx_str, struct plan *out);
 
 /*
  * The ranges that hold every row that can satisfy the terms, given xFilter's

@@ -141,8 +141,7 @@ join(struct ranges *r, const struct range *point, const struct ranges *next,
         out->lo.len--;
         return SQLITE_OK;
     }
-    return append_joined(r, point->lo, ranges_bytes(next, range->lo),
-                         &out->lo);
+    return append_joined(r, point->lo, ranges_bytes(next, range->lo), &out->lo);
 }
 
 int

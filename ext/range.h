@@ -57,8 +57,8 @@ int ranges_admit_from(struct ranges *r, struct bound lo);
  * a whole key, RANGES_ANY for the first parts of keys.
  */
 #define RANGES_ANY 0xff
-int ranges_key_end(struct ranges *r, size_t off, uint8_t next,
-                   struct bound *at, struct bound *after);
+int ranges_key_end(struct ranges *r, size_t off, uint8_t next, struct bound *at,
+                   struct bound *after);
 
 /*
  * found consists of points, which are the first parts of keys: replace each by

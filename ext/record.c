@@ -97,8 +97,7 @@ datum_convert(sqlite3_value *v, enum affinity affinity, struct datum *out,
     } else if (affinity == AFFINITY_REAL && out->type == SQLITE_FLOAT) {
         out->r += 0.0; /* no -0.0: SQLite keeps it as the integer 0 */
     } else if (numeric && affinity != AFFINITY_REAL &&
-               out->type == SQLITE_FLOAT &&
-               integer_of_real(out->r, &out->i)) {
+               out->type == SQLITE_FLOAT && integer_of_real(out->r, &out->i)) {
         out->type = SQLITE_INTEGER;
     }
     return SQLITE_OK;

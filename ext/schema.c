@@ -258,8 +258,8 @@ read_columns(sqlite3 *db, struct schema *s, char **err)
         err);
 
     while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        struct column *grown = sqlite3_realloc64(
-            s->columns, ((size_t)s->n + 1) * sizeof(*grown));
+        struct column *grown =
+            sqlite3_realloc64(s->columns, ((size_t)s->n + 1) * sizeof(*grown));
 
         if (grown == NULL) {
             rc = SQLITE_NOMEM;
@@ -319,8 +319,7 @@ add_part(struct schema *s, int column, bool desc, enum collation collation)
 
     if (column >= 0 && s->columns[column].part >= 0)
         return SQLITE_OK; /* PRIMARY KEY(a, a) */
-    grown =
-        sqlite3_realloc64(s->key, ((size_t)s->n_key + 1) * sizeof(*grown));
+    grown = sqlite3_realloc64(s->key, ((size_t)s->n_key + 1) * sizeof(*grown));
     if (grown == NULL)
         return SQLITE_NOMEM;
     if (column >= 0) {
@@ -398,8 +397,8 @@ place_columns(struct schema *s)
 {
     for (int i = 0; i < s->n; i++) {
         struct column *c = &s->columns[i];
-        bool in_key = c->part >= 0 &&
-                      s->key[c->part].collation == COLLATION_BINARY;
+        bool in_key =
+            c->part >= 0 && s->key[c->part].collation == COLLATION_BINARY;
 
         c->stored = in_key ? -1 : s->n_stored++;
     }
@@ -437,8 +436,8 @@ declare(struct schema *s)
     s->key_column = -1;
     if (s->n_key > 1) {
         s->key_column = s->n;
-        sqlite3_str_appendall(
-            text, ", \"" KEY_COLUMN_NAME "\" BLOB HIDDEN PRIMARY KEY NOT NULL");
+        sqlite3_str_appendall(text, ", \"" KEY_COLUMN_NAME
+                                    "\" BLOB HIDDEN PRIMARY KEY NOT NULL");
     }
     sqlite3_str_appendall(text, s->has_rowid ? ")" : ") WITHOUT ROWID");
     s->declaration = sqlite3_str_finish(text);
@@ -501,10 +500,9 @@ schema_parse(const char *const *args, int n, enum codec codec,
         *err = sqlite3_mprintf("moss: a moss table cannot honour %s", word);
         return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
     }
-    rc = sqlite3_open_v2(":memory:", &db,
-                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-                             SQLITE_OPEN_NOMUTEX,
-                         NULL);
+    rc = sqlite3_open_v2(
+        ":memory:", &db,
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = parse_in(db, args, n, codec, out, err);
     sqlite3_close(db);

@@ -115,8 +115,8 @@ unique_violated(const struct change *c)
     names = sqlite3_str_finish(text);
     if (names == NULL)
         return SQLITE_NOMEM;
-    rc = error_report(&c->v->table, code, "UNIQUE constraint failed: %s",
-                      names);
+    rc =
+        error_report(&c->v->table, code, "UNIQUE constraint failed: %s", names);
     sqlite3_free(names);
     return rc;
 }

@@ -216,8 +216,7 @@ check_cut_row(struct rng *r, const struct value *v)
     if (copy == NULL)
         fail("out of memory");
     memcpy(copy, v->row.p, n);
-    if (row_notes(moss_slice(copy, n), &note, 1, &rest) &&
-        row_take(&rest, &d))
+    if (row_notes(moss_slice(copy, n), &note, 1, &rest) && row_take(&rest, &d))
         fail("a row cut to %zu of %zu bytes was read", n, v->row.n);
     if (n > 1) {
         copy[rng_below(r, (unsigned)n)] = (uint8_t)rng_next(r);
