@@ -468,6 +468,43 @@ START_TEST(a_damaged_index_is_noticed_or_not_used)
 }
 END_TEST
 
+/*
+ * A scan has checksums compared ahead of itself; what is damaged there does
+ * not keep it from what comes before.
+ */
+START_TEST(a_scan_comes_as_far_as_the_damage)
+{
+    struct segment *seg = numbers(), *mapped = NULL;
+    struct segstack *stack = NULL;
+    struct moss_iterator *it = NULL;
+    struct segwriter w = writer(NULL);
+    struct segment_loc loc;
+    size_t bad = (size_t)(_i % 2 == 0 ? 2500 : 500), n = 0;
+    enum moss_status st;
+
+    assert_ok(segwriter_copy(&w, seg, &loc, &err));
+    /* An entry has 20 bytes; its value ends with zeros. */
+    assert_ok(file_write(file, loc.buf_off + 20 * bad + 19, "X", 1, &err));
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &mapped, &err));
+    assert_ok(segstack_new(NULL, &mapped, 1, &stack));
+    assert_ok(segstack_iterate(stack, NULL, NULL, NULL, NULL, &it));
+    do {
+        st = _i < 2 ? moss_iterator_next(it) : moss_iterator_prev(it);
+        n += st == MOSS_OK;
+    } while (st == MOSS_OK);
+    assert_status(st, MOSS_CORRUPT);
+    /* At most a block of 204 entries before the bad one is lost. */
+    if (_i >= 2)
+        bad = INDEXED - 1 - bad;
+    ck_assert_uint_le(n, bad);
+    ck_assert_uint_ge(n + 206, bad);
+    moss_iterator_free(it);
+    segstack_unref(stack);
+    segment_unref(mapped);
+    segment_unref(seg);
+}
+END_TEST
+
 /* Read all entries of a segment that others read for the first time, too. */
 static void
 read_all(void *arg)
@@ -533,6 +570,7 @@ suite_segwriter(void)
     tcase_add_loop_test(tc, a_segment_brings_its_index_along, 0, 2);
     tcase_add_test(tc, an_index_keeps_to_its_bounds);
     tcase_add_test(tc, a_damaged_index_is_noticed_or_not_used);
+    tcase_add_loop_test(tc, a_scan_comes_as_far_as_the_damage, 0, 4);
     tcase_add_test(tc, several_threads_check_the_same_blocks);
     suite_add_tcase(s, tc);
     return s;

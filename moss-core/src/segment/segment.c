@@ -263,6 +263,8 @@ static enum moss_status
 search(const struct segment *seg, const struct probe *p, size_t from, size_t to,
        size_t *pos)
 {
+    struct segment_window w = segment_window(seg);
+
     while (from < to) {
         size_t mid = from + (to - from) / 2;
         struct entry e;
@@ -270,7 +272,7 @@ search(const struct segment *seg, const struct probe *p, size_t from, size_t to,
 
         prefetch((uintptr_t)(seg->kvs + 2 * (from + (mid - from) / 2)));
         prefetch((uintptr_t)(seg->kvs + 2 * (mid + (to - mid) / 2)));
-        st = segment_entry(seg, mid, &e);
+        st = segment_entry_near(seg, mid, &w, &e);
         if (st < 0)
             return st;
         if (probe_compare(p, e.key) < 0)
@@ -282,17 +284,41 @@ search(const struct segment *seg, const struct probe *p, size_t from, size_t to,
     return MOSS_OK;
 }
 
-/* Bring [*from, *to] down to what the index knows. */
-static enum moss_status
-narrow(const struct segment *seg, struct moss_slice key, size_t *from,
-       size_t *to)
+/* So many entries have all their memory asked for before they are searched. */
+enum { NEAR = 2 * INDEX_STEP };
+
+/* Ask for the words of the entries, and for their keys if it is known where. */
+static void
+prefetch_words(const struct segment *seg, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i += 4)
+        prefetch((uintptr_t)(seg->kvs + 2 * i));
+    for (size_t i = from; seg->stride > 0 && i < to; i++)
+        prefetch((uintptr_t)seg->buf + seg->stride * i);
+}
+
+/* Ask for their keys, when the words are on their way already. */
+static void
+prefetch_keys(const struct segment *seg, size_t from, size_t to)
+{
+    if (seg->stride > 0 || to - from > NEAR)
+        return;
+    for (size_t i = from; i < to; i++)
+        prefetch((uintptr_t)seg->buf + (uintptr_t)seg->kvs[2 * i + 1]);
+}
+
+enum moss_status
+segment_narrow(const struct segment *seg, struct moss_slice key, size_t *from,
+               size_t *to)
 {
     const struct segment_index *x = segment_index(seg);
     size_t lo, hi;
     enum moss_status st;
 
-    if (x == NULL || *to - *from <= INDEX_STEP)
+    if (x == NULL || *from >= *to)
         return MOSS_OK;
+    if (key.len == 0)
+        key.bytes = (const uint8_t *)"";
     st = index_narrow(seg, x, key, &lo, &hi);
     if (st < 0)
         return st;
@@ -303,16 +329,15 @@ narrow(const struct segment *seg, struct moss_slice key, size_t *from,
     } else {
         *from = lo > *from ? lo : *from;
         *to = hi < *to ? hi : *to;
-        /* All that may be looked at now: the words on their way at once. */
-        for (size_t i = *from; i < *to && i < *from + 32; i += 4)
-            prefetch((uintptr_t)(seg->kvs + 2 * i));
+        if (*to - *from <= NEAR)
+            prefetch_words(seg, *from, *to);
     }
     return MOSS_OK;
 }
 
 enum moss_status
-segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
-                size_t to, size_t *pos)
+segment_search_in(const struct segment *seg, struct moss_slice key, size_t from,
+                  size_t to, size_t *pos)
 {
     struct probe p;
     enum moss_status st;
@@ -321,12 +346,7 @@ segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
     *pos = from;
     if (from >= to)
         return MOSS_OK;
-    if (key.len == 0)
-        key.bytes = (const uint8_t *)"";
-    st = narrow(seg, key, &from, &to);
-    *pos = from;
-    if (st < 0 || from == to)
-        return st;
+    prefetch_keys(seg, from, to);
     st = probe_init(&p, seg, key, &side);
     if (st < 0)
         return st;
@@ -335,6 +355,18 @@ segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
         return MOSS_OK;
     }
     return search(seg, &p, from, to, pos);
+}
+
+enum moss_status
+segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
+                size_t to, size_t *pos)
+{
+    enum moss_status st = MOSS_OK;
+
+    *pos = from;
+    if (to > from && to - from > INDEX_STEP)
+        st = segment_narrow(seg, key, &from, &to);
+    return st < 0 ? st : segment_search_in(seg, key, from, to, pos);
 }
 
 enum moss_status

@@ -156,6 +156,16 @@ segment_entry_in(const struct segment *seg, size_t i,
     return true;
 }
 
+/* Entry i < n, by way of the window that a reader keeps. */
+MOSS_MUST_CHECK static inline enum moss_status
+segment_entry_near(const struct segment *seg, size_t i,
+                   struct segment_window *w, struct entry *out)
+{
+    if (i >= w->first && i < w->last && segment_entry_in(seg, i, w, out))
+        return MOSS_OK;
+    return segment_entry_checked(seg, i, w, out);
+}
+
 /*
  * Entry i < n.  MOSS_CORRUPT if it points outside the byte array, has an
  * unknown operation or fails its checksum.  Never reads outside the regions.
@@ -177,6 +187,18 @@ segment_seek(const struct segment *seg, struct moss_slice key, size_t *pos);
 MOSS_MUST_CHECK enum moss_status
 segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
                 size_t to, size_t *pos);
+
+/*
+ * segment_seek_in() in two steps, so that the memory for several segments can
+ * be under way at the same time.  The first brings [*from, *to) down to what
+ * has to be looked at, and asks for that; the position may be *to.
+ */
+MOSS_MUST_CHECK enum moss_status
+segment_narrow(const struct segment *seg, struct moss_slice key, size_t *from,
+               size_t *to);
+MOSS_MUST_CHECK enum moss_status
+segment_search_in(const struct segment *seg, struct moss_slice key, size_t from,
+                  size_t to, size_t *pos);
 
 /* The same result, quick if it lies close behind from. */
 MOSS_MUST_CHECK enum moss_status

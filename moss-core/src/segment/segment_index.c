@@ -519,7 +519,9 @@ narrow_group(const struct segment *seg, const struct segment_index *x, size_t g,
     }
     u = load_prefix(key.bytes + shared, key.len - (size_t)shared);
     lo = samples_below(samples, n, u, false);
-    hi = lo + samples_below(samples + lo * SAMPLE_BYTES, n - lo, u, true);
+    hi = lo;
+    if (lo < n && load_le64(samples + lo * SAMPLE_BYTES) == u)
+        hi += samples_below(samples + lo * SAMPLE_BYTES, n - lo, u, true);
     if (lo > 0)
         *from = first + (lo - 1) * INDEX_STEP + 1;
     if (hi < n)

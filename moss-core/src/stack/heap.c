@@ -27,10 +27,7 @@
 static inline enum moss_status
 load(struct cursor *c)
 {
-    if (c->pos >= c->window.first && c->pos < c->window.last &&
-        segment_entry_in(c->seg, c->pos, &c->window, &c->e))
-        return MOSS_OK;
-    return segment_entry_checked(c->seg, c->pos, &c->window, &c->e);
+    return segment_entry_near(c->seg, c->pos, &c->window, &c->e);
 }
 
 /*
@@ -105,6 +102,15 @@ cursor_step(struct cursor *c, bool backwards)
 }
 
 enum moss_status
+cursor_prepare_seek(struct cursor *c, struct moss_slice key)
+{
+    c->from = c->lo;
+    c->to = c->hi;
+    return c->seg == NULL ? MOSS_OK
+                          : segment_narrow(c->seg, key, &c->from, &c->to);
+}
+
+enum moss_status
 cursor_seek(struct cursor *c, struct moss_slice key, bool behind)
 {
     enum moss_status st;
@@ -112,7 +118,7 @@ cursor_seek(struct cursor *c, struct moss_slice key, bool behind)
     if (c->seg == NULL) {
         st = load_lower(c, moss_iterator_seek(c->lower, key));
     } else {
-        st = segment_seek_in(c->seg, key, c->lo, c->hi, &c->pos);
+        st = segment_search_in(c->seg, key, c->from, c->to, &c->pos);
         if (st < 0)
             return st;
         st = c->pos < c->hi ? load(c) : MOSS_DONE;
@@ -133,7 +139,7 @@ cursor_seek_back(struct cursor *c, struct moss_slice key, bool before)
             st = cursor_step(c, true);
         return st;
     }
-    st = segment_seek_in(c->seg, key, c->lo, c->hi, &c->pos);
+    st = segment_search_in(c->seg, key, c->from, c->to, &c->pos);
     if (st < 0)
         return st;
     if (c->pos < c->hi && !before) {

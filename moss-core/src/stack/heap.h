@@ -14,6 +14,7 @@ struct cursor {
     struct moss_iterator *lower;  /* owned by whoever made the cursor */
     struct segment_window window; /* segment_window() at the start */
     size_t lo, hi;                /* entries of seg that may be visited */
+    size_t from, to;              /* those that a seek has to look at */
     size_t pos;
     size_t rank;    /* greater is newer */
     struct entry e; /* where it stands; for lower, until that moves */
@@ -25,6 +26,12 @@ struct cursor {
  */
 MOSS_MUST_CHECK enum moss_status cursor_first(struct cursor *c);
 MOSS_MUST_CHECK enum moss_status cursor_last(struct cursor *c);
+/*
+ * To be called before the two seeks, for all cursors that are to seek: it asks
+ * for the memory that they will look at.
+ */
+MOSS_MUST_CHECK enum moss_status
+cursor_prepare_seek(struct cursor *c, struct moss_slice key);
 /* To the first key >= key, or > key if behind is set. */
 MOSS_MUST_CHECK enum moss_status
 cursor_seek(struct cursor *c, struct moss_slice key, bool behind);

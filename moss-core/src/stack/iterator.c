@@ -120,6 +120,12 @@ place(struct stack_iterator *it, enum where where, struct moss_slice key)
     heap_begin(&it->heap, where == AT_LAST || where >= AT_SEEK_BACK);
     it->fast_n = 0;
     it->leader = NULL;
+    for (size_t i = 0; i < it->n && where >= AT_SEEK; i++) {
+        enum moss_status st = cursor_prepare_seek(&it->cursors[i], key);
+
+        if (st < 0)
+            return iterator_stop(it, st);
+    }
     for (size_t i = 0; i < it->n; i++) {
         enum moss_status st = place_cursor(&it->cursors[i], where, key);
 
@@ -296,6 +302,15 @@ moss_iterator_op(const struct moss_iterator *base)
 /* Making one                                                         */
 /* ------------------------------------------------------------------ */
 
+/* Set c->hi.  Without an index it is sought near the beginning first. */
+static enum moss_status
+seek_end(struct cursor *c, struct moss_slice hi)
+{
+    if (segment_index(c->seg) == NULL)
+        return segment_gallop(c->seg, hi, c->lo, c->hi, &c->hi);
+    return segment_seek_in(c->seg, hi, c->lo, c->hi, &c->hi);
+}
+
 /* Cursors for the segments that have entries within the bounds. */
 static enum moss_status
 add_segments(struct stack_iterator *it, const struct segstack *stack,
@@ -313,7 +328,7 @@ add_segments(struct stack_iterator *it, const struct segstack *stack,
         if (lo != NULL)
             st = segment_seek_in(c->seg, *lo, 0, c->hi, &c->lo);
         if (st == MOSS_OK && hi != NULL)
-            st = segment_gallop(c->seg, *hi, c->lo, c->hi, &c->hi);
+            st = seek_end(c, *hi);
         if (st < 0)
             return st;
         if (c->lo < c->hi)

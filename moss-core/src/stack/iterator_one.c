@@ -73,7 +73,11 @@ one_seek(struct moss_iterator *base, struct moss_slice key)
 {
     struct stack_iterator *it = one(base);
 
-    return settle(it, cursor_seek(&it->cursors[0], key, false), false);
+    enum moss_status st = cursor_prepare_seek(&it->cursors[0], key);
+
+    if (st == MOSS_OK)
+        st = cursor_seek(&it->cursors[0], key, false);
+    return settle(it, st, false);
 }
 
 static enum moss_status
@@ -81,7 +85,11 @@ one_seek_for_prev(struct moss_iterator *base, struct moss_slice key)
 {
     struct stack_iterator *it = one(base);
 
-    return settle(it, cursor_seek_back(&it->cursors[0], key, false), true);
+    enum moss_status st = cursor_prepare_seek(&it->cursors[0], key);
+
+    if (st == MOSS_OK)
+        st = cursor_seek_back(&it->cursors[0], key, false);
+    return settle(it, st, true);
 }
 
 static enum moss_status
