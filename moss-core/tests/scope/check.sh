@@ -53,8 +53,8 @@ run 2 salvage "$fixtures/basic" "$dir/whole.reverted" --at many
 run 2 salvage "$fixtures/children" "$dir/reverted"
 complains "salvage into a store" "has a store already"
 
-# Two commit points: 2000 entries in a child, then changes and deletions.
-seq 1000 2999 | sed 's/.*/\/child\tkey-&\tvalue & of one hundred bytes or so, with some text to make it longer/' >"$dir/first"
+# Two commit points: 3000 entries in a child, then changes and deletions.
+seq 1000 3999 | sed 's/.*/\/child\tkey-&\tvalue & of one hundred bytes or so, with some text to make it longer/' >"$dir/first"
 "$scope" import --file "$dir/first" "$dir/whole" >/dev/null
 printf '\ttop\tlevel\n/child\tkey-1000\tchanged\n/other\n' |
     "$scope" import --stdin "$dir/whole" >/dev/null
@@ -102,6 +102,17 @@ run 1 salvage "$dir/damaged" "$dir/new"
 says "salvage" "taken as they are"
 run 0 dump "$dir/new"
 same "salvage without checksums" "$dir/intact"
+
+# The index, which lies between the entries and the bytes: reading does
+# without it, but check tells.
+damaged
+at=$(($(offset child 0 kvs_offset) + $(offset child 0 kvs_bytes) + 4096))
+flip "$file" $((at - at % 4096 + 16))
+run 1 check "$dir/damaged"
+says "index" "wrong checksum: 1 blocks of 4096 bytes of the index"
+run 0 salvage "$dir/damaged" "$dir/new"
+run 0 dump "$dir/new"
+same "salvage without index" "$dir/intact"
 
 # The first page: the identity and with it the key to all footers.
 damaged
@@ -232,3 +243,8 @@ test "$(grep -c roles "$dir/out")" = 0
 note "stats --child" $?
 run 0 stats --at 2 "$fixtures/children"
 run 2 stats nonsense "$fixtures/children"
+
+# Mutated stores of all kinds.
+python3 -B "$(dirname "$0")/scope/fuzz.py" "$scope" "${SCOPE_RUNS:-12}" \
+    "${SEED:-1}" "$fixtures"/*/ "$dir/whole"
+note "mutated stores" $?
