@@ -117,17 +117,22 @@ void
 point_put_text(const struct footer *f, uint64_t n, bool details)
 {
     struct segment_totals t = footer_totals(f);
-    char at[POINT_TIME] = "-";
+    char at[POINT_TIME] = "by Go moss";
 
     if (f->is_ours)
         point_time(f->time, at);
-    (void)printf("@%" PRIu64 "  n %" PRIu64 "  id %016" PRIx64
-                 "  %s  collections %zu  segments %" PRIu64 "  sets %" PRIu64
-                 "  deletes %" PRIu64 "  merges %" PRIu64 "  bytes %" PRIu64
-                 "  offset %" PRIu64 "+%" PRIu64 "  older %" PRIu64 "%s\n",
-                 n, f->tag.n, f->tag.id, at, f->n_colls, f->n_locs, t.n_set,
-                 t.n_del, t.n_merge, t.key_bytes + t.value_bytes, f->off,
-                 f->length, f->prev, f->is_ours ? "" : "  by Go moss");
+    (void)printf("@%" PRIu64 "  %s", n, at);
+    if (f->tag.n != 0 || f->tag.id != 0)
+        (void)printf("  transaction %" PRIu64 " (%016" PRIx64 ")", f->tag.n,
+                     f->tag.id);
+    (void)printf("  %zu collections  %" PRIu64 " segments  %" PRIu64
+                 " sets  %" PRIu64 " deletes  %" PRIu64 " merges  %" PRIu64
+                 " bytes  offset %" PRIu64,
+                 f->n_colls, f->n_locs, t.n_set, t.n_del, t.n_merge,
+                 t.key_bytes + t.value_bytes, f->off);
+    if (f->prev != 0)
+        (void)printf("  older %" PRIu64, f->prev);
+    (void)putchar('\n');
     if (details)
         put_details_text(f);
 }

@@ -166,7 +166,8 @@ salvage_commit(struct salvage *s, const struct source *src,
 
     s->points++;
     report_note(&s->report, src->name, f->off,
-                "the commit point that is salvaged, n %" PRIu64, f->tag.n);
+                "the commit point that is salvaged, transaction %" PRIu64,
+                f->tag.n);
     for (size_t i = 0; i < f->n_colls && x == SCOPE_OK; i++) {
         const struct footer_coll *coll = f->colls[i];
         const struct segstack *stack = c->stacks[coll->index];
