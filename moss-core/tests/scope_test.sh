@@ -54,6 +54,7 @@ json() {
 . "$(dirname "$0")/scope/import.sh"
 . "$(dirname "$0")/scope/history.sh"
 . "$(dirname "$0")/scope/check.sh"
+. "$(dirname "$0")/scope/readme.sh"
 
 echo "$passed passed, $failed failed"
 test "$failed" -eq 0
