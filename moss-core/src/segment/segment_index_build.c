@@ -75,32 +75,32 @@ struct index_builder {
     size_t mem_bytes;
 };
 
-/* Room in the builder's block for n bytes. */
+/* Room in the builder's block for n bytes; without a block, it is counted. */
 static void *
-carve(char **at, size_t n)
+carve(char *block, size_t *at, size_t n)
 {
-    void *p = *at;
+    size_t from = *at;
 
-    *at += align_up(n, 64);
-    return p;
+    *at += (size_t)align_up(n, 64);
+    return block == NULL ? NULL : block + from;
 }
 
-/* Divide the block at p, or only measure it; returns its end. */
-static char *
-divide(struct index_builder *b, char *p, uint64_t max)
+/* Divide the block from at on, or only measure it (NULL); returns its end. */
+static size_t
+divide(struct index_builder *b, char *block, size_t at, uint64_t max)
 {
     size_t part = max < INDEX_PART ? (size_t)max : INDEX_PART;
     size_t group = max < INDEX_GROUP ? (size_t)max : INDEX_GROUP;
 
-    b->hashes = carve(&p, part * sizeof(*b->hashes));
-    b->table = carve(&p, bucket_count(part) * BUCKET_BYTES);
-    b->samples = carve(&p, samples_bytes(part));
-    b->fill = carve(&p, bucket_count(part));
-    b->keys =
-        carve(&p, (group + INDEX_STEP - 1) / INDEX_STEP * sizeof(*b->keys));
-    b->groups = carve(&p, group_count(max) * sizeof(*b->groups));
-    b->usable = carve(&p, part_count(max) * sizeof(*b->usable));
-    return p;
+    b->hashes = carve(block, &at, part * sizeof(*b->hashes));
+    b->table = carve(block, &at, bucket_count(part) * BUCKET_BYTES);
+    b->samples = carve(block, &at, samples_bytes(part));
+    b->fill = carve(block, &at, bucket_count(part));
+    b->keys = carve(block, &at,
+                    (group + INDEX_STEP - 1) / INDEX_STEP * sizeof(*b->keys));
+    b->groups = carve(block, &at, group_count(max) * sizeof(*b->groups));
+    b->usable = carve(block, &at, part_count(max) * sizeof(*b->usable));
+    return at;
 }
 
 enum moss_status
@@ -109,14 +109,13 @@ index_builder_new(uint64_t max, index_sink sink, void *ctx,
 {
     struct index_builder measure, *b;
     size_t head = (size_t)align_up(sizeof(*b), 64), bytes;
-    char *base = NULL;
 
     *out = NULL;
-    bytes = head + (size_t)(divide(&measure, base, max) - base);
+    bytes = divide(&measure, NULL, head, max);
     b = arena_alloc(bytes);
     if (b == NULL)
         return MOSS_NOMEM;
-    (void)divide(b, (char *)b + head, max);
+    (void)divide(b, (char *)b, head, max);
     b->sink = sink;
     b->ctx = ctx;
     b->max = max;

@@ -87,9 +87,12 @@ model_find(const struct model *m, struct moss_slice key)
 static bool
 is_at(const struct model *m, size_t i, struct moss_slice key)
 {
-    const struct entry *e = &m->entries[i];
+    const struct entry *e;
 
-    return i < m->n && slice_equal(moss_slice(e->key, e->key_len), key);
+    if (i >= m->n)
+        return false;
+    e = &m->entries[i];
+    return slice_equal(moss_slice(e->key, e->key_len), key);
 }
 
 void
@@ -122,10 +125,11 @@ void
 model_del(struct model *m, struct moss_slice key)
 {
     size_t i = model_find(m, key);
-    struct entry *e = &m->entries[i];
+    struct entry *e;
 
     if (!is_at(m, i, key))
         return;
+    e = &m->entries[i];
     free(e->key);
     free(e->value);
     m->n--;
