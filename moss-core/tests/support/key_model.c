@@ -136,8 +136,22 @@ key_merge_add(const struct blob *old, const struct blob *operand)
     return b;
 }
 
-/* In a collection that may be changed. */
-static void
+/* Whether it went as it must when a batch is prepared. */
+static bool
+rename_child(struct key_model *m, uint8_t from, uint8_t to)
+{
+    bool is_taken = m->children[to] != NULL;
+
+    if (m->children[from] == NULL)
+        return false;
+    key_model_unref(m->children[to]);
+    m->children[to] = m->children[from];
+    m->children[from] = NULL;
+    return !is_taken;
+}
+
+/* In a collection that may be changed.  False: a rename is refused. */
+static bool
 change_here(struct key_model *m, const struct change *c, key_merge merge)
 {
     struct blob *old;
@@ -164,14 +178,26 @@ change_here(struct key_model *m, const struct change *c, key_merge merge)
         key_model_unref(m->children[c->name]);
         m->children[c->name] = NULL;
         break;
+    case CHANGE_CLEAR:
+        for (size_t i = 0; i < m->n; i++) {
+            blob_unref(m->values[i]);
+            m->values[i] = NULL;
+        }
+        break;
+    case CHANGE_RENAME:
+        return rename_child(m, c->name, c->to);
     }
+    return true;
 }
 
 struct key_model *
 key_model_apply(struct key_model *m, const struct change *changes, size_t n,
-                key_merge merge)
+                key_merge merge, bool *refused)
 {
     struct key_model *top = key_model_ref(m);
+
+    if (refused != NULL)
+        *refused = false;
 
     for (size_t i = 0; i < n; i++) {
         const struct change *c = &changes[i];
@@ -182,7 +208,8 @@ key_model_apply(struct key_model *m, const struct change *changes, size_t n,
             at = &(*at)->children[c->path[d]];
             *at = *at == NULL ? key_model_new(m->n) : own(*at);
         }
-        change_here(*at, c, merge);
+        if (!change_here(*at, c, merge) && refused != NULL)
+            *refused = true;
     }
     return top;
 }

@@ -47,6 +47,8 @@ enum change_kind {
     CHANGE_MERGE,
     CHANGE_CHILD,     /* there is such a child */
     CHANGE_DEL_CHILD, /* there is none */
+    CHANGE_CLEAR,     /* no entries; the children stay */
+    CHANGE_RENAME,    /* the child name becomes to */
 };
 
 /* One change of a batch, to the collection path[0] / ... / path[depth - 1]. */
@@ -54,7 +56,7 @@ struct change {
     enum change_kind kind;
     uint8_t depth;
     uint8_t path[KEY_DEPTH];
-    uint8_t name;       /* of the child concerned */
+    uint8_t name, to;   /* of the child concerned */
     size_t key;         /* its place */
     struct blob *value; /* or operand; one reference; NULL */
 };
@@ -66,9 +68,13 @@ struct blob *
 key_merge_append(const struct blob *old, const struct blob *operand);
 struct blob *key_merge_add(const struct blob *old, const struct blob *operand);
 
-/* What m is after the changes, in order; one reference.  m stays. */
+/*
+ * What m is after the changes, in order; one reference.  m stays.  A rename
+ * without a child does nothing, and takes the place of a child that has the
+ * name; then *refused is set, which may be NULL.
+ */
 struct key_model *
 key_model_apply(struct key_model *m, const struct change *changes, size_t n,
-                key_merge merge);
+                key_merge merge, bool *refused);
 
 #endif

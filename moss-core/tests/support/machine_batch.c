@@ -135,27 +135,57 @@ new_operand(struct machine *m)
     return blob_new(bytes, (size_t)draw(m, 4));
 }
 
+/* The same with key and value in memory of the batch. */
+static enum moss_status
+put_allocated(struct moss_batch *at, enum change_kind kind,
+              struct moss_slice key, struct moss_slice value)
+{
+    uint8_t *p;
+    enum moss_status st = moss_batch_alloc(at, key.len + value.len, &p);
+
+    if (st != MOSS_OK)
+        return st;
+    if (key.len > 0)
+        memcpy(p, key.bytes, key.len);
+    if (value.len > 0)
+        memcpy(p + key.len, value.bytes, value.len);
+    key = moss_slice(p, key.len);
+    value = moss_slice(p + key.len, value.len);
+    if (kind == CHANGE_SET)
+        return moss_batch_alloc_set(at, key, value);
+    return kind == CHANGE_DEL ? moss_batch_alloc_del(at, key)
+                              : moss_batch_alloc_merge(at, key, value);
+}
+
+static enum moss_status
+put(struct moss_batch *at, enum change_kind kind, struct moss_slice key,
+    struct moss_slice value)
+{
+    if (kind == CHANGE_SET)
+        return moss_batch_set(at, key, value);
+    return kind == CHANGE_DEL ? moss_batch_del(at, key)
+                              : moss_batch_merge(at, key, value);
+}
+
 /* Put the change c, of that kind, into at. */
 static void
 change(struct machine *m, struct batch_slot *b, struct moss_batch *at,
        struct change c, enum change_kind kind, size_t key)
 {
-    struct moss_slice bytes = blob_slice(m->table.keys[key]);
-    bool is_in;
+    struct moss_slice bytes = blob_slice(m->table.keys[key]), value;
+    enum moss_status st;
 
     c.kind = kind;
     c.key = key;
     c.name = 0;
-    if (kind == CHANGE_SET) {
+    if (kind == CHANGE_SET)
         c.value = new_value(m);
-        is_in = works(m, moss_batch_set(at, bytes, blob_slice(c.value)));
-    } else if (kind == CHANGE_DEL) {
-        is_in = works(m, moss_batch_del(at, bytes));
-    } else {
+    else if (kind == CHANGE_MERGE)
         c.value = new_operand(m);
-        is_in = works(m, moss_batch_merge(at, bytes, blob_slice(c.value)));
-    }
-    if (is_in)
+    value = c.value == NULL ? moss_slice(NULL, 0) : blob_slice(c.value);
+    st = one_in(m, 5) ? put_allocated(at, kind, bytes, value)
+                      : put(at, kind, bytes, value);
+    if (works(m, st))
         record_add(&b->changes, c);
     else
         blob_unref(c.value);
@@ -254,6 +284,79 @@ action_child(struct machine *m)
         (void)go_down(m, b, &c);
 }
 
+static bool
+has_rename(const struct record *changes)
+{
+    for (size_t i = 0; i < changes->n; i++) {
+        if (changes->list[i].kind == CHANGE_RENAME)
+            return true;
+    }
+    return false;
+}
+
+void
+action_clear(struct machine *m)
+{
+    struct batch_slot *b = some_batch(m);
+    struct moss_batch *at;
+    struct change c;
+
+    if (b == NULL)
+        return;
+    at = go_down(m, b, &c);
+    if (at == NULL)
+        return;
+    moss_batch_clear(at);
+    must(m, moss_batch_count(at) == 0, "a cleared batch has changes");
+    c.kind = CHANGE_CLEAR;
+    record_add(&b->changes, c);
+}
+
+/* Would a rename be refused by the state there is now? */
+static bool
+is_refused(struct machine *m, const struct record *changes)
+{
+    bool refused;
+
+    key_model_unref(key_model_apply(machine_now(m), changes->list, changes->n,
+                                    m->model_merge, &refused));
+    return refused;
+}
+
+static bool
+is_refusal(enum moss_status st)
+{
+    return st == MOSS_NOT_FOUND || st == MOSS_EXISTS;
+}
+
+void
+action_rename(struct machine *m)
+{
+    struct batch_slot *b = some_batch(m);
+    struct moss_batch *at;
+    struct change c;
+    enum moss_status st;
+
+    if (b == NULL)
+        return;
+    at = go_down(m, b, &c);
+    if (at == NULL || c.depth == KEY_DEPTH)
+        return;
+    c.kind = CHANGE_RENAME;
+    c.name = (uint8_t)draw(m, KEY_NAMES);
+    c.to = (uint8_t)((c.name + 1 + draw(m, KEY_NAMES - 1)) % KEY_NAMES);
+    st = moss_batch_rename_child(at, m->table.names[c.name],
+                                 m->table.names[c.to]);
+    if (!is_refusal(st) && !machine_ok(m, st, "rename"))
+        return;
+    record_add(&b->changes, c);
+    if (is_refusal(st)) {
+        must(m, is_refused(m, &b->changes), "rename: %s, and it is possible",
+             moss_status_name(st));
+        b->changes.n--;
+    }
+}
+
 void
 action_del_child(struct machine *m)
 {
@@ -264,7 +367,8 @@ action_del_child(struct machine *m)
     if (b == NULL)
         return;
     at = go_down(m, b, &c);
-    if (at == NULL || c.depth == KEY_DEPTH)
+    /* A rename in what is deleted afterwards need not be possible. */
+    if (at == NULL || c.depth == KEY_DEPTH || has_rename(&b->changes))
         return;
     c.kind = CHANGE_DEL_CHILD;
     c.name = (uint8_t)draw(m, KEY_NAMES);
@@ -279,20 +383,34 @@ is_own(const struct change *c)
     return c->depth == 0 && c->kind <= CHANGE_MERGE;
 }
 
+size_t
+first_own(const struct record *changes)
+{
+    size_t first = 0;
+
+    for (size_t i = 0; i < changes->n; i++) {
+        if (changes->list[i].depth == 0 &&
+            changes->list[i].kind == CHANGE_CLEAR)
+            first = i + 1;
+    }
+    return first;
+}
+
 void
 action_truncate(struct machine *m)
 {
     struct batch_slot *b = some_batch(m);
-    size_t keep, own = 0, n = 0;
+    size_t keep, own = 0, n = 0, first;
 
     if (b == NULL)
         return;
     keep = (size_t)draw(m, moss_batch_count(b->batch) + 2);
     moss_batch_truncate(b->batch, keep);
+    first = first_own(&b->changes);
     for (size_t i = 0; i < b->changes.n; i++) {
         struct change *c = &b->changes.list[i];
 
-        if (is_own(c) && own++ >= keep)
+        if (i >= first && is_own(c) && own++ >= keep)
             blob_unref(c->value);
         else
             b->changes.list[n++] = *c;
@@ -328,7 +446,7 @@ action_look_at_batch(struct machine *m)
 
     if (b->batch == NULL)
         return;
-    for (size_t i = 0; i < b->changes.n; i++) {
+    for (size_t i = first_own(&b->changes); i < b->changes.n; i++) {
         const struct change *c = &b->changes.list[i];
         struct moss_slice key, value;
 
@@ -354,12 +472,24 @@ static void
 published(struct machine *m, const struct record *changes, uint64_t tag)
 {
     struct key_model *next = key_model_apply(machine_now(m), changes->list,
-                                             changes->n, m->model_merge);
+                                             changes->n, m->model_merge, NULL);
 
     if (changes->n > 0 || tag > 0) /* else nothing was to be published */
         m->published++;
     m->changed += changes->n;
     machine_log(m, next, tag > 0 ? tag : m->log[m->n_log - 1].tag, tag > 0);
+}
+
+/* Did execute or prepare take the batch?  It must have refused some. */
+static bool
+is_taken(struct machine *m, struct batch_slot *b, enum moss_status st)
+{
+    if (st == MOSS_OK || is_refusal(st)) {
+        must(m, is_refusal(st) == is_refused(m, &b->changes),
+             "a batch with renames: %s", moss_status_name(st));
+        return st == MOSS_OK;
+    }
+    return machine_ok(m, st, "execute");
 }
 
 void
@@ -369,7 +499,7 @@ action_execute(struct machine *m)
 
     if (b->batch == NULL)
         return;
-    if (!works(m, moss_collection_execute(m->c, b->batch)))
+    if (!is_taken(m, b, moss_collection_execute(m->c, b->batch)))
         return;
     published(m, &b->changes, b->tag);
     /* The same tag is not used twice. */
@@ -388,7 +518,7 @@ action_prepare(struct machine *m)
         return;
     st = moss_collection_prepare(m->c, b->batch,
                                  one_in(m, 4) ? 0 : MOSS_FOREVER, &p->prepared);
-    if (st == MOSS_TIMEOUT || !machine_ok(m, st, "prepare")) {
+    if (st == MOSS_TIMEOUT || !is_taken(m, b, st)) {
         must(m, p->prepared == NULL, "a failed prepare gives something");
         return;
     }

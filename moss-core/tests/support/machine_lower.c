@@ -148,6 +148,58 @@ action_revert(struct machine *m)
     machine_open(m);
 }
 
+/* ------------------------------------------------------------ compaction */
+
+struct patience {
+    uint64_t left; /* calls until it is ended */
+    bool is_ended;
+};
+
+static bool
+go_on(void *ctx, uint64_t done, uint64_t total)
+{
+    struct patience *p = ctx;
+
+    (void)done;
+    (void)total;
+    if (p->left == 0)
+        p->is_ended = true;
+    else
+        p->left--;
+    return !p->is_ended;
+}
+
+void
+action_compact(struct machine *m)
+{
+    struct patience patience = { one_in(m, 3) ? draw(m, 4) : UINT64_MAX,
+                                 false };
+    struct moss_compact_options o = {
+        .kind = one_in(m, 2) ? MOSS_COMPACT_FULL : MOSS_COMPACT_LEVELED,
+        .progress = go_on,
+        .ctx = &patience,
+    };
+    enum moss_status st = moss_store_compact(m->store, &o, NULL);
+    struct moss_snapshot *snap = NULL;
+    enum likeness like;
+
+    must(m, (st == MOSS_ABORTED) == patience.is_ended || m->tolerant,
+         "a compaction that was %s: %s", patience.is_ended ? "ended" : "let go",
+         moss_status_name(st));
+    if (st != MOSS_ABORTED)
+        (void)machine_ok(m, st, "compact");
+    if (!works(m, moss_store_snapshot(m->store, &snap)))
+        return;
+    (void)place_in_log(m, snap, m->n_log - 1, &like);
+    moss_snapshot_unref(snap);
+}
+
+void
+action_set_compaction(struct machine *m)
+{
+    moss_store_set_compaction(m->store, (enum moss_compaction)draw(m, 3));
+}
+
 /* ---------------------------------------------------------------- faults */
 
 static void

@@ -70,7 +70,7 @@ machine_open_collection(struct machine *m)
         .max_dirty_bytes = one_in(m, 2) ? 0 : 100 + draw(m, 20000),
         .max_dirty_ops = one_in(m, 2) ? 0 : 1 + draw(m, 300),
         .min_merge_ratio = ratios[draw(m, 6)],
-        .persist_delay_ms = one_in(m, 8) ? 1 + draw(m, 5) : 0,
+        .persist_delay_ms = one_in(m, 3) ? 0 : 1 + draw(m, 3),
         .cache_persisted = one_in(m, 3),
         .recent_snapshots = one_in(m, 2) ? 0 : 1 + (size_t)draw(m, 10),
         .recent_bytes = one_in(m, 2) ? 0 : 1 + draw(m, 5000),
@@ -209,7 +209,7 @@ void
 machine_close(struct machine *m, uint64_t timeout_ms)
 {
     machine_close_collection(m, timeout_ms);
-    moss_store_close(m->store);
+    moss_store_close_ex(m->store, one_in(m, 2));
     m->store = NULL;
 }
 

@@ -87,7 +87,7 @@ next_place(const struct key_model *model, size_t i, bool is_back)
 }
 
 static enum likeness
-compare_entries(struct machine *m, struct moss_iterator *it,
+compare_entries(struct machine *m, struct moss_iterator *it, bool is_all,
                 struct key_model *model, char *why, size_t n)
 {
     bool is_back = one_in(m, 3);
@@ -107,6 +107,13 @@ compare_entries(struct machine *m, struct moss_iterator *it,
             return SAME;
         }
         moss_iterator_current(it, &key, &value);
+        if (is_all && moss_iterator_op(it) == MOSS_OP_DEL) {
+            size_t place = key_table_find(&m->table, key);
+
+            if (place == model->n || model->values[place] != NULL)
+                return differ(why, n, "a deletion of", key);
+            continue;
+        }
         if (i >= model->n)
             return differ(why, n, "there is more:", key);
         if (!slice_equal(key, blob_slice(m->table.keys[i])))
@@ -121,12 +128,16 @@ enum likeness
 machine_compare(struct machine *m, struct moss_snapshot *snap,
                 struct key_model *model, char *why, size_t n)
 {
+    /* Deletions are passed over, but must not be of keys that are there. */
+    struct moss_read_options deletions = { .include_deletions = true };
+    bool is_all = m->below != BELOW_TOY && one_in(m, 4);
     struct moss_iterator *it = NULL;
     enum likeness like;
 
-    if (!works(m, moss_snapshot_iterate(snap, NULL, NULL, &it)))
+    if (!works(m, moss_snapshot_iterate_with(snap, NULL, NULL,
+                                             is_all ? &deletions : NULL, &it)))
         return UNREADABLE;
-    like = compare_entries(m, it, model, why, n);
+    like = compare_entries(m, it, is_all, model, why, n);
     moss_iterator_free(it);
     return like == SAME ? compare_children(m, snap, model, why, n) : like;
 }
@@ -312,18 +323,42 @@ action_overlay(struct machine *m)
     if (!works(m, moss_snapshot_overlay(s->snap, b->batch, from, to, &over)))
         return;
     own = must_alloc(calloc(n + 1, sizeof(*own)));
-    for (size_t i = 0; i < b->changes.n; i++) {
+    for (size_t i = first_own(&b->changes); i < b->changes.n; i++) {
         const struct change *c = &b->changes.list[i];
 
         if (c->depth == 0 && c->kind <= CHANGE_MERGE)
             own[k++] = *c;
     }
     must(m, k == n, "the batch has %zu changes, not %zu", n, k);
-    model = key_model_apply(s->model, own + from, to - from, m->model_merge);
+    model =
+        key_model_apply(s->model, own + from, to - from, m->model_merge, NULL);
     free(own);
     keep(m, over, model);
     machine_check(m, over, model);
     key_model_unref(model);
+}
+
+/* The same into memory of the caller, cut. */
+static void
+check_copy(struct machine *m, struct snap_slot *s, struct moss_slice key)
+{
+    uint8_t buf[40];
+    size_t cap = (size_t)draw(m, sizeof(buf)), len, i;
+    const struct blob *want = NULL;
+    enum moss_status st = moss_snapshot_get_copy(s->snap, key, buf, cap, &len);
+
+    if (!machine_ok(m, st, "get_copy"))
+        return;
+    i = key_table_find(&m->table, key);
+    if (i < m->table.n && slice_equal(key, blob_slice(m->table.keys[i])))
+        want = s->model->values[i];
+    must(m, (st == MOSS_OK) == (want != NULL), "a copy is there or not");
+    if (want == NULL)
+        return;
+    must(m,
+         len == want->len &&
+             memcmp(buf, want->bytes, cap < len ? cap : len) == 0,
+         "another copy");
 }
 
 void
@@ -334,9 +369,12 @@ action_snapshot_get(struct machine *m)
     struct moss_slice key = draw_key(m, buf);
     struct moss_value value;
 
-    if (s->snap != NULL)
-        check_value(m, moss_snapshot_get(s->snap, key, &value), &value,
-                    s->model, key);
+    if (s->snap == NULL)
+        return;
+    check_value(m, moss_snapshot_get(s->snap, key, &value), &value, s->model,
+                key);
+    if (one_in(m, 4))
+        check_copy(m, s, key);
 }
 
 void
