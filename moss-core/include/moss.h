@@ -430,11 +430,22 @@ MOSS_API void moss_iterator_free(struct moss_iterator *it);
 struct moss_collection;
 struct moss_lower; /* moss_lower.h */
 
+/* What a collection tells, and how long it took. */
 enum moss_event {
     MOSS_EVENT_CLOSE_START = 1,
-    MOSS_EVENT_CLOSE,
-    MOSS_EVENT_MERGED,   /* the merger has published its result */
-    MOSS_EVENT_PERSISTED /* the lower level has taken a change set */
+    MOSS_EVENT_CLOSE,       /* all is done; only statistics may be asked for */
+    MOSS_EVENT_MERGED,      /* the merger has published its result */
+    MOSS_EVENT_PERSISTED,   /* the lower level has taken a change set */
+    MOSS_EVENT_BATCH_START, /* a batch is to be prepared */
+    MOSS_EVENT_BATCH        /* it is published, or dropped, or has failed */
+};
+
+/* Messages for people, the more of them the higher the level. */
+enum moss_log_level {
+    MOSS_LOG_NOTHING = 0,
+    MOSS_LOG_ERRORS, /* background failures */
+    MOSS_LOG_STEPS,  /* opening, closing, each merge and each update */
+    MOSS_LOG_WAITS   /* and who waits for what */
 };
 
 /* Zero means the default everywhere.  Copied by moss_collection_open(). */
@@ -488,10 +499,18 @@ struct moss_collection_options {
                                        struct moss_error *err);
     /* A background failure; on a background thread, no lock held. */
     void (*on_error)(void *ctx, const struct moss_error *err);
-    void (*on_event)(void *ctx, enum moss_event event);
     /*
-     * Handed to the three callbacks.  They may read the collection, but not
-     * call what waits: prepare, execute, flush, wait_idle, close.
+     * On the thread that it is about, no lock of the collection held.  ns is
+     * how long it took, 0 for a start; a batch's time does not count the time
+     * between prepare and publish.  Each BATCH_START is followed by a BATCH.
+     */
+    void (*on_event)(void *ctx, enum moss_event event, uint64_t ns);
+    /* A line of text without line feed, valid during the call; likewise. */
+    void (*log)(void *ctx, enum moss_log_level level, const char *text);
+    enum moss_log_level log_level; /* log no more than this */
+    /*
+     * Handed to the callbacks.  They may read the collection, but not call
+     * what waits: prepare, execute, flush, wait_idle, close.
      */
     void *ctx;
 };
@@ -587,20 +606,6 @@ moss_collection_flush(struct moss_collection *c, uint64_t timeout_ms,
 /* Return when merger and persister have nothing left to do. */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_collection_wait_idle(struct moss_collection *c, uint64_t timeout_ms);
-
-/* Counted since the collection was opened, children included. */
-struct moss_collection_stats {
-    uint64_t batches, ops, batch_bytes; /* published */
-    uint64_t merges, merged_ops;        /* background and in the writer */
-    uint64_t persists, persist_errors;
-    uint64_t dirty_ops, dirty_bytes; /* published, not persisted: now */
-    uint64_t top_segments, mid_segments, base_segments,
-        clean_segments;                      /* now */
-    uint64_t recent_snapshots, recent_bytes; /* now */
-    uint64_t writer_waits;
-};
-MOSS_API void moss_collection_stats(struct moss_collection *c,
-                                    struct moss_collection_stats *out);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 /*
- * Statistics: histograms.
+ * Statistics: what a collection has counted, and histograms.  Each number has
+ * the name that it has in Go moss, too: moss_collection_stats_each().
  */
 #ifndef MOSS_STATS_H
 #define MOSS_STATS_H
@@ -51,6 +52,110 @@ moss_histogram_add(struct moss_histogram *h, const struct moss_histogram *from);
  */
 MOSS_API size_t moss_histogram_text(const struct moss_histogram *h,
                                     const char *prefix, char *text, size_t cap);
+
+/* {"name":"ExecuteBatchUsecs","total":3,"sum":9,"bins":[[first,last,n],...]} */
+MOSS_API size_t moss_histogram_json(const struct moss_histogram *h, char *text,
+                                    size_t cap);
+
+/* ------------------------------------------------------------------ */
+/* Collections                                                        */
+/* ------------------------------------------------------------------ */
+
+/* Counted since the collection was opened, children included. */
+struct moss_collection_stats {
+    uint64_t batches, ops, batch_bytes; /* published */
+    uint64_t merges, merged_ops;        /* background and in the writer */
+    uint64_t persists, persist_errors;
+    uint64_t dirty_ops, dirty_bytes;         /* published, not persisted: now */
+    uint64_t recent_snapshots, recent_bytes; /* now */
+    uint64_t writer_waits;
+    uint64_t errors; /* reported to on_error */
+
+    /* What the sections hold now; top includes what is being merged. */
+    uint64_t top_ops, top_bytes, top_segments;
+    uint64_t mid_ops, mid_bytes, mid_segments;
+    uint64_t base_ops, base_bytes, base_segments;
+    uint64_t clean_ops, clean_bytes, clean_segments;
+
+    struct {
+        uint64_t begun, merger_done, persister_done, lower_begun, lower_done,
+            done;
+    } close;
+    struct {
+        uint64_t begun, done;      /* calls */
+        uint64_t make_begun, made; /* that could not share one */
+        uint64_t released;         /* of those, and of children */
+    } snapshot;
+    struct {
+        uint64_t calls, errors; /* of moss_collection_get() */
+    } get;
+    struct {
+        uint64_t given, given_ops, given_bytes; /* to prepare */
+        uint64_t begun, errors, empty, done;    /* done: published */
+        uint64_t waits_done;                    /* of writer_waits */
+        uint64_t woke_merger;
+    } batch;
+    struct {
+        uint64_t begun, done; /* of moss_collection_notify_merger() */
+    } notify;
+    struct {
+        uint64_t rounds, rounds_done;      /* of its loop */
+        uint64_t begun, errors, done;      /* merges */
+        uint64_t full;                     /* that left one segment */
+        uint64_t skipped;                  /* rounds with nothing to merge */
+        uint64_t emptied;                  /* merges that left nothing */
+        uint64_t passed_on, not_passed_on; /* mid to the persister, or not */
+        uint64_t waits_begun, waits_done, waits_stopped, waits_skipped;
+        uint64_t idle_waits, idle_runs;
+        uint64_t ended;
+    } merger;
+    struct {
+        uint64_t rounds, rounds_done;
+        uint64_t waits_begun, waits_done;
+        uint64_t updates_begun, update_errors, updates_done;
+        uint64_t ended;
+    } persister;
+};
+MOSS_API void moss_collection_stats(struct moss_collection *c,
+                                    struct moss_collection_stats *out);
+
+/*
+ * Call each for the 71 counters of Go moss, under its names and in its order.
+ * Those of things that do not happen here are 0: the merger never waits for
+ * the persister (TotMergerWaitOutgoing...).
+ */
+MOSS_API void
+moss_collection_stats_each(const struct moss_collection_stats *stats,
+                           void (*each)(void *arg, const char *name,
+                                        uint64_t value),
+                           void *arg);
+/*
+ * All of it as one JSON object, with Go's names; as snprintf() writes it, see
+ * moss_histogram_text().
+ */
+MOSS_API size_t moss_collection_stats_json(
+    const struct moss_collection_stats *stats, char *text, size_t cap);
+
+enum { MOSS_COLLECTION_HISTOGRAMS = 6 };
+
+/*
+ * ExecuteBatchBytes, ExecuteBatchOpsCount, ExecuteBatchUsecs, MergerUsecs,
+ * MutationKeyBytes and MutationValBytes, in this order: of published batches,
+ * children included, of merges in the background, and of prepared changes.
+ */
+MOSS_API void moss_collection_histograms(
+    struct moss_collection *c,
+    struct moss_histogram out[MOSS_COLLECTION_HISTOGRAMS]);
+
+/* Snapshots that are in somebody's hands and not up to date any more. */
+struct moss_old_snapshots {
+    uint64_t count;        /* child snapshots have counts of their own */
+    uint64_t oldest_ns;    /* how long ago the oldest was taken; 0: none */
+    uint64_t pinned_bytes; /* memory and file segments that only it holds */
+};
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_old_snapshots(struct moss_collection *c,
+                              struct moss_old_snapshots *out);
 
 #ifdef __cplusplus
 }

@@ -137,6 +137,18 @@ START_TEST(text_too_long_is_cut_and_measured)
 }
 END_TEST
 
+START_TEST(a_histogram_as_json)
+{
+    char text[100];
+
+    histogram_add(&histogram, 1, 2);
+    histogram_add(&histogram, 100, 1);
+    moss_histogram_json(read_it(), text, sizeof(text));
+    ck_assert_str_eq(text, "{\"name\":\"Name\",\"total\":3,\"sum\":102,"
+                           "\"bins\":[[1,1,2],[96,111,1]]}");
+}
+END_TEST
+
 static void
 add_many(void *arg)
 {
@@ -172,6 +184,7 @@ suite_histogram(void)
     tcase_add_test(tc, an_empty_picture_is_its_name);
     tcase_add_test(tc, the_largest_value_has_its_line);
     tcase_add_test(tc, text_too_long_is_cut_and_measured);
+    tcase_add_test(tc, a_histogram_as_json);
     tcase_add_test(tc, threads_add_at_the_same_time);
     suite_add_tcase(s, tc);
     return s;

@@ -176,3 +176,27 @@ moss_histogram_text(const struct moss_histogram *h, const char *prefix,
     }
     return p.out.len;
 }
+
+size_t
+moss_histogram_json(const struct moss_histogram *h, char *text, size_t cap)
+{
+    struct textout out = { text, cap, 0 };
+    const char *comma = "";
+
+    textout_add(&out,
+                "{\"name\":\"%s\",\"total\":%" PRIu64 ",\"sum\":%" PRIu64
+                ",\"bins\":[",
+                h->name, h->total, h->sum);
+    for (size_t i = 0; i < MOSS_HISTOGRAM_BINS; i++) {
+        uint64_t first, last;
+
+        if (h->bins[i] == 0)
+            continue;
+        moss_histogram_bin(i, &first, &last);
+        textout_add(&out, "%s[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", comma,
+                    first, last, h->bins[i]);
+        comma = ",";
+    }
+    textout_add(&out, "]}");
+    return out.len;
+}

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "collection/exit.h"
+#include "collection/pins.h"
 
 #define DEFAULT_MAX_DIRTY_BYTES ((uint64_t)256 << 20)
 #define DEFAULT_IDLE_MS 1000
@@ -217,6 +218,7 @@ collection_free(struct moss_collection *c, bool destroy)
     recents_release(&c->recents);
     state_unref(c->state);
     segstack_unref(c->opaque);
+    pins_unref(c->pins);
     if (destroy)
         release_sync(c);
     mem_free(c);
@@ -245,6 +247,8 @@ moss_collection_open(const struct moss_collection_options *options,
         return st;
     }
     st = segstack_new(NULL, NULL, 0, &c->opaque);
+    if (st == MOSS_OK)
+        st = pins_new(&c->pins);
     if (st == MOSS_OK) {
         st = recents_init(&c->recents, c->opts.recent_snapshots,
                           c->opts.recent_bytes);
@@ -262,6 +266,9 @@ moss_collection_open(const struct moss_collection_options *options,
         moss_snapshot_unref(lower->initial);
         lower->initial = NULL;
     }
+    collection_log(c, MOSS_LOG_STEPS, "opened: %zu collections%s",
+                   tree_count(c->state->lower->tree),
+                   lower == NULL ? ", in memory" : "");
     *out = c;
     return MOSS_OK;
 }
@@ -299,6 +306,25 @@ collection_start(struct moss_collection *c)
 /* ------------------------------------------------------------------ */
 
 static void
+count(struct moss_collection *c, uint64_t *counter)
+{
+    mutex_lock(&c->mu);
+    ++*counter;
+    mutex_unlock(&c->mu);
+}
+
+static void
+close_lower(struct moss_collection *c)
+{
+    if (c->lower == NULL)
+        return;
+    count(c, &c->counters.close.lower_begun);
+    if (c->lower->ops->close != NULL)
+        c->lower->ops->close(c->lower);
+    count(c, &c->counters.close.lower_done);
+}
+
+static void
 stop_threads(struct moss_collection *c)
 {
     bool started;
@@ -317,8 +343,10 @@ stop_threads(struct moss_collection *c)
     if (!started)
         return;
     thread_join(&c->merger);
+    count(c, &c->counters.close.merger_done);
     if (c->lower != NULL)
         thread_join(&c->persister);
+    count(c, &c->counters.close.persister_done);
 }
 
 /* Why not everything is persisted; MOSS_OK if it is. */
@@ -348,7 +376,7 @@ enum moss_status
 moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
                       struct moss_error *err)
 {
-    uint64_t deadline = sync_deadline_ns(timeout_ms);
+    uint64_t deadline = sync_deadline_ns(timeout_ms), began = sync_now_ns();
     enum moss_status st;
 
     error_clear(err);
@@ -358,8 +386,9 @@ moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
         collection_free(c, false);
         return MOSS_FORKED;
     }
-    collection_event(c, MOSS_EVENT_CLOSE_START);
+    collection_event(c, MOSS_EVENT_CLOSE_START, 0);
     mutex_lock(&c->mu);
+    c->counters.close.begun++;
     c->closing = true;
     persister_ask_locked(c, c->state->seq);
     c->wake_persister = c->wake_merger = true;
@@ -370,9 +399,10 @@ moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
     mutex_unlock(&c->mu);
     stop_threads(c);
     st = unpersisted_reason(c, err);
-    if (c->lower != NULL && c->lower->ops->close != NULL)
-        c->lower->ops->close(c->lower);
-    collection_event(c, MOSS_EVENT_CLOSE);
+    close_lower(c);
+    count(c, &c->counters.close.done);
+    collection_log(c, MOSS_LOG_STEPS, "closed: %s", moss_status_name(st));
+    collection_event(c, MOSS_EVENT_CLOSE, sync_now_ns() - began);
     collection_free(c, true);
     return st;
 }

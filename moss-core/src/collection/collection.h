@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/histogram.h"
 #include "base/sync.h"
 #include "collection/recent.h"
 #include "collection/state.h"
@@ -20,10 +21,20 @@ struct read_slot {
     struct mutex mu; /* no other lock is taken under it */
     uint64_t generation;
     struct moss_snapshot *snap;
+    uint64_t gets, errors;
     char apart[64]; /* from the next one's cache line */
 };
 
 enum { READ_SLOTS = 16 };
+
+struct pins;
+
+/* See moss_collection_histograms(). */
+struct histograms {
+    struct histogram batch_bytes, batch_ops, batch_usecs;
+    struct histogram merger_usecs;
+    struct histogram key_bytes, value_bytes;
+};
 
 /* Errors of a background thread, and when it tries again. */
 struct trouble {
@@ -47,6 +58,8 @@ struct moss_collection {
     atomic_uint_fast64_t next_id; /* incarnation ids */
 
     struct read_slot slots[READ_SLOTS];
+    struct histograms histograms;
+    struct pins *pins; /* one reference; the snapshots that were taken */
 
     /* Held to start the threads, nothing else.  Before mu. */
     struct mutex start_mu;
@@ -157,7 +170,23 @@ void trouble_clear(struct trouble *t);
  */
 void trouble_note(struct trouble *t, const struct moss_error *err);
 void trouble_report(struct moss_collection *c, const struct moss_error *err);
-void collection_event(struct moss_collection *c, enum moss_event event);
+
+/* report.c: callbacks.  Without a lock. */
+void
+collection_event(struct moss_collection *c, enum moss_event event, uint64_t ns);
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void
+collection_log(struct moss_collection *c, enum moss_log_level level,
+               const char *format, ...);
+/* From bytes to MiB, for messages. */
+double in_mib(uint64_t bytes);
+
+/* read.c */
+/* The calls of moss_collection_get(), which the slots count. */
+void
+read_slots_count(struct moss_collection *c, struct moss_collection_stats *out);
 
 /* merger.c and persister.c: the loops of the two threads. */
 void merger_run(void *collection);

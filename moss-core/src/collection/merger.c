@@ -80,6 +80,18 @@ merger_ask_locked(struct moss_collection *c, uint64_t seq)
         condvar_signal(&c->merger_work);
 }
 
+static void
+wait_for_batches_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    c->counters.merger.waits_begun++;
+    condvar_wait(&c->merger_work, &c->mu);
+    if (c->stop)
+        c->counters.merger.waits_stopped++;
+    else
+        c->counters.merger.waits_done++;
+}
+
 /* False: the thread is to end. */
 static bool
 wait_for_work(struct moss_collection *c)
@@ -87,9 +99,11 @@ wait_for_work(struct moss_collection *c)
     bool stop;
 
     mutex_lock(&c->mu);
+    c->counters.merger.rounds++;
+    c->counters.merger.waits_skipped += merger_has_work_locked(c);
     while (!c->stop) {
         if (!merger_has_work_locked(c))
-            condvar_wait(&c->merger_work, &c->mu);
+            wait_for_batches_locked(c);
         else if (c->wake_merger || sync_now_ns() >= c->merge_trouble.retry_ns)
             break;
         else
@@ -97,6 +111,7 @@ wait_for_work(struct moss_collection *c)
                                c->merge_trouble.retry_ns);
     }
     stop = c->stop;
+    c->counters.merger.ended += stop;
     c->at_work += !stop;
     c->merge_attempts++;
     c->wake_merger = false;
@@ -132,6 +147,7 @@ take(struct moss_collection *c, struct state **out)
         next = NULL;
     }
     c->merging = true;
+    c->counters.merger.begun++;
     *out = state_ref(c->state);
     mutex_unlock(&c->mu);
     leftovers_release(&left);
@@ -194,6 +210,23 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
 }
 
 static void
+count_merge_locked(struct moss_collection *c, const struct section *section,
+                   const struct fold *f) REQUIRES(c->mu)
+{
+    bool is_full = f->merged_ops > 0;
+
+    mutex_assert_held(&c->mu);
+    for (size_t i = 0; i < section->n && is_full; i++)
+        is_full = section->items[i].stack->n == 1;
+    c->counters.merger.done++;
+    c->counters.merger.full += is_full;
+    c->counters.merger.skipped += f->merged_ops == 0;
+    c->counters.merger.emptied += section->n == 0;
+    c->counters.merger.not_passed_on += c->state->base.section != NULL;
+    c->counters.merger.rounds_done++;
+}
+
+static void
 publish_locked(struct moss_collection *c, struct state *next,
                struct section *section, const struct fold *f,
                struct leftovers *left) REQUIRES(c->mu)
@@ -217,12 +250,24 @@ publish_locked(struct moss_collection *c, struct state *next,
         recents_charge(&c->recents, f->sources[i].born, f->sources[i].dropped);
     c->counters.merges += f->merged_ops > 0;
     c->counters.merged_ops += f->merged_ops;
+    count_merge_locked(c, section, f);
     trouble_clear(&c->merge_trouble);
+}
+
+static void
+log_merge(struct moss_collection *c, const struct fold *f, uint64_t ns)
+{
+    histogram_add(&c->histograms.merger_usecs, ns / 1000, 1);
+    collection_log(c, MOSS_LOG_STEPS,
+                   "merged: %llu entries of %zu sources%s, %.3f s",
+                   (unsigned long long)f->merged_ops, f->n,
+                   f->no_merge ? " (piled up)" : "", (double)ns / 1e9);
 }
 
 static enum moss_status
 merge_once(struct moss_collection *c)
 {
+    uint64_t began = sync_now_ns();
     struct leftovers left = { NULL, NULL };
     struct state *s = NULL, *next = NULL;
     struct section *section = NULL;
@@ -243,6 +288,8 @@ merge_once(struct moss_collection *c)
     collection_wake_locked(c);
     mutex_unlock(&c->mu);
     leftovers_release(&left);
+    if (st == MOSS_OK)
+        log_merge(c, &f, sync_now_ns() - began);
     section_unref(section);
     mem_free(f.sources);
     state_unref(next);
@@ -259,6 +306,7 @@ fail(struct moss_collection *c, enum moss_status st)
     mutex_lock(&c->mu);
     c->last_failed_merge = c->merge_attempts;
     trouble_note(&c->merge_trouble, &err);
+    c->counters.merger.errors++;
     collection_wake_locked(c);
     mutex_unlock(&c->mu);
     trouble_report(c, &err);
@@ -270,12 +318,13 @@ merger_run(void *collection)
     struct moss_collection *c = collection;
 
     while (wait_for_work(c)) {
+        uint64_t began = sync_now_ns();
         enum moss_status st = merge_once(c);
 
         if (st == MOSS_OK) {
             read_slots_refresh(c);
             recents_trim(c);
-            collection_event(c, MOSS_EVENT_MERGED);
+            collection_event(c, MOSS_EVENT_MERGED, sync_now_ns() - began);
         } else {
             fail(c, st);
         }

@@ -101,10 +101,14 @@ wait_for_work(struct moss_collection *c, bool *idle)
         if (due == 0 || (due != MOSS_FOREVER && sync_now_ns() >= due))
             break;
         c->persister_looks_ns = due;
+        c->counters.persister.waits_begun++;
         condvar_wait_until(&c->persister_work, &c->mu, due);
+        c->counters.persister.waits_done++;
         c->persister_looks_ns = 0;
     }
     stop = c->stop;
+    c->counters.persister.rounds++;
+    c->counters.persister.ended += stop;
     *idle = !stop && collection_is_clean_locked(c);
     c->at_work += !stop && !*idle;
     mutex_unlock(&c->mu);
@@ -244,11 +248,14 @@ take(struct moss_collection *c, struct state **out)
         state_inherit(next, c->state);
         next->base = next->mid;
         next->mid = empty;
+        c->counters.merger.passed_on++;
         collection_swap_locked(c, next, &left);
         next = NULL;
     }
-    if (!c->stop)
+    if (!c->stop) {
         *out = state_ref(c->state);
+        c->counters.persister.updates_begun++;
+    }
     mutex_unlock(&c->mu);
     leftovers_release(&left);
     state_unref(next);
@@ -386,6 +393,8 @@ publish(struct moss_collection *c, struct attempt *a)
     a->clean = NULL;
     a->next = NULL;
     c->counters.persists++;
+    c->counters.persister.updates_done++;
+    c->counters.persister.rounds_done++;
     trouble_clear(&c->persist_trouble);
     c->wake_persister = false;
     c->dirty_since_ns = sync_now_ns();
@@ -400,6 +409,7 @@ fail(struct moss_collection *c, uint64_t attempt, struct moss_error *err)
 {
     mutex_lock(&c->mu);
     c->counters.persist_errors++;
+    c->counters.persister.update_errors++;
     c->last_failed_attempt = attempt;
     trouble_note(&c->persist_trouble, err);
     collection_wake_locked(c);
@@ -419,6 +429,16 @@ begin_attempt(struct moss_collection *c)
     return attempt;
 }
 
+static void
+log_update(struct moss_collection *c, const struct state *s, uint64_t began)
+{
+    collection_log(c, MOSS_LOG_STEPS,
+                   "persisted: %llu operations, %.1f MiB in memory, %.3f s",
+                   (unsigned long long)s->base.section->size.ops,
+                   in_mib(s->base.section->size.bytes),
+                   (double)(sync_now_ns() - began) / 1e9);
+}
+
 /* False: the thread is to end. */
 static bool
 persist_once(struct moss_collection *c)
@@ -428,12 +448,14 @@ persist_once(struct moss_collection *c)
     struct attempt a;
     /* Before it allocates: what fails from here on is this attempt. */
     uint64_t attempt = begin_attempt(c);
+    uint64_t began;
     enum moss_status st = take(c, &s);
 
     if (st == MOSS_OK && s == NULL)
         return false;
     memset(&a, 0, sizeof(a));
     error_clear(&err);
+    began = sync_now_ns();
     if (st == MOSS_OK)
         st = attempt_init(&a, c, s);
     if (st == MOSS_OK)
@@ -446,12 +468,14 @@ persist_once(struct moss_collection *c)
         err.status = st; /* whatever the callee has filled in */
         fail(c, attempt, &err);
     }
+    if (st == MOSS_OK)
+        log_update(c, s, began);
     attempt_release(&a);
     state_unref(s);
     if (st == MOSS_OK) {
         read_slots_refresh(c);
         recents_trim(c);
-        collection_event(c, MOSS_EVENT_PERSISTED);
+        collection_event(c, MOSS_EVENT_PERSISTED, sync_now_ns() - began);
     }
     return true;
 }

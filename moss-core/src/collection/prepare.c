@@ -20,6 +20,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "segment/batch.h"
 
 struct moss_prepared {
     struct moss_collection *c;
@@ -27,7 +28,9 @@ struct moss_prepared {
     struct state *state;   /* fresh, to be filled in */
     struct tree *tree;     /* that node's section is for; one reference */
     struct moss_tag tag;
-    bool reserved;
+    bool reserved, counted;
+    uint64_t given_ops, given_bytes; /* of the batch, as it was given */
+    uint64_t prepare_ns;             /* how long that took */
 };
 
 static bool
@@ -94,6 +97,7 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
     c->waiting_alone -= alone;
     if (alone)
         condvar_broadcast(&c->room); /* those that gave way to this one */
+    c->counters.batch.waits_done++;
     collection_leave_locked(c);
     if (c->closing)
         return MOSS_CLOSED;
@@ -104,20 +108,38 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
     return MOSS_TIMEOUT;
 }
 
+static void
+count_given_locked(struct moss_collection *c, struct moss_prepared *p)
+    REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    c->counters.batch.begun++;
+    c->counters.batch.given++;
+    c->counters.batch.given_ops += p->given_ops;
+    c->counters.batch.given_bytes += p->given_bytes;
+    p->counted = true;
+}
+
 static enum moss_status
 admit(struct moss_prepared *p, uint64_t timeout_ms)
 {
     struct moss_collection *c = p->c;
-    uint64_t deadline = sync_deadline_ns(timeout_ms);
+    uint64_t deadline = sync_deadline_ns(timeout_ms), waits;
     enum moss_status st;
 
     mutex_lock(&c->mu);
+    count_given_locked(c, p);
+    waits = c->counters.writer_waits;
     st = wait_for_room_locked(c, p->node->size, deadline);
     if (st == MOSS_OK) {
         c->reserved = size_add(c->reserved, p->node->size);
         p->reserved = true;
     }
+    waits = c->counters.writer_waits - waits;
     mutex_unlock(&c->mu);
+    if (waits > 0)
+        collection_log(c, MOSS_LOG_WAITS, "a batch has waited for room: %s",
+                       moss_status_name(st));
     return st;
 }
 
@@ -174,12 +196,60 @@ init_node(struct moss_prepared *p, const struct moss_batch *batch)
     return st;
 }
 
+static enum moss_status
+prepare(struct moss_prepared *p, const struct moss_batch *batch,
+        uint64_t timeout_ms)
+{
+    enum moss_status st;
+
+    tidy_top(p->c); /* what the last publish left: that one only swaps */
+    st = init_node(p, batch);
+    if (st != MOSS_OK || p->node == NULL)
+        return st;
+    st = state_new(&p->state);
+    if (st == MOSS_OK)
+        st = collection_start(p->c);
+    if (st == MOSS_OK)
+        st = admit(p, timeout_ms);
+    if (st == MOSS_OK)
+        st = resolve_now(p);
+    return st;
+}
+
+static void
+count_lengths(void *arg, uint64_t key_len, uint64_t value_len, uint64_t n)
+{
+    struct histograms *h = arg;
+
+    histogram_add(&h->key_bytes, key_len, n);
+    histogram_add(&h->value_bytes, value_len, n);
+}
+
+static void
+count_prepared(struct moss_prepared *p, const struct moss_batch *batch,
+               enum moss_status st)
+{
+    struct moss_collection *c = p->c;
+
+    if (st == MOSS_OK)
+        batch_lengths(batch, count_lengths, &c->histograms);
+    if (st == MOSS_OK && p->counted)
+        return;
+    mutex_lock(&c->mu);
+    if (!p->counted)
+        count_given_locked(c, p);
+    c->counters.batch.errors += st != MOSS_OK;
+    c->counters.batch.empty += st == MOSS_OK && p->node == NULL;
+    mutex_unlock(&c->mu);
+}
+
 enum moss_status
 moss_collection_prepare(struct moss_collection *c,
                         const struct moss_batch *batch, uint64_t timeout_ms,
                         struct moss_prepared **out)
 {
-    struct moss_prepared *p = NULL;
+    uint64_t began = sync_now_ns();
+    struct moss_prepared *p;
     enum moss_status st = collection_check(c);
 
     *out = NULL;
@@ -190,23 +260,27 @@ moss_collection_prepare(struct moss_collection *c,
         return MOSS_NOMEM;
     p->c = c;
     p->tag = moss_batch_tag(batch);
-    tidy_top(c); /* what the last publish left: that one only swaps */
-    st = init_node(p, batch);
-    if (st == MOSS_OK && p->node != NULL) {
-        st = state_new(&p->state);
-        if (st == MOSS_OK)
-            st = collection_start(c);
-        if (st == MOSS_OK)
-            st = admit(p, timeout_ms);
-        if (st == MOSS_OK)
-            st = resolve_now(p);
-    }
-    if (st == MOSS_OK) {
+    p->given_ops = batch_total(batch);
+    p->given_bytes = moss_batch_bytes(batch);
+    collection_event(c, MOSS_EVENT_BATCH_START, 0);
+    st = prepare(p, batch, timeout_ms);
+    count_prepared(p, batch, st);
+    p->prepare_ns = sync_now_ns() - began;
+    if (st == MOSS_OK)
         *out = p;
-        p = NULL;
-    }
-    moss_prepared_free(p);
+    else
+        moss_prepared_free(p);
     return st;
+}
+
+/* Free p; what of it was not moved elsewhere is released. */
+static void
+release(struct moss_prepared *p)
+{
+    top_node_unref(p->node);
+    state_unref(p->state);
+    tree_unref(p->tree);
+    mem_free(p);
 }
 
 void
@@ -223,10 +297,9 @@ moss_prepared_free(struct moss_prepared *p)
         condvar_broadcast(&c->room);
         mutex_unlock(&c->mu);
     }
-    top_node_unref(p->node);
-    state_unref(p->state);
-    tree_unref(p->tree);
-    mem_free(p);
+    if (collection_check(c) == MOSS_OK)
+        collection_event(c, MOSS_EVENT_BATCH, p->prepare_ns);
+    release(p);
 }
 
 struct moss_tag
@@ -240,10 +313,15 @@ moss_prepared_tag(const struct moss_prepared *p)
 /* ------------------------------------------------------------------ */
 
 static void
-count_batch_locked(struct moss_collection *c, struct size size) REQUIRES(c->mu)
+count_batch_locked(struct moss_collection *c, struct size size, uint64_t ns)
+    REQUIRES(c->mu)
 {
     mutex_assert_held(&c->mu);
+    histogram_add(&c->histograms.batch_ops, size.ops, 1);
+    histogram_add(&c->histograms.batch_bytes, size.bytes, 1);
+    histogram_add(&c->histograms.batch_usecs, ns / 1000, 1);
     c->counters.batches++;
+    c->counters.batch.done++;
     c->counters.ops += size.ops;
     c->counters.batch_bytes += size.bytes;
 }
@@ -264,8 +342,10 @@ static void
 wake_background_locked(struct moss_collection *c) REQUIRES(c->mu)
 {
     mutex_assert_held(&c->mu);
-    if (merger_has_work_locked(c))
+    if (merger_has_work_locked(c)) {
+        c->counters.batch.woke_merger++;
         condvar_signal(&c->merger_work);
+    }
     if (c->lower != NULL)
         persister_remind_locked(c);
 }
@@ -273,11 +353,14 @@ wake_background_locked(struct moss_collection *c) REQUIRES(c->mu)
 void
 moss_prepared_publish(struct moss_prepared *p)
 {
+    uint64_t began = sync_now_ns(), ns;
     struct leftovers left = { NULL, NULL };
     struct moss_collection *c = p->c;
     struct section *wrong = NULL;
     struct state *old, *s = p->state;
     struct top_node *node = p->node;
+    /* Once it is published, c may be closed by who has read the batch. */
+    bool tell = c->opts.on_event != NULL;
 
     if (node == NULL || collection_check(c) != MOSS_OK) {
         moss_prepared_free(p);
@@ -299,7 +382,8 @@ moss_prepared_publish(struct moss_prepared *p)
         s->tag_seq = s->seq;
     }
     give_back_locked(c, p);
-    count_batch_locked(c, node->size);
+    ns = p->prepare_ns + sync_now_ns() - began;
+    count_batch_locked(c, node->size, ns);
     state_push(s, node);
     c->state = s;
     retire_locked(c, old, &left);
@@ -309,6 +393,9 @@ moss_prepared_publish(struct moss_prepared *p)
 
     leftovers_release(&left);
     section_unref(wrong);
-    tree_unref(p->tree);
-    mem_free(p);
+    if (tell)
+        collection_event(c, MOSS_EVENT_BATCH, ns);
+    p->node = NULL; /* the state has both */
+    p->state = NULL;
+    release(p);
 }

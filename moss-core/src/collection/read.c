@@ -24,23 +24,29 @@ take_snapshot(struct moss_collection *c, bool fresh, uint64_t *generation,
 
     *out = NULL;
     mutex_lock(&c->mu);
+    if (!fresh)
+        c->counters.snapshot.begun++;
     if (c->closing)
         st = MOSS_CLOSED;
     else if (!fresh && c->newest != NULL)
         *out = moss_snapshot_ref(c->newest);
     else
         s = state_ref(c->state);
+    c->counters.snapshot.done += *out != NULL;
+    c->counters.snapshot.make_begun += s != NULL;
     *generation = atomic_load_explicit(&c->generation, memory_order_relaxed);
     mutex_unlock(&c->mu);
     if (s == NULL)
         return st;
-    st = view_snapshot(s, c->merge, out);
+    st = view_snapshot(s, c->merge, c->pins, out);
     state_unref(s);
-    if (st != MOSS_OK || fresh)
+    if (st != MOSS_OK)
         return st;
     mutex_lock(&c->mu);
-    if (*generation ==
-        atomic_load_explicit(&c->generation, memory_order_relaxed)) {
+    c->counters.snapshot.made++;
+    c->counters.snapshot.done += !fresh;
+    if (!fresh && *generation == atomic_load_explicit(&c->generation,
+                                                      memory_order_relaxed)) {
         /* Another thread may have been first: then all take its one. */
         if (c->newest == NULL) {
             c->newest = moss_snapshot_ref(*out);
@@ -118,6 +124,28 @@ read_slots_refresh(struct moss_collection *c)
     }
 }
 
+void
+read_slots_count(struct moss_collection *c, struct moss_collection_stats *out)
+{
+    for (size_t i = 0; i < READ_SLOTS; i++) {
+        struct read_slot *slot = &c->slots[i];
+
+        mutex_lock(&slot->mu);
+        out->get.calls += slot->gets;
+        out->get.errors += slot->errors;
+        mutex_unlock(&slot->mu);
+    }
+}
+
+/* A failed get; the others are counted where the lock is held anyway. */
+static void
+count_error(struct read_slot *slot)
+{
+    mutex_lock(&slot->mu);
+    slot->errors++;
+    mutex_unlock(&slot->mu);
+}
+
 static struct read_slot *
 my_slot(struct moss_collection *c)
 {
@@ -138,6 +166,7 @@ slot_snapshot(struct moss_collection *c, struct read_slot *slot,
 
     *out = NULL;
     mutex_lock(&slot->mu);
+    slot->gets++;
     if (slot->snap != NULL && slot->generation == generation)
         *out = moss_snapshot_ref(slot->snap);
     mutex_unlock(&slot->mu);
@@ -163,17 +192,20 @@ moss_collection_get(struct moss_collection *c, struct moss_slice key,
                     struct moss_value *value)
 {
     struct moss_snapshot *snap = NULL;
+    struct read_slot *slot = my_slot(c);
     enum moss_status st = collection_check(c);
 
     memset(value, 0, sizeof(*value));
-    if (st == MOSS_OK)
-        st = slot_snapshot(c, my_slot(c), &snap);
     if (st != MOSS_OK)
         return st;
-    st = moss_snapshot_get(snap, key, value);
+    st = slot_snapshot(c, slot, &snap);
+    if (st == MOSS_OK)
+        st = moss_snapshot_get(snap, key, value);
     /* Nothing keeps the snapshot alive for the caller: give it a copy. */
     if (st == MOSS_OK && value->owned == NULL)
         st = moss_value_copy(value, value->bytes);
     moss_snapshot_unref(snap);
+    if (st < 0)
+        count_error(slot);
     return st;
 }

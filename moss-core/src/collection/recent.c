@@ -129,7 +129,7 @@ moss_collection_snapshot_at(struct moss_collection *c, struct moss_tag tag,
     mutex_unlock(&c->mu);
     if (s == NULL)
         return MOSS_NOT_FOUND;
-    st = view_snapshot(s, c->merge, out);
+    st = view_snapshot(s, c->merge, c->pins, out);
     state_unref(s);
     return st;
 }

@@ -1,5 +1,5 @@
 /*
- * Background failures: kept, reported, retried with a growing pause.  A pause
+ * Background failures: kept, reported (report.c), retried with a growing pause.  A pause
  * doubles from failure to failure, so that neither a full disk nor a bug in a
  * lower level makes a thread spin.
  */
@@ -27,18 +27,4 @@ trouble_note(struct trouble *t, const struct moss_error *err)
     if (t->pause_ms > LONGEST_PAUSE_MS)
         t->pause_ms = LONGEST_PAUSE_MS;
     t->retry_ns = sync_deadline_ns(t->pause_ms);
-}
-
-void
-trouble_report(struct moss_collection *c, const struct moss_error *err)
-{
-    if (c->opts.on_error != NULL)
-        c->opts.on_error(c->opts.ctx, err);
-}
-
-void
-collection_event(struct moss_collection *c, enum moss_event event)
-{
-    if (c->opts.on_event != NULL)
-        c->opts.on_event(c->opts.ctx, event);
 }

@@ -21,6 +21,7 @@ struct view {
     struct moss_snapshot *lower; /* one reference; NULL: nothing there */
     struct moss_merge_operator *merge; /* &merge_op or NULL */
     struct moss_merge_operator merge_op;
+    struct pin pin;
 };
 
 static const struct snapshot_family view_family;
@@ -30,6 +31,7 @@ view_release(void *owner)
 {
     struct view *view = owner;
 
+    pin_remove(&view->pin);
     if (view->lower != NULL)
         moss_snapshot_unref(view->lower);
     state_unref(view->state);
@@ -40,7 +42,7 @@ view_release(void *owner)
 static enum moss_status
 view_new(struct state *s, struct tree *tree, struct tree *lower_tree,
          struct moss_snapshot *lower, const struct moss_merge_operator *merge,
-         struct moss_snapshot **out)
+         struct pins *pins, struct moss_snapshot **out)
 {
     struct view *view = mem_zalloc(1, sizeof(*view));
     struct segstack *stack = NULL;
@@ -57,6 +59,8 @@ view_new(struct state *s, struct tree *tree, struct tree *lower_tree,
         view->merge_op = *merge;
         view->merge = &view->merge_op;
     }
+    if (pins != NULL)
+        pin_add(&view->pin, pins, s);
     st = state_stack(s, tree->id, lower, &stack);
     if (st == MOSS_OK)
         st = snapshot_new(stack, merge, s->tag, &view_family, view, out);
@@ -103,7 +107,8 @@ view_child(void *owner, struct moss_slice name, struct moss_snapshot **out)
     st = find_lower(view, name, tree->id, &lower_tree, &lower);
     if (st != MOSS_OK)
         return st;
-    st = view_new(view->state, tree, lower_tree, lower, view->merge, out);
+    st = view_new(view->state, tree, lower_tree, lower, view->merge,
+                  view->pin.pins, out);
     if (lower != NULL)
         moss_snapshot_unref(lower);
     return st;
@@ -129,7 +134,7 @@ static const struct snapshot_family view_family = {
 
 enum moss_status
 view_snapshot(struct state *s, const struct moss_merge_operator *merge,
-              struct moss_snapshot **out)
+              struct pins *pins, struct moss_snapshot **out)
 {
     struct tree *tree, *lower = NULL;
     enum moss_status st;
@@ -142,5 +147,5 @@ view_snapshot(struct state *s, const struct moss_merge_operator *merge,
     if (state_lower_has(s, tree->id))
         lower = s->lower->tree; /* the top level is the top level there */
     return view_new(s, tree, lower, lower == NULL ? NULL : s->lower->snapshot,
-                    merge, out);
+                    merge, pins, out);
 }

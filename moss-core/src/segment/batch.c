@@ -218,6 +218,42 @@ moss_batch_bytes(const struct moss_batch *batch)
     return sum;
 }
 
+size_t
+batch_total(const struct moss_batch *batch)
+{
+    size_t sum = batch->n;
+
+    for (size_t i = 0; i < batch->n_children; i++) {
+        if (batch->children[i].batch != NULL)
+            sum += batch_total(batch->children[i].batch);
+    }
+    return sum;
+}
+
+void
+batch_lengths(const struct moss_batch *batch,
+              void (*each)(void *arg, uint64_t key_len, uint64_t value_len,
+                           uint64_t n),
+              void *arg)
+{
+    const uint64_t mask = ENTRY_KEY_MASK << ENTRY_KEY_SHIFT | ENTRY_VALUE_MASK;
+
+    for (size_t i = 0, end; i < batch->n; i = end) {
+        uint64_t w = batch->kvs[2 * i] & mask;
+
+        /* Most often they are all alike. */
+        for (end = i + 1; end < batch->n; end++) {
+            if ((batch->kvs[2 * end] & mask) != w)
+                break;
+        }
+        each(arg, w >> ENTRY_KEY_SHIFT, w & ENTRY_VALUE_MASK, end - i);
+    }
+    for (size_t i = 0; i < batch->n_children; i++) {
+        if (batch->children[i].batch != NULL)
+            batch_lengths(batch->children[i].batch, each, arg);
+    }
+}
+
 enum moss_op
 moss_batch_op(const struct moss_batch *batch, size_t i, struct moss_slice *key,
               struct moss_slice *value)

@@ -27,6 +27,17 @@ struct batch_child {
 size_t
 batch_children(const struct moss_batch *batch, const struct batch_child **out);
 
+/* How many changes, children included. */
+size_t batch_total(const struct moss_batch *batch);
+/*
+ * Call each for all changes, children included: n in a row have keys and
+ * values of these lengths.
+ */
+void batch_lengths(const struct moss_batch *batch,
+                   void (*each)(void *arg, uint64_t key_len, uint64_t value_len,
+                                uint64_t n),
+                   void *arg);
+
 /* Begins with moss_batch_clear(). */
 bool batch_is_cleared(const struct moss_batch *batch);
 

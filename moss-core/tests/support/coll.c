@@ -90,11 +90,15 @@ on_error(void *ctx, const struct moss_error *err)
 }
 
 static void
-on_event(void *ctx, enum moss_event event)
+on_event(void *ctx, enum moss_event event, uint64_t ns)
 {
     struct heard *h = ctx;
 
     mutex_lock(&h->mu);
+    if ((size_t)event < sizeof(h->events) / sizeof(h->events[0])) {
+        h->events[event]++;
+        h->event_ns[event] += ns;
+    }
     h->merged += event == MOSS_EVENT_MERGED;
     h->persisted += event == MOSS_EVENT_PERSISTED;
     h->close_start += event == MOSS_EVENT_CLOSE_START;

@@ -29,6 +29,8 @@ struct heard {
     struct mutex mu;
     struct condvar changed;
     unsigned errors, merged, persisted, close_start, closed;
+    unsigned events[8];   /* by enum moss_event */
+    uint64_t event_ns[8]; /* all together */
     struct moss_error last_error;
     unsigned asked;            /* calls of before_persist */
     struct moss_tag asked_tag; /* of the last one */
