@@ -283,16 +283,29 @@ open_collection(struct world *w)
     assert_ok(moss_collection_open(&w->options, lower, &w->c));
 }
 
+/* A rename may be refused, then nothing has happened. */
 static void
 execute(struct world *w)
 {
-    char *words = random_words(&w->rng);
-    struct moss_batch *batch = batch_of(words);
+    bool edits = rng_below(&w->rng, 3) == 0;
+    char *words = edits ? random_tree_words(&w->rng) : random_words(&w->rng);
+    bool tagged = rng_below(&w->rng, 3) > 0;
+    struct moss_batch *batch;
+    enum moss_status st;
 
-    if (rng_below(&w->rng, 3) > 0)
-        moss_batch_set_tag(batch, tag_of(++w->tag));
-    assert_ok(moss_collection_execute(w->c, batch));
-    model_tree_apply(w->model, words);
+    assert_ok(moss_batch_new(0, 0, &batch));
+    st = batch_try(batch, words);
+    if (tagged)
+        moss_batch_set_tag(batch, tag_of(w->tag + 1));
+    if (st == MOSS_OK)
+        st = moss_collection_execute(w->c, batch);
+    ck_assert_msg(st == MOSS_OK ||
+                      (edits && (st == MOSS_NOT_FOUND || st == MOSS_EXISTS)),
+                  "%s: %s", words, moss_status_name(st));
+    if (st == MOSS_OK) {
+        assert_ok(model_tree_try(w->model, words));
+        w->tag += tagged;
+    }
     moss_batch_free(batch);
     free(words);
 }
