@@ -265,11 +265,13 @@ test-mutants: all $(SQL_PROGRAMS) ## each seeded bug must be found
 
 # ---------------------------------------------------------------- checks
 
-.PHONY: check-layers check-symbols check-locks check-install
+.PHONY: check-layers check-names check-symbols check-locks check-install
 check-install: all ## install, pkg-config, a program linked against it, C++
 	@CC='$(CC)' .ci/check-install $(BUILD)
 check-layers: ## who includes whom
 	@.ci/check-layers
+check-names: ## what the README's table of features names
+	@.ci/check-names
 check-symbols: all ## what the products export
 	@.ci/check-symbols $(OUT)
 check-locks: | $(BUILD)/deps-ci.ok ## clang's analysis of the lock annotations
