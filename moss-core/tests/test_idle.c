@@ -414,6 +414,7 @@ suite_idle(void)
     TCase *tc = tcase_create("idle");
     TCase *store = tcase_create("store");
 
+    tcase_set_timeout(store, 60); /* it writes 60 MiB several times */
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, idle_lower_level_tidies_up_and_is_read_from_then_on);
     tcase_add_test(tc, writing_ends_an_idle_run);
