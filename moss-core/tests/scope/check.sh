@@ -205,7 +205,7 @@ run 0 dump "$dir/damaged"
 same "a newer file that is none" "$dir/intact"
 run 1 check "$dir/damaged"
 says "a newer file" "^problem: data-00000000000000ff.moss, offset 0: shorter"
-says "an unfinished file" "^note: moss-temporary-.*never finished"
+says "an unfinished file" "^note: moss-temporary-.*not finished"
 
 # While somebody writes, all that reads works, and what writes does not.
 damaged
@@ -222,6 +222,34 @@ for command in "import --json {\"k\":\"a\",\"v\":\"b\"}" "compact" \
     note "$command of a locked store" $?
     complains "$command" "in use by another writer"
 done
+
+# A writer goes on with small batches and compactions while others read.
+damaged
+(
+    i=0
+    while [ $i -lt 10 ]; do
+        seq 1 300 | sed "s/.*/\tkey-&\tround $i/" |
+            "$scope" import --stdin --batchsize 10 "$dir/damaged" &&
+            "$scope" compact "$dir/damaged" || exit 1
+        i=$((i + 1))
+    done
+) >/dev/null 2>"$dir/writer.err" &
+writer=$!
+rounds=0 bad=0
+while kill -0 $writer 2>/dev/null || [ $rounds = 0 ]; do
+    for command in dump check history; do
+        "$scope" $command "$dir/damaged" >"$dir/out" 2>"$dir/err" || {
+            bad=$((bad + 1))
+            cat "$dir/out" "$dir/err" | grep -v "^$tab" | tail -n 3
+        }
+    done
+    rounds=$((rounds + 1))
+done
+wait $writer
+note "the writer beside readers" $?
+test $bad = 0
+note "$rounds rounds of reading beside a writer" $?
+run 0 check "$dir/damaged"
 
 # stats.
 run 0 stats diag "$fixtures/children"

@@ -30,6 +30,9 @@ static const char more[] =
     "totals.  A problem is named with its file and offset; a note is no\n"
     "problem.  The status is 1 if there is any problem.";
 
+/* How often to look again when a compaction removes the file just found. */
+#define ATTEMPTS 16
+
 /* What the lock file says. */
 #define LOCK_BYTES 48
 
@@ -42,6 +45,7 @@ struct known {
 struct check {
     const struct args *a;
     struct known lock;
+    bool has_vanished; /* a file, since the directory was read */
     struct report report;
     struct moss_os *os;
     const char *name; /* of the file */
@@ -282,6 +286,9 @@ check_file(struct check *c, uint64_t number, bool *good)
         scope_must(MOSS_NOMEM);
     st = file_open(c->os, path, MOSS_OPEN_READ, &c->file, &err);
     mem_free(path);
+    c->has_vanished = st == MOSS_CANTOPEN;
+    if (c->has_vanished)
+        return SCOPE_OK;
     if (st < 0)
         return scope_failed("cannot open", st, &err);
     x = check_opened(c, number, good);
@@ -312,10 +319,12 @@ check_files(struct check *c, const struct datafile_list *list)
                           "an older data file, left behind");
         else
             x = check_file(c, list->data[i], &good);
+        if (c->has_vanished)
+            return SCOPE_OK;
     }
     for (size_t i = 0; i < list->n_temp; i++)
         note_leftover(c, datafile_temp_name, list->temp[i],
-                      "a data file that was never finished");
+                      "a data file that is not finished");
     if (x == SCOPE_OK && !good)
         report_problem(&c->report, c->a->dir, 0,
                        "no data file can be opened; salvage may help");
@@ -344,31 +353,46 @@ put_summary(struct check *c)
     json_close(w, '}');
 }
 
+/* Read the directory and check what is in it. */
 static enum scope_exit
-run(const struct args *a)
+check_dir(struct check *c)
 {
-    struct check c = { .a = a, .os = moss_os_posix() };
     struct datafile_list list;
     struct moss_error err;
     enum scope_exit x;
     enum moss_status st;
 
-    read_lock(&c);
-    st = datafile_scan(c.os, a->dir, &list, &err);
+    c->has_vanished = false;
+    read_lock(c);
+    st = datafile_scan(c->os, c->a->dir, &list, &err);
     if (st < 0)
         return scope_failed("cannot open the store", st, &err);
-    if (list.n_data == 0) {
-        datafile_list_release(&list);
-        return scope_complain("%s: no store", a->dir);
-    }
+    if (list.n_data == 0)
+        x = scope_complain("%s: no store", c->a->dir);
+    else
+        x = check_files(c, &list);
+    datafile_list_release(&list);
+    return x;
+}
+
+static enum scope_exit
+run(const struct args *a)
+{
+    struct check c = { .a = a, .os = moss_os_posix() };
+    enum scope_exit x;
+
     report_init(&c.report, a);
     progress_init(a, "check", "bytes");
-    x = check_files(&c, &list);
+    x = check_dir(&c);
+    /* A compaction may have put a new file in its place just now. */
+    for (int i = 0; i < ATTEMPTS && x == SCOPE_OK && c.has_vanished; i++)
+        x = check_dir(&c);
     progress_end();
+    if (c.has_vanished)
+        x = scope_complain("the data files change all the time");
     if (x == SCOPE_OK)
         put_summary(&c);
     report_end(&c.report);
-    datafile_list_release(&list);
     if (x != SCOPE_OK)
         return x;
     return c.report.problems > 0 ? SCOPE_PROBLEMS : SCOPE_OK;

@@ -63,10 +63,13 @@ get_field(struct input *in, struct buf *out)
     int c;
 
     while ((c = input_peek(in)) != EOF && c != '\t' && c != '\n') {
-        uint8_t byte = (uint8_t)c;
+        const uint8_t *p = in->buffer + in->at;
+        size_t n = 0, left = in->filled - in->at;
 
-        (void)input_get(in);
-        scope_must(buf_append(out, &byte, 1));
+        while (n < left && p[n] != '\t' && p[n] != '\n')
+            n++;
+        scope_must(buf_append(out, p, n));
+        in->at += n;
     }
 }
 

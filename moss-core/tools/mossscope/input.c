@@ -15,28 +15,16 @@ input_init(struct input *in, FILE *f, const char *name)
     in->f = f;
     in->name = name;
     in->line = 1;
-    in->bytes = 0;
     in->failed = false;
+    in->at = in->filled = 0;
 }
 
-int
-input_get(struct input *in)
+bool
+input_fill(struct input *in)
 {
-    int c = getc(in->f);
-
-    in->line += c == '\n';
-    in->bytes += c != EOF;
-    return c;
-}
-
-int
-input_peek(struct input *in)
-{
-    int c = getc(in->f);
-
-    if (c != EOF)
-        (void)ungetc(c, in->f);
-    return c;
+    in->at = 0;
+    in->filled = fread(in->buffer, 1, sizeof in->buffer, in->f);
+    return in->filled > 0;
 }
 
 bool

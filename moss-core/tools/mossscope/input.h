@@ -4,17 +4,41 @@
 
 #include "scope.h"
 
+#define INPUT_BUFFER 65536
+
 struct input {
     FILE *f;
     const char *name; /* for messages */
     uint64_t line;
-    uint64_t bytes;
-    bool failed; /* complained already */
+    bool failed;       /* complained already */
+    size_t at, filled; /* of the buffer */
+    uint8_t buffer[INPUT_BUFFER];
 };
 
 void input_init(struct input *in, FILE *f, const char *name);
-int input_get(struct input *in); /* EOF at the end */
-int input_peek(struct input *in);
+/* Read on when the buffer is used up; false at the end. */
+bool input_fill(struct input *in);
+
+/* The next byte, not taken; EOF at the end. */
+static inline int
+input_peek(struct input *in)
+{
+    if (in->at == in->filled && !input_fill(in))
+        return EOF;
+    return in->buffer[in->at];
+}
+
+/* The next byte. */
+static inline int
+input_get(struct input *in)
+{
+    int c = input_peek(in);
+
+    in->at += c != EOF;
+    in->line += c == '\n';
+    return c;
+}
+
 /* Say what is wrong where the input stands.  False. */
 bool input_wrong(struct input *in, const char *what);
 

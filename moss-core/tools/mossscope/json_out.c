@@ -14,17 +14,20 @@ json_out_init(struct json_out *w, FILE *f)
 static void
 put_string(FILE *f, struct moss_slice s)
 {
-    (void)putc('"', f);
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = s.bytes[i];
+    size_t i = 0, from = 0; /* from there on nothing is printed yet */
 
-        if (c == '"' || c == '\\')
-            (void)fprintf(f, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            (void)fprintf(f, "\\u%04x", c);
-        else
-            (void)putc(c, f);
+    (void)putc('"', f);
+    while (i < s.len) {
+        uint8_t c = s.bytes[i++];
+
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+            continue;
+        (void)fwrite(s.bytes + from, 1, i - 1 - from, f);
+        (void)fprintf(f, c == '"' || c == '\\' ? "\\%c" : "\\u%04x", c);
+        from = i;
     }
+    if (i > from)
+        (void)fwrite(s.bytes + from, 1, i - from, f);
     (void)putc('"', f);
 }
 

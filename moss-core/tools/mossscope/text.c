@@ -85,27 +85,39 @@ is_control(const uint8_t *c, size_t n)
                   : n == 2 && c[0] == 0xc2 && c[1] < 0xa0;
 }
 
+static void
+put_hex(FILE *f, struct moss_slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        put_byte(f, s.bytes[i]);
+}
+
 void
 text_put(FILE *f, struct moss_slice s, bool hex, char also)
 {
-    while (s.len > 0) {
-        size_t n = hex ? 1 : text_utf8_char(s);
+    size_t i = 0, from = 0; /* from there on nothing is printed yet */
 
-        if (hex) {
-            put_byte(f, *s.bytes);
-        } else if (n == 0) {
-            n = 1;
-            put_escape(f, *s.bytes);
-        } else if (is_control(s.bytes, n) || *s.bytes == '\\' ||
-                   *s.bytes == (uint8_t)also) {
-            for (size_t i = 0; i < n; i++)
-                put_escape(f, s.bytes[i]);
-        } else {
-            (void)fwrite(s.bytes, 1, n, f);
-        }
-        s.bytes += n;
-        s.len -= n;
+    if (hex) {
+        put_hex(f, s);
+        return;
     }
+    while (i < s.len) {
+        size_t n = text_utf8_char(moss_slice(s.bytes + i, s.len - i));
+        const uint8_t *c = s.bytes + i;
+
+        if (n > 0 && !is_control(c, n) && *c != '\\' &&
+            (also == 0 || *c != (uint8_t)also)) {
+            i += n;
+            continue;
+        }
+        n = n == 0 ? 1 : n;
+        (void)fwrite(s.bytes + from, 1, i - from, f);
+        for (size_t k = 0; k < n; k++)
+            put_escape(f, c[k]);
+        from = i += n;
+    }
+    if (i > from)
+        (void)fwrite(s.bytes + from, 1, i - from, f);
 }
 
 /* ------------------------------------------------------------------ */
