@@ -174,6 +174,17 @@ moss_change_iterate(const struct moss_change *change,
                     struct moss_iterator **out);
 MOSS_API enum moss_op moss_change_op(const struct moss_iterator *it);
 
+/*
+ * As moss_collection_prepare(), for changes that are segments already: those
+ * of each collection are laid over the one of the same path, which is made if
+ * need be.  What changes says of older content is not looked at.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_prepare_changes(struct moss_collection *c,
+                                const struct moss_changes *changes,
+                                uint64_t timeout_ms,
+                                struct moss_prepared **out);
+
 struct moss_lower_ops {
     /*
      * Make every change durable, all or nothing, then give back in *out a

@@ -228,6 +228,85 @@ MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_set_home(struct moss_store *store, const char *path, uint64_t dev,
                     uint64_t ino, struct moss_error *err);
 
+/* ------------------------------------------------------------------ */
+/* Staged batches                                                     */
+/* ------------------------------------------------------------------ */
+
+/*
+ * A large batch in a file of its own in the store's directory, so that it
+ * needs no memory of its size: made in pieces, durable before it is published,
+ * and found again after a crash.  One thread at a time.
+ */
+struct moss_staged;
+
+/* What tells a staged batch from all others; for the caller's log. */
+struct moss_staged_info {
+    struct moss_tag tag;
+    uint64_t length;   /* of the file */
+    uint64_t checksum; /* of what in it vouches for the rest */
+};
+
+/*
+ * Begin one, named by tag, which is not {0, 0}.  MOSS_BUSY if there is one of
+ * that name; MOSS_READONLY.  The store stays open until it is freed.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_begin(struct moss_store *store, struct moss_tag tag,
+                  struct moss_staged **out, struct moss_error *err);
+
+/*
+ * Add the changes of piece, children included, which take effect after those
+ * of earlier pieces.  MOSS_UNSUPPORTED if it deletes, renames or clears
+ * collections.  After a failure the batch can only be freed.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_add(struct moss_staged *staged, const struct moss_batch *piece,
+                struct moss_error *err);
+
+/*
+ * Make all of it durable.  Where merge operands do not prevent it, each
+ * collection's pieces become one segment first.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_finish(struct moss_staged *staged, struct moss_staged_info *info,
+                   struct moss_error *err);
+
+/*
+ * Open one that was finished before, and read all of it: MOSS_NOT_FOUND if it
+ * is not there, MOSS_CORRUPT if it is damaged or another than info says.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_open(struct moss_store *store, const struct moss_staged_info *info,
+                 struct moss_staged **out, struct moss_error *err);
+
+/*
+ * Prepare a finished batch for c, as moss_collection_prepare() does; c reads
+ * it from its file from then on, and persisting streams it from there.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_prepare(struct moss_staged *staged, struct moss_collection *c,
+                    uint64_t timeout_ms, struct moss_prepared **out);
+
+/*
+ * Let go of it.  Its file is removed unless it was finished.  What reads it
+ * keeps it open.  NULL is fine.
+ */
+MOSS_API void moss_staged_free(struct moss_staged *staged);
+
+/*
+ * Remove the files of staged batches that keep says no to; keep NULL: those
+ * whose number is not above that of the newest commit point.  Not while one
+ * of them is being made.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_sweep(struct moss_store *store,
+                  bool (*keep)(void *ctx, struct moss_tag tag), void *ctx,
+                  struct moss_error *err);
+
+/* ------------------------------------------------------------------ */
+/* Statistics                                                         */
+/* ------------------------------------------------------------------ */
+
 /* Counted since the store was opened, children included. */
 struct moss_store_stats {
     /* Of the newest data file and commit point, now. */

@@ -132,6 +132,53 @@ edit_new(const struct moss_batch *batch,
     return MOSS_OK;
 }
 
+static enum moss_status
+edit_init_change(struct edit *edit, const struct moss_change *change,
+                 size_t depth, atomic_uint_fast64_t *next_id)
+{
+    enum moss_status st = copy_name(change->name, &edit->name);
+
+    if (depth > TREE_MAX_DEPTH)
+        return MOSS_INVALID;
+    if (st != MOSS_OK)
+        return st;
+    edit->before = BEFORE_ANY;
+    edit->made = true;
+    edit->new_id = atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
+    if (change->segments != NULL && change->segments->n > 0)
+        edit->stack =
+            segstack_ref((struct segstack *)(uintptr_t)change->segments);
+    if (change->n_children == 0)
+        return MOSS_OK;
+    edit->children = mem_zalloc(change->n_children, sizeof(edit->children[0]));
+    if (edit->children == NULL)
+        return MOSS_NOMEM;
+    edit->n = change->n_children;
+    for (size_t i = 0; st == MOSS_OK && i < edit->n; i++)
+        st = edit_init_change(&edit->children[i], &change->children[i],
+                              depth + 1, next_id);
+    return st;
+}
+
+enum moss_status
+edit_from_changes(const struct moss_changes *changes,
+                  atomic_uint_fast64_t *next_id, struct edit **out)
+{
+    struct edit *edit = mem_zalloc(1, sizeof(*edit));
+    enum moss_status st;
+
+    *out = NULL;
+    if (edit == NULL)
+        return MOSS_NOMEM;
+    st = edit_init_change(edit, changes->top, 0, next_id);
+    if (st != MOSS_OK) {
+        edit_free(edit);
+        return st;
+    }
+    *out = edit;
+    return MOSS_OK;
+}
+
 void
 edit_free(struct edit *edit)
 {

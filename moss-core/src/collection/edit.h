@@ -37,6 +37,10 @@ MOSS_MUST_CHECK enum moss_status
 edit_new(const struct moss_batch *batch,
          const struct moss_merge_operator *merge, atomic_uint_fast64_t *next_id,
          struct edit **out);
+/* The same from segments, which are laid over what has their names. */
+MOSS_MUST_CHECK enum moss_status
+edit_from_changes(const struct moss_changes *changes,
+                  atomic_uint_fast64_t *next_id, struct edit **out);
 void edit_free(struct edit *edit); /* NULL is fine */
 
 /* Neither a change nor a child. */

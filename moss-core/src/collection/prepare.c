@@ -178,12 +178,14 @@ resolve_now(struct moss_prepared *p)
 }
 
 static enum moss_status
-init_node(struct moss_prepared *p, const struct moss_batch *batch)
+init_node(struct moss_prepared *p, const struct moss_batch *batch,
+          const struct moss_changes *changes)
 {
     struct edit *edit = NULL;
     enum moss_status st;
 
-    st = edit_new(batch, p->c->merge, &p->c->next_id, &edit);
+    st = batch != NULL ? edit_new(batch, p->c->merge, &p->c->next_id, &edit)
+                       : edit_from_changes(changes, &p->c->next_id, &edit);
     if (st != MOSS_OK)
         return st;
     if (edit_is_empty(edit) && !has_tag(p->tag)) {
@@ -198,14 +200,18 @@ init_node(struct moss_prepared *p, const struct moss_batch *batch)
 
 static enum moss_status
 prepare(struct moss_prepared *p, const struct moss_batch *batch,
-        uint64_t timeout_ms)
+        const struct moss_changes *changes, uint64_t timeout_ms)
 {
     enum moss_status st;
 
     tidy_top(p->c); /* what the last publish left: that one only swaps */
-    st = init_node(p, batch);
+    st = init_node(p, batch, changes);
     if (st != MOSS_OK || p->node == NULL)
         return st;
+    if (batch == NULL) {
+        p->given_ops = p->node->size.ops;
+        p->given_bytes = p->node->size.bytes;
+    }
     st = state_new(&p->state);
     if (st == MOSS_OK)
         st = collection_start(p->c);
@@ -231,7 +237,7 @@ count_prepared(struct moss_prepared *p, const struct moss_batch *batch,
 {
     struct moss_collection *c = p->c;
 
-    if (st == MOSS_OK)
+    if (st == MOSS_OK && batch != NULL)
         batch_lengths(batch, count_lengths, &c->histograms);
     if (st == MOSS_OK && p->counted)
         return;
@@ -263,8 +269,36 @@ moss_collection_prepare(struct moss_collection *c,
     p->given_ops = batch_total(batch);
     p->given_bytes = moss_batch_bytes(batch);
     collection_event(c, MOSS_EVENT_BATCH_START, 0);
-    st = prepare(p, batch, timeout_ms);
+    st = prepare(p, batch, NULL, timeout_ms);
     count_prepared(p, batch, st);
+    p->prepare_ns = sync_now_ns() - began;
+    if (st == MOSS_OK)
+        *out = p;
+    else
+        moss_prepared_free(p);
+    return st;
+}
+
+enum moss_status
+moss_collection_prepare_changes(struct moss_collection *c,
+                                const struct moss_changes *changes,
+                                uint64_t timeout_ms, struct moss_prepared **out)
+{
+    uint64_t began = sync_now_ns();
+    struct moss_prepared *p;
+    enum moss_status st = collection_check(c);
+
+    *out = NULL;
+    if (st != MOSS_OK)
+        return st;
+    p = mem_zalloc(1, sizeof(*p));
+    if (p == NULL)
+        return MOSS_NOMEM;
+    p->c = c;
+    p->tag = changes->tag;
+    collection_event(c, MOSS_EVENT_BATCH_START, 0);
+    st = prepare(p, NULL, changes, timeout_ms);
+    count_prepared(p, NULL, st);
     p->prepare_ns = sync_now_ns() - began;
     if (st == MOSS_OK)
         *out = p;

@@ -18,6 +18,8 @@ static const char data_format[] = "data-%016llx.moss";
 static const char temp_format[] = "moss-temporary-%016llx";
 static const char damaged_format[] = "moss-damaged-%016llx";
 
+static const char staged_format[] = "moss-staged-%016llx-%016llx";
+
 static void
 make_name(const char *format, uint64_t number, char out[DATAFILE_NAME])
 {
@@ -53,6 +55,29 @@ parse_name(const char *format, const char *name, uint64_t *number)
         return false;
     *number = strtoull(name + prefix, NULL, 16);
     make_name(format, *number, again);
+    return strcmp(name, again) == 0;
+}
+
+void
+datafile_staged_name(struct moss_tag tag, char out[DATAFILE_STAGED_NAME])
+{
+    (void)snprintf(out, DATAFILE_STAGED_NAME, staged_format,
+                   (unsigned long long)tag.n, (unsigned long long)tag.id);
+}
+
+bool
+datafile_parse_staged(const char *name, struct moss_tag *tag)
+{
+    size_t prefix = strcspn(staged_format, "%");
+    char again[DATAFILE_STAGED_NAME], *end;
+
+    if (strncmp(name, staged_format, prefix) != 0)
+        return false;
+    tag->n = strtoull(name + prefix, &end, 16);
+    if (*end != '-')
+        return false;
+    tag->id = strtoull(end + 1, NULL, 16);
+    datafile_staged_name(*tag, again);
     return strcmp(name, again) == 0;
 }
 

@@ -16,6 +16,11 @@ void datafile_temp_name(uint64_t number, char out[DATAFILE_NAME]);
 /* Where a newer one without any good footer is put out of the way. */
 void datafile_damaged_name(uint64_t number, char out[DATAFILE_NAME]);
 
+/* The name of a staged batch, and back. */
+#define DATAFILE_STAGED_NAME 64
+void datafile_staged_name(struct moss_tag tag, char out[DATAFILE_STAGED_NAME]);
+bool datafile_parse_staged(const char *name, struct moss_tag *tag);
+
 /* Numbers found in a directory, the highest first. */
 struct datafile_list {
     uint64_t *data; /* data files */

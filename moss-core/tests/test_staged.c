@@ -1,0 +1,481 @@
+/* Large batches in files of their own. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/reaper.h"
+#include "moss.h"
+#include "moss_lower.h"
+#include "support/coll.h"
+#include "support/dump.h"
+#include "support/fail_alloc.h"
+#include "support/fault_os.h"
+#include "support/fixture.h"
+#include "support/mem_os.h"
+#include "support/operators.h"
+#include "support/stores.h"
+
+Suite *suite_staged(void);
+
+#define DIR "/store"
+#define NAME DIR "/moss-staged-0000000000000007-00000000000002bc"
+
+static const struct moss_tag tag7 = { 7, 700 };
+
+static struct mem_os *mem;
+static struct fault_os *fault;
+static struct moss_store *store;
+static struct moss_collection *c;
+static struct moss_error err;
+
+static enum moss_status
+open_store(const struct moss_merge_operator *merge)
+{
+    struct moss_store_options so = { .os = fault_os_base(fault),
+                                     .merge = merge };
+
+    return moss_store_open(DIR, &so, &store, &err);
+}
+
+static void
+open_collection(const struct moss_merge_operator *merge)
+{
+    struct moss_collection_options co = { .merge = merge };
+    struct moss_lower *lower = NULL;
+
+    assert_ok(open_store(merge));
+    assert_ok(moss_store_lower(store, &lower));
+    assert_ok(moss_collection_open(&co, lower, &c));
+}
+
+static void
+close_all(void)
+{
+    if (c != NULL)
+        assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
+    c = NULL;
+    moss_store_close(store);
+    store = NULL;
+    for (int i = 0; i < 3; i++)
+        reaper_drain();
+}
+
+static void
+setup(void)
+{
+    mem = mem_os_new();
+    fault = fault_os_new(mem_os_base(mem));
+    store = NULL;
+    c = NULL;
+}
+
+static void
+teardown(void)
+{
+    close_all();
+    ck_assert_uint_eq(mem_os_open_files(mem), 0);
+    fault_os_free(fault);
+    mem_os_free(mem);
+}
+
+static enum moss_status
+add(struct moss_staged *g, const char *text)
+{
+    struct moss_batch *batch = batch_of(text);
+    enum moss_status st = moss_staged_add(g, batch, &err);
+
+    moss_batch_free(batch);
+    return st;
+}
+
+static const char *const pieces[] = { "a=1 b=1 kid{x=1 y=1}",
+                                      "-b c=2 kid{y=2 deep{z=2}}",
+                                      "a=3 other{} d=3" };
+
+/* All pieces, finished; *out is NULL if that failed. */
+static enum moss_status
+stage(struct moss_staged **out, struct moss_staged_info *info)
+{
+    struct moss_staged *g = NULL;
+    enum moss_status st = moss_staged_begin(store, tag7, &g, &err);
+
+    *out = NULL;
+    for (size_t i = 0; i < 3 && st == MOSS_OK; i++)
+        st = add(g, pieces[i]);
+    if (st == MOSS_OK)
+        st = moss_staged_finish(g, info, &err);
+    if (st < 0)
+        moss_staged_free(g);
+    else
+        *out = g;
+    return st;
+}
+
+static enum moss_status
+publish(struct moss_staged *g)
+{
+    struct moss_prepared *p = NULL;
+    enum moss_status st = moss_staged_prepare(g, c, MOSS_FOREVER, &p);
+
+    if (st == MOSS_OK)
+        moss_prepared_publish(p);
+    return st;
+}
+
+static void
+run_batch(const char *text)
+{
+    struct moss_batch *batch = batch_of(text);
+
+    assert_ok(moss_collection_execute(c, batch));
+    moss_batch_free(batch);
+}
+
+static bool
+has_staged_file(void)
+{
+    char *names = dir_names(mem_os_base(mem), DIR);
+    bool has = strstr(names, "moss-staged") != NULL;
+
+    free(names);
+    return has;
+}
+
+static const char over_old[] =
+    "a=3 c=2 d=3 e=0 kid{w=0 x=1 y=2 deep{z=2}} other{}";
+
+START_TEST(staged_batch_is_published_and_persisted)
+{
+    struct moss_staged *g;
+    struct moss_staged_info info;
+
+    open_collection(NULL);
+    run_batch("b=0 e=0 kid{w=0}");
+    assert_ok(stage(&g, &info));
+    ck_assert_uint_eq(info.tag.n, 7);
+    assert_collection(c, "b=0 e=0 kid{w=0}");
+    assert_ok(publish(g));
+    assert_collection(c, over_old);
+    ck_assert_uint_eq(moss_collection_tag(c).id, 700);
+    moss_staged_free(g);
+    ck_assert(has_staged_file());
+    assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
+    ck_assert_uint_eq(moss_collection_persisted_tag(c).n, 7);
+    assert_ok(moss_staged_sweep(store, NULL, NULL, &err));
+    ck_assert(!has_staged_file());
+    assert_collection(c, over_old);
+    run_batch("-a kid{-x}");
+    close_all();
+    open_collection(NULL);
+    assert_collection(c, "c=2 d=3 e=0 kid{w=0 y=2 deep{z=2}} other{}");
+}
+END_TEST
+
+START_TEST(staged_batch_is_found_again_after_a_crash)
+{
+    struct moss_staged *g;
+    struct moss_staged_info info;
+
+    open_collection(NULL);
+    run_batch("b=0 e=0 kid{w=0}");
+    assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
+    assert_ok(stage(&g, &info));
+    moss_staged_free(g);
+    mem_os_cut(mem);
+    (void)moss_collection_close(c, 0, NULL);
+    c = NULL;
+    close_all();
+    mem_os_restart(mem, MEM_CRASH_DROP, 1);
+    open_collection(NULL);
+    ck_assert(has_staged_file()); /* opening does not sweep it */
+    assert_ok(moss_staged_open(store, &info, &g, &err));
+    assert_ok(publish(g));
+    moss_staged_free(g);
+    close_all();
+    open_collection(NULL);
+    assert_collection(c, over_old);
+}
+END_TEST
+
+START_TEST(pieces_become_one_segment_each_and_operands_stay)
+{
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+    struct moss_snapshot *snap = NULL;
+    size_t in_memory, lower;
+
+    open_collection(&merge_append);
+    run_batch("k=0 kid{k=0}");
+    assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
+    assert_ok(moss_staged_begin(store, tag7, &g, &err));
+    assert_ok(add(g, "k+1 kid{a=1}"));
+    assert_ok(add(g, "k+2 kid{a=2 -k}"));
+    assert_ok(add(g, "j=9 kid{b=2}"));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    assert_ok(publish(g));
+    moss_staged_free(g);
+    assert_collection(c, "j=9 k=012 kid{a=2 b=2}");
+    assert_ok(moss_collection_snapshot(c, &snap));
+    moss_snapshot_segments(snap, &in_memory, &lower);
+    ck_assert_uint_ge(in_memory, 1);
+    moss_snapshot_unref(snap);
+    close_all();
+    open_collection(&merge_append);
+    assert_collection(c, "j=9 k=012 kid{a=2 b=2}");
+}
+END_TEST
+
+START_TEST(pieces_that_drop_collections_are_refused)
+{
+    static const char *const refused[] = { "!kid", "kid{!deep}" };
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+    struct moss_prepared *p = NULL;
+
+    open_collection(NULL);
+    assert_ok(moss_staged_begin(store, tag7, &g, &err));
+    for (size_t i = 0; i < 2; i++)
+        assert_status(add(g, refused[i]), MOSS_UNSUPPORTED);
+    assert_status(moss_staged_prepare(g, c, 0, &p), MOSS_INVALID);
+    assert_ok(add(g, "a=1"));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    assert_status(add(g, "a=1"), MOSS_INVALID);
+    assert_status(moss_staged_finish(g, &info, &err), MOSS_INVALID);
+    moss_staged_free(g);
+    assert_status(moss_staged_begin(store, tag7, &g, &err), MOSS_BUSY);
+    assert_status(moss_staged_begin(store, (struct moss_tag){ 0, 0 }, &g, &err),
+                  MOSS_INVALID);
+    moss_staged_free(NULL);
+}
+END_TEST
+
+static bool
+keep_8(void *ctx, struct moss_tag tag)
+{
+    ++*(int *)ctx;
+    return tag.n == 8;
+}
+
+START_TEST(sweep_removes_what_nobody_keeps)
+{
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+    int asked = 0;
+
+    open_collection(NULL);
+    assert_ok(stage(&g, &info));
+    moss_staged_free(g);
+    assert_ok(moss_staged_begin(store, (struct moss_tag){ 8, 1 }, &g, &err));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    moss_staged_free(g);
+    /* Unfinished ones go by themselves. */
+    assert_ok(moss_staged_begin(store, (struct moss_tag){ 9, 1 }, &g, &err));
+    assert_ok(add(g, "a=1"));
+    moss_staged_free(g);
+    /* Neither is in the newest commit point. */
+    assert_ok(moss_staged_sweep(store, NULL, NULL, &err));
+    assert_ok(moss_staged_sweep(store, keep_8, &asked, &err));
+    ck_assert_int_eq(asked, 2);
+    assert_ok(moss_staged_open(store, &info, &g, &err));
+    moss_staged_free(g);
+    info.tag = tag7;
+    assert_status(moss_staged_open(store, &info, &g, &err), MOSS_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(another_file_than_was_told_is_corrupt)
+{
+    struct moss_staged *g;
+    struct moss_staged_info info, wrong;
+
+    open_collection(NULL);
+    assert_ok(stage(&g, &info));
+    moss_staged_free(g);
+    wrong = info;
+    wrong.length++;
+    assert_status(moss_staged_open(store, &wrong, &g, &err), MOSS_CORRUPT);
+    wrong = info;
+    wrong.checksum++;
+    assert_status(moss_staged_open(store, &wrong, &g, &err), MOSS_CORRUPT);
+    assert_ok(moss_staged_open(store, &info, &g, &err));
+    moss_staged_free(g);
+}
+END_TEST
+
+START_TEST(any_flipped_byte_is_found_or_harmless)
+{
+    struct moss_os *os = fault_os_base(fault);
+    struct moss_staged *g;
+    struct moss_staged_info info;
+    uint64_t seed = test_seed(3);
+    struct rng r;
+    uint8_t *bytes;
+    size_t n;
+    int found = 0;
+
+    rng_init(&r, seed);
+    open_collection(NULL);
+    assert_ok(stage(&g, &info));
+    moss_staged_free(g);
+    bytes = file_read_all(os, NAME, &n);
+    for (int i = 0; i < 300; i++) {
+        /* Most of the file is empty: prefer what is not. */
+        size_t at = (size_t)(rng_next(&r) % n);
+        uint8_t old;
+
+        while (i % 2 == 0 && bytes[at] == 0)
+            at = (at + 1) % n;
+        old = bytes[at];
+        bytes[at] ^= (uint8_t)(1u << (i % 8));
+        file_write_all(os, NAME, bytes, n);
+        bytes[at] = old;
+        if (moss_staged_open(store, &info, &g, &err) < 0) {
+            found++;
+            continue;
+        }
+        assert_ok(publish(g));
+        moss_staged_free(g);
+        assert_collection(c, "a=3 c=2 d=3 kid{x=1 y=2 deep{z=2}} other{}");
+    }
+    ck_assert_int_gt(found, 20);
+    free(bytes);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ */
+/* Sweeps                                                             */
+/* ------------------------------------------------------------------ */
+
+START_TEST(power_cut_at_any_change_loses_nothing_that_was_finished)
+{
+    bool was_cut = true;
+
+    for (unsigned n = 1; was_cut; n++) {
+        struct moss_staged_info info = { .tag = tag7 };
+        struct moss_staged *g = NULL;
+        enum moss_status st, found;
+
+        setup();
+        store_make(mem_os_base(mem), DIR, "old=1");
+        assert_ok(open_store(NULL));
+        mem_os_cut_at(mem, MEM_CUT_CHANGE, n);
+        st = stage(&g, &info);
+        was_cut = mem_os_is_off(mem);
+        ck_assert(was_cut || st == MOSS_OK);
+        moss_staged_free(g);
+        close_all();
+        mem_os_restart(mem, (enum mem_crash)_i, n);
+        assert_ok(open_store(NULL));
+        found = moss_staged_open(store, &info, &g, &err);
+        if (st == MOSS_OK)
+            assert_ok(found);
+        else
+            ck_assert(found == MOSS_NOT_FOUND || found == MOSS_CORRUPT);
+        moss_staged_free(g);
+        assert_ok(moss_staged_sweep(store, keep_8, &(int){ 0 }, &err));
+        ck_assert(!has_staged_file());
+        close_all();
+        assert_store(mem_os_base(mem), DIR, "old=1");
+        teardown();
+    }
+    setup();
+}
+END_TEST
+
+START_TEST(any_failed_call_is_reported_and_leaves_the_store_alone)
+{
+    bool failed = true;
+
+    for (unsigned n = 1; failed; n++) {
+        struct moss_staged_info info = { .tag = tag7 };
+        struct moss_staged *g = NULL;
+        enum moss_status st;
+
+        setup();
+        open_collection(NULL);
+        run_batch("old=1");
+        assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
+        fault_os_fail_nth(fault, FAULT_ANY, n, MOSS_IO, 5);
+        st = stage(&g, &info);
+        failed = fault_os_tripped(fault);
+        ck_assert(failed == (st == MOSS_IO) || st == MOSS_OK);
+        fault_os_heal(fault);
+        if (st == MOSS_OK)
+            assert_ok(publish(g));
+        moss_staged_free(g);
+        run_batch("new=1");
+        close_all();
+        ck_assert_uint_eq(mem_os_open_files(mem), 0);
+        assert_store(mem_os_base(mem), DIR,
+                     st == MOSS_OK ? "a=3 c=2 d=3 new=1 old=1 "
+                                     "kid{x=1 y=2 deep{z=2}} other{}"
+                                   : "new=1 old=1");
+        teardown();
+    }
+    setup();
+}
+END_TEST
+
+START_TEST(any_failed_allocation_is_reported)
+{
+    bool failed = true;
+
+    settle_reaper();
+    fail_alloc_install();
+    open_collection(NULL);
+    run_batch("old=1");
+    assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
+    for (unsigned n = 1; failed; n++) {
+        enum moss_status st;
+        struct moss_batch *batches[3];
+        struct moss_staged_info info;
+        struct moss_staged *g = NULL;
+        struct moss_prepared *p = NULL;
+
+        for (size_t i = 0; i < 3; i++)
+            batches[i] = batch_of(pieces[i]);
+        fail_alloc_nth(n);
+        st = moss_staged_begin(store, tag7, &g, &err);
+        for (size_t i = 0; i < 3 && st == MOSS_OK; i++)
+            st = moss_staged_add(g, batches[i], &err);
+        if (st == MOSS_OK)
+            st = moss_staged_finish(g, &info, &err);
+        if (st == MOSS_OK)
+            st = moss_staged_prepare(g, c, MOSS_FOREVER, &p);
+        failed = fail_alloc_tripped();
+        fail_alloc_nth(0);
+        ck_assert(st == MOSS_OK || st == MOSS_NOMEM);
+        moss_prepared_free(p);
+        moss_staged_free(g);
+        for (size_t i = 0; i < 3; i++)
+            moss_batch_free(batches[i]);
+        assert_ok(moss_staged_sweep(store, keep_8, &(int){ 0 }, &err));
+    }
+    assert_collection(c, "old=1");
+    close_all();
+    ck_assert_int_eq(fail_alloc_live(), 0);
+    fail_alloc_remove();
+}
+END_TEST
+
+Suite *
+suite_staged(void)
+{
+    Suite *s = suite_create("staged");
+    TCase *tc = tcase_create("staged");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, staged_batch_is_published_and_persisted);
+    tcase_add_test(tc, staged_batch_is_found_again_after_a_crash);
+    tcase_add_test(tc, pieces_become_one_segment_each_and_operands_stay);
+    tcase_add_test(tc, pieces_that_drop_collections_are_refused);
+    tcase_add_test(tc, sweep_removes_what_nobody_keeps);
+    tcase_add_test(tc, another_file_than_was_told_is_corrupt);
+    tcase_add_test(tc, any_flipped_byte_is_found_or_harmless);
+    tcase_add_loop_test(
+        tc, power_cut_at_any_change_loses_nothing_that_was_finished, 0, 3);
+    tcase_add_test(tc, any_failed_call_is_reported_and_leaves_the_store_alone);
+    tcase_add_test(tc, any_failed_allocation_is_reported);
+    suite_add_tcase(s, tc);
+    return s;
+}
