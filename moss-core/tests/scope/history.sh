@@ -83,3 +83,19 @@ run 0 compact "$dir/operands.store"
 run 0 dump --merge add "$dir/operands.store"
 "$scope" dump --merge add "$fixtures/merge" >"$dir/before"
 same "operands after a compaction" "$dir/before"
+
+# Data files that compactions keep.
+seq 1 100 | sed 's/.*/\tkey-&\told/' | "$scope" import --stdin "$dir/kept" >/dev/null
+"$scope" dump "$dir/kept" >"$dir/before"
+run 0 compact --keep-files "$dir/kept"
+run 0 import --keep-files --json '{"k":"key-1","v":"new"}' "$dir/kept"
+run 1 dump --at 2 "$dir/kept"
+run 0 dump --at 2 --keep-files "$dir/kept"
+same "history in an older file" "$dir/before"
+run 0 history --keep-files "$dir/kept"
+test "$(grep -c '^data-' "$dir/out")" = 2
+note "history tells the files apart" $?
+run 0 check "$dir/kept"
+run 0 revert --keep-files --at 2 --yes "$dir/kept"
+run 0 dump "$dir/kept"
+same "revert to an older file" "$dir/before"

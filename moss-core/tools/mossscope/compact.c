@@ -11,6 +11,8 @@
 static const struct option options[] = {
     OPT_FLAG("leveled", leveled,
              "merge small segments in the same file; history stays"),
+    OPT_FLAG("keep-files", keep_files,
+             "keep the data files before the newest one"),
     OPT_TEXT("merge", merge, "NAME", "the merge operator of operands"),
     { 0 },
 };
@@ -72,7 +74,8 @@ report(const struct args *a, const struct moss_store_stats *before,
 static enum scope_exit
 run(const struct args *a)
 {
-    struct moss_store_options o = { .no_create = true };
+    struct moss_store_options o = { .no_create = true,
+                                    .keep_files = a->keep_files };
     struct moss_compact_options how = { .kind = a->leveled
                                                     ? MOSS_COMPACT_LEVELED
                                                     : MOSS_COMPACT_FULL,

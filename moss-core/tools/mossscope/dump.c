@@ -31,6 +31,8 @@ static const struct option options[] = {
         "all-versions", all_versions,
         "with --key: all that is stored, tombstones and operands included"),
     OPT_TEXT("merge", merge, "NAME", "the merge operator to read values with"),
+    OPT_FLAG("keep-files", keep_files,
+             "go on into the data files that compactions have kept"),
     OPT_FLAG("no-mmap", no_mmap, "read segments into memory, do not map them"),
     { 0 },
 };

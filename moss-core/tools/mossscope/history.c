@@ -20,6 +20,8 @@ static const struct option history_options[] = {
     OPT_FLAG("hex", hex, "with --diff: keys and values in hex"),
     OPT_FLAG("keys-only", keys_only, "with --diff: keys without values"),
     OPT_TEXT("merge", merge, "NAME", "the merge operator to read values with"),
+    OPT_FLAG("keep-files", keep_files,
+             "go on into the data files that compactions have kept"),
     OPT_FLAG("no-mmap", no_mmap, "read segments into memory, do not map them"),
     { 0 },
 };
@@ -121,6 +123,8 @@ const struct command history_command = {
 static const struct option revert_options[] = {
     OPT_NUMBER("at", at, "the commit point to go back to, as in \"history\""),
     OPT_FLAG("yes", yes, "do it"),
+    OPT_FLAG("keep-files", keep_files,
+             "go on into the data files that compactions have kept"),
     OPT_FLAG("force", force, "also where the store belongs to a database"),
     { 0 },
 };
@@ -159,7 +163,8 @@ static enum scope_exit
 run_revert(const struct args *a)
 {
     struct moss_store_options o = { .no_create = true,
-                                    .compaction = MOSS_COMPACTION_DISABLE };
+                                    .compaction = MOSS_COMPACTION_DISABLE,
+                                    .keep_files = a->keep_files };
     struct moss_store *store = NULL;
     struct moss_snapshot *snap = NULL;
     struct moss_error err;

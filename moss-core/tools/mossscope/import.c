@@ -20,6 +20,8 @@ static const struct option options[] = {
     { "batchsize", OPTION_NUMBER, offsetof(struct args, batch),
       offsetof(struct args, has_batch), "N",
       "changes that take effect together (10000)" },
+    OPT_FLAG("keep-files", keep_files,
+             "keep the data files before the newest one"),
     OPT_TEXT("merge", merge, "NAME", "the merge operator of operands"),
     OPT_FLAG("force", force, "also where the store belongs to a database"),
     { 0 },

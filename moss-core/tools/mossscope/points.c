@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "store/datafile.h"
+
 void
 point_time(uint64_t seconds, char out[POINT_TIME])
 {
@@ -223,12 +225,19 @@ points_list(const struct args *a, const struct view *v, uint64_t max,
 {
     struct commit *c = commit_ref(v->newest);
     struct json_out w;
+    char name[DATAFILE_NAME];
+    uint64_t file = 0; /* no file has this number */
     enum scope_exit x = SCOPE_OK;
 
     json_out_init(&w, stdout);
     if (a->json)
         json_open(&w, NULL, '[');
     for (uint64_t n = 0; n < max && c != NULL; n++) {
+        if (c->number != file && a->keep_files && !a->json) {
+            datafile_name(c->number, name);
+            (void)printf("%s:\n", name);
+        }
+        file = c->number;
         if (a->json)
             point_put_json(&w, c->footer, n, details);
         else

@@ -29,7 +29,7 @@ struct args {
 
     bool help, json, hex, progress;
     bool keys_only, all_versions, footers, children, no_children, reverse;
-    bool all, yes, force, segments, no_mmap, leveled;
+    bool all, yes, force, segments, no_mmap, leveled, keep_files;
     bool has_at, has_limit, has_diff, has_against, has_batch;
     uint64_t at, limit, diff, against, batch;
     const char *prefix, *key, *from, *to, *child, *merge;

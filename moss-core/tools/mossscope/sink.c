@@ -38,7 +38,7 @@ check_new(const char *dir)
 enum scope_exit
 sink_open(struct sink *s, const struct args *a, const char *dir, uint64_t batch)
 {
-    struct moss_store_options store_options = { .os = NULL };
+    struct moss_store_options store_options = { .keep_files = a->keep_files };
     struct moss_collection_options options = { .merge = NULL };
     struct moss_lower *lower = NULL;
     struct moss_error err = { 0 };

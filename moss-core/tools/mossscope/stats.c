@@ -16,6 +16,8 @@ static const struct option options[] = {
     OPT_FLAG("all", all, "with \"footer\": of all commit points"),
     OPT_TEXT("child", child, "PATH", "of this child collection and below"),
     OPT_NUMBER("at", at, "of the commit point N before the newest one"),
+    OPT_FLAG("keep-files", keep_files,
+             "go on into the data files that compactions have kept"),
     OPT_FLAG("no-mmap", no_mmap, "read segments into memory, do not map them"),
     { 0 },
 };

@@ -9,7 +9,9 @@
 enum scope_exit
 view_open(const struct args *a, struct view *v)
 {
-    struct moss_store_options o = { .readonly = true, .no_mmap = a->no_mmap };
+    struct moss_store_options o = { .readonly = true,
+                                    .no_mmap = a->no_mmap,
+                                    .keep_files = a->keep_files };
     struct moss_snapshot *snap = NULL;
     struct moss_error err;
     enum scope_exit x = operator_named(a, &o.merge);
