@@ -233,6 +233,10 @@ check-tsan: ## the unit tests and the thread stress with the thread sanitizer
 check-valgrind: $(V)/unit ## the unit tests under valgrind
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) valgrind
 
+FLIPS ?= 2000
+.PHONY: test-flips
+test-flips: programs ## damage to files, each noticed or harmless: FLIPS=, SEED=
+	@FLIPS=$(FLIPS) VARIANT=$(VARIANT) .ci/tests $(BUILD) flips
 .PHONY: fuzz stress machine libfuzzer
 machine: programs ## the state machine, everything at random: STEPS=, SEED=
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) machine
