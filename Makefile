@@ -233,6 +233,9 @@ check-tsan: ## the unit tests and the thread stress with the thread sanitizer
 check-valgrind: $(V)/unit ## the unit tests under valgrind
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) valgrind
 
+.PHONY: test-defects
+test-defects: programs ## each defect of Go moss, put in here, must be found: DEFECTS=
+	moss-core/tests/mutants/run.sh $(BUILD)
 FLIPS ?= 2000
 .PHONY: test-flips
 test-flips: programs ## damage to files, each noticed or harmless: FLIPS=, SEED=
