@@ -46,8 +46,8 @@ static const char *const statements[STATEMENTS] = {
     [SET] = "REPLACE INTO moss_entries VALUES(?1, ?2, ?3)",
     [DEL] = "DELETE FROM moss_entries WHERE coll = ?1 AND key = ?2",
     [LIVE] = "INSERT INTO temp.live VALUES(?1, ?2, ?3)",
-    [META] = "UPDATE moss_meta SET top = ?1, next_id = ?2, tag_n = ?3,"
-             " tag_id = ?4, updates = updates + 1 WHERE updates = ?5",
+    [META] = ("UPDATE moss_meta SET top = ?1, next_id = ?2, tag_n = ?3,"
+              " tag_id = ?4, updates = updates + 1 WHERE updates = ?5"),
 };
 
 struct lower {
