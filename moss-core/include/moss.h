@@ -477,9 +477,32 @@ struct moss_collection_options {
     /*
      * When nothing was written for so long, the lower level is told that it
      * may tidy up, until something is written or the collection is closed.
-     * Default 1000; MOSS_FOREVER: never.
+     * Default 1000; MOSS_FOREVER: never.  In memory only, the merger merges
+     * all then, if this is set.
      */
     uint64_t idle_run_timeout_ms;
+
+    /*
+     * Sort a batch not in prepare() but when it is first read or merged:
+     * quick to write, slower to read then.  Batches with merge operands or
+     * renames are sorted at once.
+     */
+    bool deferred_sort;
+
+    /*
+     * How many entries a merge in the background copies before it looks
+     * whether the collection is being closed; then it is given up.
+     */
+    size_t cancel_check_interval; /* default 10000 */
+
+    /* Prepare, execute and notify_merger give MOSS_READONLY; no threads. */
+    bool read_only;
+
+    /*
+     * What a collection without a lower level begins with and lies over;
+     * open() takes its own reference.  NULL: nothing.
+     */
+    struct moss_snapshot *initial;
 
     /* Keep persisted segments in memory as a cache (section "clean"). */
     bool cache_persisted;
@@ -602,6 +625,20 @@ moss_collection_execute(struct moss_collection *c,
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_collection_flush(struct moss_collection *c, uint64_t timeout_ms,
                       struct moss_error *err);
+
+/*
+ * Let the merger merge what was published so far; all: into one segment per
+ * collection, as far as it is in memory, whatever the sizes.  Good for those
+ * who will read much and write no more.  timeout_ms 0 does not wait; else it
+ * returns when that is done, or MOSS_TIMEOUT, or the failure that prevents it.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_collection_notify_merger(struct moss_collection *c, bool all,
+                              uint64_t timeout_ms);
+
+/* The options in use, with the defaults filled in.  Their strings are c's. */
+MOSS_API void moss_collection_options_get(struct moss_collection *c,
+                                          struct moss_collection_options *out);
 
 /* Return when merger and persister have nothing left to do. */
 MOSS_API MOSS_MUST_CHECK enum moss_status

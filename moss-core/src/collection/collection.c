@@ -21,6 +21,7 @@
 #define DEFAULT_MAX_DIRTY_BYTES ((uint64_t)256 << 20)
 #define DEFAULT_IDLE_MS 1000
 #define DEFAULT_MERGE_RATIO 0.8
+#define DEFAULT_CANCEL_CHECK 10000
 #define DEFAULT_RECENT_SNAPSHOTS 1000
 #define DEFAULT_RECENT_BYTES ((uint64_t)64 << 20)
 
@@ -119,8 +120,11 @@ init_options(struct moss_collection *c,
     if (opts->merge != NULL) {
         c->merge_op = *opts->merge;
         c->merge = &c->merge_op;
-        opts->merge = NULL; /* the caller's struct may be gone by then */
+        opts->merge = c->merge; /* the caller's struct may be gone by then */
     }
+    opts->initial = NULL; /* it goes to the first state */
+    if (c->lower == NULL && opts->idle_run_timeout_ms != MOSS_FOREVER)
+        c->merger_idle_ms = opts->idle_run_timeout_ms;
     if (opts->max_dirty_bytes == 0)
         opts->max_dirty_bytes = DEFAULT_MAX_DIRTY_BYTES;
     if (opts->max_dirty_ops == 0)
@@ -129,6 +133,10 @@ init_options(struct moss_collection *c,
         opts->idle_run_timeout_ms = DEFAULT_IDLE_MS;
     if (!(opts->min_merge_ratio > 0))
         opts->min_merge_ratio = DEFAULT_MERGE_RATIO;
+    if (opts->cancel_check_interval == 0)
+        opts->cancel_check_interval = DEFAULT_CANCEL_CHECK;
+    c->merge_stop.now = &c->hurry;
+    c->merge_stop.every = opts->cancel_check_interval;
     if (opts->recent_snapshots == 0)
         opts->recent_snapshots = DEFAULT_RECENT_SNAPSHOTS;
     if (opts->recent_bytes == 0)
@@ -228,18 +236,22 @@ enum moss_status
 moss_collection_open(const struct moss_collection_options *options,
                      struct moss_lower *lower, struct moss_collection **out)
 {
+    struct moss_snapshot *initial = options == NULL ? NULL : options->initial;
     struct moss_collection *c = NULL;
     enum moss_status st;
 
     *out = NULL;
+    if (lower != NULL)
+        initial = lower->initial;
     c = mem_zalloc(1, sizeof(*c));
     if (c == NULL)
         return MOSS_NOMEM;
-    init_options(c, options);
     c->lower = lower;
+    init_options(c, options);
     c->process = sync_process();
     atomic_init(&c->generation, 1);
     atomic_init(&c->next_id, TREE_TOP_ID + 1);
+    atomic_init(&c->hurry, false);
     c->idle_due_ns = MOSS_FOREVER;
     st = init_sync(c);
     if (st != MOSS_OK) {
@@ -254,7 +266,7 @@ moss_collection_open(const struct moss_collection_options *options,
                           c->opts.recent_bytes);
     }
     if (st == MOSS_OK)
-        st = first_state(c, lower == NULL ? NULL : lower->initial, &c->state);
+        st = first_state(c, initial, &c->state);
     if (st == MOSS_OK && lower != NULL)
         st = exit_watch(c);
     if (st != MOSS_OK) {
@@ -390,6 +402,7 @@ moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
     mutex_lock(&c->mu);
     c->counters.close.begun++;
     c->closing = true;
+    atomic_store_explicit(&c->hurry, true, memory_order_relaxed);
     persister_ask_locked(c, c->state->seq);
     c->wake_persister = c->wake_merger = true;
     collection_wake_locked(c);
@@ -435,6 +448,13 @@ moss_collection_persisted_tag(struct moss_collection *c)
     tag = c->state->lower->tag;
     mutex_unlock(&c->mu);
     return tag;
+}
+
+void
+moss_collection_options_get(struct moss_collection *c,
+                            struct moss_collection_options *out)
+{
+    *out = c->opts; /* constant */
 }
 
 uint64_t

@@ -51,11 +51,14 @@ struct moss_collection {
     const struct moss_merge_operator *merge; /* &merge_op or NULL */
     struct moss_lower *lower;                /* NULL: in memory only */
     struct segstack *opaque;                 /* an empty stack, see fold.h */
+    uint64_t merger_idle_ms;                 /* 0: it does not merge then */
+    struct merge_stop merge_stop;            /* on hurry */
     uint64_t process;                        /* that opened it */
 
     /* Changes whenever a snapshot taken now would be another one. */
     atomic_uint_fast64_t generation;
     atomic_uint_fast64_t next_id; /* incarnation ids */
+    atomic_bool hurry;            /* closing: no long merges any more */
 
     struct read_slot slots[READ_SLOTS];
     struct histograms histograms;
@@ -88,6 +91,10 @@ struct moss_collection {
     /* What merger and persister are asked to reach, by state.seq. */
     uint64_t merge_up_to GUARDED_BY(mu);
     uint64_t persist_up_to GUARDED_BY(mu); /* without a delay */
+    /* How often all was to be merged into one segment, and was. */
+    uint64_t merge_all_asked GUARDED_BY(mu);
+    uint64_t merge_all_done GUARDED_BY(mu);
+    uint64_t idle_merged_seq GUARDED_BY(mu); /* what an idle merge had */
     /* When the waiting persister looks again by itself; 0: it works. */
     uint64_t persister_looks_ns GUARDED_BY(mu);
     /* These cut the pause after a failure. */

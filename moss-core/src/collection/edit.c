@@ -14,13 +14,21 @@
 #include "base/base.h"
 #include "base/mem.h"
 
+/* Acquire: the stack was made before its pointer was stored. */
+static struct segstack *
+stack_of(const struct edit *edit)
+{
+    return atomic_load_explicit(&edit->stack, memory_order_acquire);
+}
+
 static void
 edit_release(struct edit *edit)
 {
     for (size_t i = 0; i < edit->n; i++)
         edit_release(&edit->children[i]);
     mem_free(edit->children);
-    segstack_unref(edit->stack);
+    segstack_unref(stack_of(edit));
+    moss_batch_free(edit->unsorted);
     mem_free((void *)(uintptr_t)edit->name.bytes);
     mem_free((void *)(uintptr_t)edit->from.bytes);
 }
@@ -34,22 +42,75 @@ compare_edits(const void *pa, const void *pb)
 }
 
 static enum moss_status
-init_stack(struct edit *edit, const struct moss_batch *batch,
-           const struct moss_merge_operator *merge)
+make_stack(const struct moss_batch *batch,
+           const struct moss_merge_operator *merge, struct segstack **out)
 {
     struct segment **segs = NULL;
     size_t n = 0;
     enum moss_status st;
 
+    *out = NULL;
     st = batch_segments(batch, 0, moss_batch_count(batch), merge, &segs, &n);
     if (st != MOSS_OK)
         return st;
     if (n > 0)
-        st = segstack_new(NULL, segs, n, &edit->stack);
+        st = segstack_new(NULL, segs, n, out);
     for (size_t i = 0; i < n; i++)
         segment_unref(segs[i]);
     mem_free(segs);
     return st;
+}
+
+static enum moss_status
+init_stack(struct edit *edit, const struct moss_batch *batch,
+           const struct moss_merge_operator *merge, bool defer)
+{
+    struct segstack *stack;
+    enum moss_status st;
+
+    if (defer) {
+        return moss_batch_count(batch) == 0
+                   ? MOSS_OK
+                   : batch_copy_changes(batch, &edit->unsorted);
+    }
+    st = make_stack(batch, merge, &stack);
+    if (st == MOSS_OK)
+        atomic_store_explicit(&edit->stack, stack, memory_order_relaxed);
+    return st;
+}
+
+enum moss_status
+edit_sort(struct edit *edit)
+{
+    struct segstack *stack, *none = NULL;
+    enum moss_status st = MOSS_OK;
+
+    if (edit->unsorted != NULL && stack_of(edit) == NULL) {
+        st = make_stack(edit->unsorted, NULL, &stack);
+        if (st == MOSS_OK && !atomic_compare_exchange_strong_explicit(
+                                 &edit->stack, &none, stack,
+                                 memory_order_acq_rel, memory_order_acquire))
+            segstack_unref(stack);
+    }
+    for (size_t i = 0; i < edit->n && st == MOSS_OK; i++)
+        st = edit_sort(&edit->children[i]);
+    return st;
+}
+
+bool
+edit_may_wait(const struct moss_batch *batch)
+{
+    const struct batch_child *children;
+    size_t n = batch_children(batch, &children);
+
+    if (batch_has_operands(batch))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (children[i].before != BEFORE_ANY || children[i].from.len > 0 ||
+            (children[i].batch != NULL && !edit_may_wait(children[i].batch)))
+            return false;
+    }
+    return true;
 }
 
 static enum moss_status
@@ -82,7 +143,7 @@ init_mention(struct edit *edit, const struct batch_child *child)
 /* edit is zeroed but for what init_mention() set. */
 static enum moss_status
 edit_init(struct edit *edit, const struct moss_batch *batch,
-          const struct moss_merge_operator *merge, size_t depth,
+          const struct moss_merge_operator *merge, bool defer, size_t depth,
           atomic_uint_fast64_t *next_id)
 {
     const struct batch_child *children = NULL;
@@ -94,7 +155,7 @@ edit_init(struct edit *edit, const struct moss_batch *batch,
     edit->made = true;
     edit->clears = batch_is_cleared(batch);
     edit->new_id = atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
-    st = init_stack(edit, batch, merge);
+    st = init_stack(edit, batch, merge, defer);
     if (st != MOSS_OK || n == 0)
         return st;
     edit->children = mem_zalloc(n, sizeof(edit->children[0]));
@@ -104,7 +165,7 @@ edit_init(struct edit *edit, const struct moss_batch *batch,
     for (size_t i = 0; st == MOSS_OK && i < n; i++) {
         st = init_mention(&edit->children[i], &children[i]);
         if (st == MOSS_OK && children[i].batch != NULL)
-            st = edit_init(&edit->children[i], children[i].batch, merge,
+            st = edit_init(&edit->children[i], children[i].batch, merge, defer,
                            depth + 1, next_id);
     }
     if (st == MOSS_OK && n > 1)
@@ -114,8 +175,8 @@ edit_init(struct edit *edit, const struct moss_batch *batch,
 
 enum moss_status
 edit_new(const struct moss_batch *batch,
-         const struct moss_merge_operator *merge, atomic_uint_fast64_t *next_id,
-         struct edit **out)
+         const struct moss_merge_operator *merge, bool defer,
+         atomic_uint_fast64_t *next_id, struct edit **out)
 {
     struct edit *edit = mem_zalloc(1, sizeof(*edit));
     enum moss_status st;
@@ -123,7 +184,7 @@ edit_new(const struct moss_batch *batch,
     *out = NULL;
     if (edit == NULL)
         return MOSS_NOMEM;
-    st = edit_init(edit, batch, merge, 0, next_id);
+    st = edit_init(edit, batch, merge, defer, 0, next_id);
     if (st != MOSS_OK) {
         edit_free(edit);
         return st;
@@ -146,8 +207,10 @@ edit_init_change(struct edit *edit, const struct moss_change *change,
     edit->made = true;
     edit->new_id = atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
     if (change->segments != NULL && change->segments->n > 0)
-        edit->stack =
-            segstack_ref((struct segstack *)(uintptr_t)change->segments);
+        atomic_store_explicit(
+            &edit->stack,
+            segstack_ref((struct segstack *)(uintptr_t)change->segments),
+            memory_order_relaxed);
     if (change->n_children == 0)
         return MOSS_OK;
     edit->children = mem_zalloc(change->n_children, sizeof(edit->children[0]));
@@ -191,16 +254,22 @@ edit_free(struct edit *edit)
 bool
 edit_is_empty(const struct edit *edit)
 {
-    return edit->stack == NULL && edit->n == 0 && !edit->clears;
+    return stack_of(edit) == NULL && edit->unsorted == NULL && edit->n == 0 &&
+           !edit->clears;
 }
 
 struct size
 edit_size(const struct edit *edit)
 {
+    const struct segstack *stack = stack_of(edit);
     struct size size = { 0, 0 };
 
-    if (edit->stack != NULL)
-        size = stack_size(edit->stack);
+    if (edit->unsorted != NULL) {
+        size.ops = moss_batch_count(edit->unsorted);
+        size.bytes = 16 * size.ops + moss_batch_bytes(edit->unsorted);
+    } else if (stack != NULL) {
+        size = stack_size(stack);
+    }
     for (size_t i = 0; i < edit->n; i++)
         size = size_add(size, edit_size(&edit->children[i]));
     return size;
@@ -209,7 +278,7 @@ edit_size(const struct edit *edit)
 static size_t
 count_stacks(const struct edit *edit)
 {
-    size_t count = edit->stack != NULL;
+    size_t count = stack_of(edit) != NULL;
 
     for (size_t i = 0; i < edit->n; i++)
         count += count_stacks(&edit->children[i]);
@@ -284,12 +353,13 @@ apply(const struct edit *edit, struct tree *old, struct application *a,
     uint64_t id = is_new ? edit->new_id : old->id;
     size_t n_old = old == NULL ? 0 : old->n, i = 0, k = 0;
     bool changed = is_new || !slice_equal(edit->name, old->name);
+    struct segstack *stack = stack_of(edit);
     struct tree *tree = NULL;
     enum moss_status st;
 
     *out = NULL;
-    if (edit->stack != NULL)
-        section_add(a->section, id, edit->stack);
+    if (stack != NULL)
+        section_add(a->section, id, stack);
     if (!changed && edit->n == 0) {
         *out = tree_ref(old);
         return MOSS_OK;

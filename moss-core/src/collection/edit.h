@@ -24,19 +24,29 @@ struct edit {
     bool made;       /* if it is laid over nothing, it begins here */
     bool clears;     /* the older entries are dropped, the children stay */
     uint64_t new_id; /* for the collection if it is to be made or cleared */
-    struct segstack *stack; /* one reference; NULL: no changes */
+    /* One reference; NULL: no changes, or not sorted yet.  Set once. */
+    _Atomic(struct segstack *) stack;
+    struct moss_batch *unsorted; /* owned; the changes; NULL: sorted at once */
     size_t n;
     struct edit *children; /* sorted by name */
 };
 
 /*
- * Sort and copy the changes of batch and its children.  MOSS_INVALID if
- * children are nested deeper than TREE_MAX_DEPTH.
+ * Copy the changes of batch and its children and sort them, unless defer is
+ * set: then edit_sort() does so.  MOSS_INVALID if children are nested deeper
+ * than TREE_MAX_DEPTH.
  */
 MOSS_MUST_CHECK enum moss_status
 edit_new(const struct moss_batch *batch,
-         const struct moss_merge_operator *merge, atomic_uint_fast64_t *next_id,
-         struct edit **out);
+         const struct moss_merge_operator *merge, bool defer,
+         atomic_uint_fast64_t *next_id, struct edit **out);
+/*
+ * Whether nothing but a lack of memory can keep the batch from being sorted
+ * and applied later: it has neither operands nor renames.
+ */
+bool edit_may_wait(const struct moss_batch *batch);
+/* Before it is applied.  Any threads: the first to be ready wins. */
+MOSS_MUST_CHECK enum moss_status edit_sort(struct edit *edit);
 /* The same from segments, which are laid over what has their names. */
 MOSS_MUST_CHECK enum moss_status
 edit_from_changes(const struct moss_changes *changes,
@@ -45,7 +55,7 @@ void edit_free(struct edit *edit); /* NULL is fine */
 
 /* Neither a change nor a child. */
 bool edit_is_empty(const struct edit *edit);
-/* Sums over the segments. */
+/* Sums over the segments; over the changes, if they are not sorted. */
 struct size edit_size(const struct edit *edit);
 
 /*

@@ -98,10 +98,12 @@ group_pick_level(const struct fold *f, struct group *g)
 {
     double above = 0;
 
-    if (f->no_merge || g->n_mid == g->n) {
+    if (f->no_merge || (g->n_mid == g->n && !f->merge_all)) {
         g->keep = g->n;
         return;
     }
+    if (f->merge_all)
+        return;
     for (size_t i = g->n_mid; i < g->n; i++)
         above += (double)segment_bytes(g->segs[i]);
     g->keep = g->n_mid;
@@ -175,8 +177,8 @@ group_merge(struct fold *f, const struct group *g, struct segment **out)
     }
     st = group_below(f, g, totals.n_merge > 0, &below);
     if (st == MOSS_OK) {
-        st = segstack_merge(&g->segs[g->keep], g->n - g->keep, below, f->merge,
-                            out);
+        st = segstack_merge_until(&g->segs[g->keep], g->n - g->keep, below,
+                                  f->merge, f->stop, out);
     }
     segstack_unref(below);
     if (st == MOSS_OK) {

@@ -34,6 +34,8 @@ struct fold {
     uint64_t max_merge;
     /* Only pile the segments up, merge nothing. */
     bool no_merge;
+    bool merge_all; /* merge the segments of mid, too, whatever their size */
+    const struct merge_stop *stop; /* NULL: never */
     /*
      * A collection whose segments cannot be merged for another reason than
      * want of memory gets them piled up; why is in failure then.

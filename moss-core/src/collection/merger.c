@@ -59,7 +59,7 @@ merger_has_work_locked(struct moss_collection *c)
     const struct state *s = c->state;
 
     mutex_assert_held(&c->mu);
-    if (s->taken != NULL)
+    if (s->taken != NULL || c->merge_all_asked > c->merge_all_done)
         return true;
     if (s->top == NULL)
         return false;
@@ -80,12 +80,29 @@ merger_ask_locked(struct moss_collection *c, uint64_t seq)
         condvar_signal(&c->merger_work);
 }
 
+/*
+ * Wait until there may be something to merge.  If nothing comes for a while,
+ * everything is to be merged, once, so that later reads find one segment.
+ */
 static void
 wait_for_batches_locked(struct moss_collection *c) REQUIRES(c->mu)
 {
+    uint64_t seq = c->state->seq;
+
     mutex_assert_held(&c->mu);
     c->counters.merger.waits_begun++;
-    condvar_wait(&c->merger_work, &c->mu);
+    if (c->merger_idle_ms == 0 || seq == c->idle_merged_seq) {
+        condvar_wait(&c->merger_work, &c->mu);
+    } else {
+        c->counters.merger.idle_waits++;
+        if (!condvar_wait_until(&c->merger_work, &c->mu,
+                                sync_deadline_ns(c->merger_idle_ms)) &&
+            c->state->seq == seq) {
+            c->counters.merger.idle_runs++;
+            c->idle_merged_seq = seq;
+            c->merge_all_asked++;
+        }
+    }
     if (c->stop)
         c->counters.merger.waits_stopped++;
     else
@@ -128,9 +145,15 @@ rest(struct moss_collection *c)
     mutex_unlock(&c->mu);
 }
 
+/* How often all was to be merged by now, and whether that is still to do. */
+struct all_asked {
+    uint64_t asked;
+    bool pending;
+};
+
 /* The state whose taken and mid are to be merged; one reference. */
 static enum moss_status
-take(struct moss_collection *c, struct state **out)
+take(struct moss_collection *c, struct state **out, struct all_asked *all)
 {
     struct leftovers left = { NULL, NULL };
     struct state *next = NULL;
@@ -140,7 +163,9 @@ take(struct moss_collection *c, struct state **out)
     if (st != MOSS_OK)
         return st;
     mutex_lock(&c->mu);
-    if (c->state->taken == NULL) {
+    all->asked = c->merge_all_asked;
+    all->pending = c->merge_all_asked > c->merge_all_done;
+    if (c->state->taken == NULL && c->state->top != NULL) {
         state_inherit(next, c->state);
         state_take_top(next);
         collection_swap_locked(c, next, &left);
@@ -181,7 +206,7 @@ init_sources(struct fold *f, struct state *s)
 
 /* Fold taken onto mid. */
 static enum moss_status
-merge(struct moss_collection *c, struct state *s, struct fold *f,
+merge(struct moss_collection *c, struct state *s, bool all, struct fold *f,
       struct section **out)
 {
     struct moss_error err;
@@ -194,7 +219,10 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
     f->opaque = c->opaque;
     f->into_mid = true;
     f->pile_failures = true;
-    f->no_merge = is_only_passing(c, s) || s->taken_size.bytes > max_merge(c);
+    f->merge_all = all;
+    f->no_merge =
+        !all && (is_only_passing(c, s) || s->taken_size.bytes > max_merge(c));
+    f->stop = &c->merge_stop;
     f->ratio = c->opts.min_merge_ratio;
     f->max_merge = max_merge(c);
     st = state_resolve(s);
@@ -202,7 +230,9 @@ merge(struct moss_collection *c, struct state *s, struct fold *f,
         st = init_sources(f, s);
     if (st == MOSS_OK)
         st = fold_run(f, out);
-    if (st == MOSS_OK && f->failure != MOSS_OK) {
+    if (st == MOSS_OK && f->failure == MOSS_ABORTED) {
+        collection_log(c, MOSS_LOG_STEPS, "merge given up to close");
+    } else if (st == MOSS_OK && f->failure != MOSS_OK) {
         error_set(&err, f->failure, "merge", NULL, 0);
         trouble_report(c, &err);
     }
@@ -237,8 +267,8 @@ publish_locked(struct moss_collection *c, struct state *next,
     assert(!f->has_mid == (c->state->mid.section == NULL));
     assert(!f->has_mid || c->state->mid.section == f->sources[0].section);
     state_inherit(next, c->state);
-    mid.seq = next->taken->seq;
-    mid.tag = next->taken->tag;
+    mid.seq = next->taken == NULL ? next->mid.seq : next->taken->seq;
+    mid.tag = next->taken == NULL ? next->mid.tag : next->taken->tag;
     mid.born = next->seq;
     state_set_layer(&next->mid, mid);
     top_node_unref(next->taken); /* the state before holds it still */
@@ -272,18 +302,24 @@ merge_once(struct moss_collection *c)
     struct state *s = NULL, *next = NULL;
     struct section *section = NULL;
     struct fold f = { .sources = NULL };
-    enum moss_status st = take(c, &s);
+    struct all_asked all;
+    enum moss_status st = take(c, &s, &all);
+    bool is_empty;
 
     if (st != MOSS_OK)
         return st;
+    is_empty = s->taken == NULL && s->mid.section == NULL;
     st = state_new(&next);
-    if (st == MOSS_OK)
-        st = merge(c, s, &f, &section);
+    if (st == MOSS_OK && !is_empty)
+        st = merge(c, s, all.pending, &f, &section);
     mutex_lock(&c->mu);
     c->merging = false;
     if (st == MOSS_OK) {
-        publish_locked(c, next, section, &f, &left);
-        next = NULL;
+        c->merge_all_done = all.asked;
+        if (!is_empty) {
+            publish_locked(c, next, section, &f, &left);
+            next = NULL;
+        }
     }
     collection_wake_locked(c);
     mutex_unlock(&c->mu);

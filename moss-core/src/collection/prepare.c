@@ -29,6 +29,7 @@ struct moss_prepared {
     struct tree *tree;     /* that node's section is for; one reference */
     struct moss_tag tag;
     bool reserved, counted;
+    bool deferred; /* whoever reads or merges it first sorts it */
     uint64_t given_ops, given_bytes; /* of the batch, as it was given */
     uint64_t prepare_ns;             /* how long that took */
 };
@@ -184,8 +185,9 @@ init_node(struct moss_prepared *p, const struct moss_batch *batch,
     struct edit *edit = NULL;
     enum moss_status st;
 
-    st = batch != NULL ? edit_new(batch, p->c->merge, &p->c->next_id, &edit)
-                       : edit_from_changes(changes, &p->c->next_id, &edit);
+    st = batch != NULL
+             ? edit_new(batch, p->c->merge, p->deferred, &p->c->next_id, &edit)
+             : edit_from_changes(changes, &p->c->next_id, &edit);
     if (st != MOSS_OK)
         return st;
     if (edit_is_empty(edit) && !has_tag(p->tag)) {
@@ -204,7 +206,11 @@ prepare(struct moss_prepared *p, const struct moss_batch *batch,
 {
     enum moss_status st;
 
-    tidy_top(p->c); /* what the last publish left: that one only swaps */
+    /* What the last publish left: that one only swaps.  It would sort, too. */
+    if (!p->c->opts.deferred_sort)
+        tidy_top(p->c);
+    p->deferred =
+        p->c->opts.deferred_sort && batch != NULL && edit_may_wait(batch);
     st = init_node(p, batch, changes);
     if (st != MOSS_OK || p->node == NULL)
         return st;
@@ -217,7 +223,7 @@ prepare(struct moss_prepared *p, const struct moss_batch *batch,
         st = collection_start(p->c);
     if (st == MOSS_OK)
         st = admit(p, timeout_ms);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK && !p->deferred)
         st = resolve_now(p);
     return st;
 }
@@ -259,6 +265,8 @@ moss_collection_prepare(struct moss_collection *c,
     enum moss_status st = collection_check(c);
 
     *out = NULL;
+    if (st == MOSS_OK && c->opts.read_only)
+        st = MOSS_READONLY;
     if (st != MOSS_OK)
         return st;
     p = mem_zalloc(1, sizeof(*p));
@@ -289,6 +297,8 @@ moss_collection_prepare_changes(struct moss_collection *c,
     enum moss_status st = collection_check(c);
 
     *out = NULL;
+    if (st == MOSS_OK && c->opts.read_only)
+        st = MOSS_READONLY;
     if (st != MOSS_OK)
         return st;
     p = mem_zalloc(1, sizeof(*p));

@@ -308,7 +308,10 @@ resolve_list(struct top_node *head, struct tree *below)
     node = oldest_unresolved(head, below, &tree);
     while (node != NULL) {
         struct section *section, *none = NULL;
-        enum moss_status st = edit_apply(node->edit, tree, false, &section);
+        enum moss_status st = edit_sort(node->edit);
+
+        if (st == MOSS_OK)
+            st = edit_apply(node->edit, tree, false, &section);
 
         if (st != MOSS_OK)
             return st;

@@ -25,7 +25,9 @@ add_section(struct contents *sum, const struct section *section)
 static uint64_t
 count_edit_segments(const struct edit *edit)
 {
-    uint64_t n = edit->stack == NULL ? 0 : edit->stack->n;
+    const struct segstack *stack =
+        atomic_load_explicit(&edit->stack, memory_order_acquire);
+    uint64_t n = stack != NULL ? stack->n : edit->unsorted != NULL;
 
     for (size_t i = 0; i < edit->n; i++)
         n += count_edit_segments(&edit->children[i]);

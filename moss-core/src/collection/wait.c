@@ -1,7 +1,8 @@
 /*
- * Calls that wait for the background threads: flush and wait_idle.
+ * Calls that wait for the background threads: flush, wait_idle and
+ * notify_merger.
  *
- * Both ask merger and persister to go on without a delay and wake them from a
+ * They ask merger and persister to go on without a delay and wake them from a
  * pause after a failure.  A failure ends the wait if the attempt that failed
  * began after the call: one of before may be over by now.
  */
@@ -128,6 +129,64 @@ moss_collection_wait_idle(struct moss_collection *c, uint64_t timeout_ms)
         in_time = condvar_wait_until(&c->progress, &c->mu, deadline);
     }
     collection_leave_locked(c);
+    mutex_unlock(&c->mu);
+    return st;
+}
+
+static bool
+is_merged_locked(struct moss_collection *c, uint64_t seq, uint64_t all)
+    REQUIRES(c->mu)
+{
+    mutex_assert_held(&c->mu);
+    return state_merged_seq(c->state) >= seq && c->merge_all_done >= all;
+}
+
+static enum moss_status
+wait_merged_locked(struct moss_collection *c, uint64_t seq, uint64_t all,
+                   uint64_t deadline) REQUIRES(c->mu)
+{
+    struct since since = begin_locked(c);
+    enum moss_status st = MOSS_OK;
+    bool in_time = true;
+
+    mutex_assert_held(&c->mu);
+    while (!is_merged_locked(c, seq, all)) {
+        st = check_locked(c, since, NULL);
+        if (st == MOSS_OK && !in_time)
+            st = MOSS_TIMEOUT;
+        if (st != MOSS_OK)
+            break;
+        in_time = condvar_wait_until(&c->progress, &c->mu, deadline);
+    }
+    collection_leave_locked(c);
+    return st;
+}
+
+enum moss_status
+moss_collection_notify_merger(struct moss_collection *c, bool all,
+                              uint64_t timeout_ms)
+{
+    uint64_t deadline = sync_deadline_ns(timeout_ms), wanted;
+    enum moss_status st = collection_check(c);
+
+    if (st != MOSS_OK)
+        return st;
+    if (c->opts.read_only)
+        return MOSS_READONLY;
+    st = collection_start(c);
+    if (st != MOSS_OK)
+        return st;
+    mutex_lock(&c->mu);
+    c->counters.notify.begun++;
+    if (c->closing) {
+        st = MOSS_CLOSED;
+    } else {
+        wanted = all ? ++c->merge_all_asked : 0;
+        merger_ask_locked(c, c->state->seq);
+        if (timeout_ms > 0)
+            st = wait_merged_locked(c, c->state->seq, wanted, deadline);
+    }
+    c->counters.notify.done++;
     mutex_unlock(&c->mu);
     return st;
 }

@@ -218,6 +218,38 @@ moss_batch_bytes(const struct moss_batch *batch)
     return sum;
 }
 
+enum moss_status
+batch_copy_changes(const struct moss_batch *batch, struct moss_batch **out)
+{
+    size_t bytes = batch_offset(batch, batch->n);
+    enum moss_status st = moss_batch_new(batch->n, bytes, out);
+
+    if (st != MOSS_OK || batch->n == 0)
+        return st;
+    memcpy((*out)->kvs, batch->kvs, 16 * batch->n);
+    st = buf_append(&(*out)->buf, batch->buf.bytes, bytes);
+    if (st != MOSS_OK) {
+        moss_batch_free(*out);
+        *out = NULL;
+        return st;
+    }
+    (*out)->n = batch->n;
+    (*out)->prefix_len = batch->prefix_len;
+    (*out)->has_gaps = batch->has_gaps;
+    return MOSS_OK;
+}
+
+bool
+batch_has_operands(const struct moss_batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        if ((batch->kvs[2 * i] >> ENTRY_OP_SHIFT & ENTRY_OP_MASK) ==
+            MOSS_OP_MERGE)
+            return true;
+    }
+    return false;
+}
+
 size_t
 batch_total(const struct moss_batch *batch)
 {

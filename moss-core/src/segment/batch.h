@@ -27,6 +27,11 @@ struct batch_child {
 size_t
 batch_children(const struct moss_batch *batch, const struct batch_child **out);
 
+/* A batch with the same changes, without children and tag. */
+MOSS_MUST_CHECK enum moss_status
+batch_copy_changes(const struct moss_batch *batch, struct moss_batch **out);
+/* Is there a merge operand?  Children are not looked at. */
+bool batch_has_operands(const struct moss_batch *batch);
 /* How many changes, children included. */
 size_t batch_total(const struct moss_batch *batch);
 /*

@@ -6,6 +6,8 @@
 #ifndef MOSS_STACK_SEGSTACK_H
 #define MOSS_STACK_SEGSTACK_H
 
+#include <stdatomic.h>
+
 #include "base/refs.h"
 #include "moss.h"
 #include "segment/segment.h"
@@ -76,7 +78,21 @@ MOSS_MUST_CHECK enum moss_status
 segmerge_next(struct segmerge *m, struct entry *out);
 void segmerge_free(struct segmerge *m);
 
-/* The same, into one segment in memory.  *out may have no entries. */
+/* When a merge is to end with MOSS_ABORTED: looked at now and then. */
+struct merge_stop {
+    const atomic_bool *now;
+    size_t every; /* so many entries */
+};
+
+/*
+ * The same, into one segment in memory.  *out may have no entries.  stop may
+ * be NULL.
+ */
+MOSS_MUST_CHECK enum moss_status
+segstack_merge_until(struct segment *const *segs, size_t n,
+                     const struct segstack *below,
+                     const struct moss_merge_operator *merge,
+                     const struct merge_stop *stop, struct segment **out);
 MOSS_MUST_CHECK enum moss_status
 segstack_merge(struct segment *const *segs, size_t n,
                const struct segstack *below,

@@ -397,20 +397,31 @@ copy_run(struct segment_builder **b, const struct segment *seg, size_t from,
 }
 
 static enum moss_status
-copy_all(struct segmerge *m, struct segment_builder **b)
+copy_all(struct segmerge *m, const struct merge_stop *stop,
+         struct segment_builder **b)
 {
+    size_t copied = 0;
+
     for (;;) {
         const struct segment *seg;
         size_t from, to;
         enum moss_status st;
         struct entry e;
 
+        if (stop != NULL && copied >= stop->every) {
+            copied = 0;
+            /* Relaxed: nothing is read because of it. */
+            if (atomic_load_explicit(stop->now, memory_order_relaxed))
+                return MOSS_ABORTED;
+        }
         if (segmerge_take_run(m, &seg, &from, &to)) {
             st = copy_run(b, seg, from, to);
             if (st < 0)
                 return st;
+            copied += to - from;
             continue;
         }
+        copied++;
         st = segmerge_next(m, &e);
         if (st != MOSS_OK)
             return st;
@@ -426,6 +437,15 @@ enum moss_status
 segstack_merge(struct segment *const *segs, size_t n,
                const struct segstack *below,
                const struct moss_merge_operator *merge, struct segment **out)
+{
+    return segstack_merge_until(segs, n, below, merge, NULL, out);
+}
+
+enum moss_status
+segstack_merge_until(struct segment *const *segs, size_t n,
+                     const struct segstack *below,
+                     const struct moss_merge_operator *merge,
+                     const struct merge_stop *stop, struct segment **out)
 {
     struct segment_builder *b = NULL;
     struct segmerge *m = NULL;
@@ -446,7 +466,7 @@ segstack_merge(struct segment *const *segs, size_t n,
     st = segment_builder_new(entries, bytes, &b);
     if (st < 0)
         goto done;
-    st = copy_all(m, &b);
+    st = copy_all(m, stop, &b);
     if (st < 0)
         goto done;
     *out = segment_builder_finish(b);
