@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reaper.h"
 #include "support/coll.h"
 #include "support/conform.h"
 #include "support/mem_os.h"
@@ -388,6 +389,7 @@ START_TEST(compactions_keep_operands)
         }
     }
     over_disk_close(&o);
+    reaper_drain(); /* files are closed there */
     mem_os_free(o.os);
 }
 END_TEST
@@ -469,6 +471,7 @@ START_TEST(refused_operands_are_kept)
     over_disk_open(&o, how, &merge_append);
     assert_collection(o.c, "a=1 b=1!34 c=1xx kid{a=1yy}");
     over_disk_close(&o);
+    reaper_drain(); /* files are closed there */
     mem_os_free(o.os);
 }
 END_TEST
@@ -492,6 +495,7 @@ START_TEST(refused_operands_can_be_overwritten)
     run(o.c, "b+6");
     assert_collection(o.c, "a=1 b=56");
     over_disk_close(&o);
+    reaper_drain(); /* files are closed there */
     mem_os_free(o.os);
 }
 END_TEST
