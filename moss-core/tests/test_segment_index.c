@@ -6,6 +6,7 @@
 
 #include "base/coding.h"
 #include "base/reaper.h"
+#include "base/sync.h"
 #include "support/fail_alloc.h"
 #include "support/fixture.h"
 #include "support/operators.h"
@@ -280,6 +281,29 @@ START_TEST(a_large_segment_gets_its_index_from_the_reaper)
 }
 END_TEST
 
+static void
+find_all(void *arg)
+{
+    assert_index_works(arg, nested_key);
+}
+
+/* Only one of them makes the index; the others search meanwhile. */
+START_TEST(several_threads_want_the_same_index)
+{
+    struct segment *seg =
+        make_segment(nested_key, _i == 0 ? 2000 : INDEX_SMALL + 1);
+    struct thread threads[4];
+
+    for (int i = 0; i < 4; i++)
+        assert_ok(thread_start(&threads[i], "reader", find_all, seg));
+    for (int i = 0; i < 4; i++)
+        thread_join(&threads[i]);
+    reaper_drain();
+    ck_assert_ptr_nonnull(segment_index(seg));
+    segment_unref(seg);
+}
+END_TEST
+
 START_TEST(a_merge_of_what_is_read_has_an_index)
 {
     struct segment *segs[2] = { make_segment(decimal_key, INDEX_SMALL),
@@ -437,6 +461,7 @@ suite_segment_index(void)
     tcase_add_loop_test(tc, equal_hashes_slow_down_but_find, 0, 2);
     tcase_add_test(tc, gets_make_the_index_that_they_want);
     tcase_add_test(tc, a_large_segment_gets_its_index_from_the_reaper);
+    tcase_add_loop_test(tc, several_threads_want_the_same_index, 0, 2);
     tcase_add_test(tc, a_merge_of_what_is_read_has_an_index);
     tcase_add_test(tc, without_memory_gets_do_without);
     tcase_add_test(tc, a_get_asks_many_segments);
