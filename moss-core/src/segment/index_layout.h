@@ -10,6 +10,7 @@ enum {
     BUCKET_FILL = 13,  /* slots that are used on average */
     PROBES_MAX = 64,   /* buckets in which an entry may be */
     SAMPLE_BYTES = 8,
+    PLACE_BYTES = 4,
     HEAD_BYTES = 16, /* of a group or a part */
     TAIL_BYTES = 64,
     GROUPS_OF_PART = INDEX_PART / INDEX_GROUP,
@@ -18,6 +19,9 @@ enum {
 
 /* The bits of a slot: 12 of the hash, never all zero, and the entry. */
 #define SLOT_TAG_MASK (~(uint32_t)(INDEX_PART - 1))
+
+/* For a place that is not known. */
+#define PLACE_NONE UINT32_MAX
 
 static inline size_t
 part_count(uint64_t n)
@@ -47,9 +51,17 @@ samples_bytes(size_t n)
 }
 
 static inline size_t
+places_bytes(size_t n)
+{
+    size_t bytes = (n + INDEX_STEP - 1) / INDEX_STEP * PLACE_BYTES;
+
+    return (size_t)align_up(bytes, BUCKET_BYTES);
+}
+
+static inline size_t
 part_bytes(size_t n)
 {
-    return bucket_count(n) * BUCKET_BYTES + samples_bytes(n);
+    return bucket_count(n) * BUCKET_BYTES + samples_bytes(n) + places_bytes(n);
 }
 
 /* Entries of part i of an index over n. */

@@ -287,24 +287,16 @@ search(const struct segment *seg, const struct probe *p, size_t from, size_t to,
 /* So many entries have all their memory asked for before they are searched. */
 enum { NEAR = 2 * INDEX_STEP };
 
-/* Ask for the words of the entries, and for their keys if it is known where. */
+/* Ask for the words of the entries and for their bytes. */
 static void
-prefetch_words(const struct segment *seg, size_t from, size_t to)
+prefetch_entries(const struct segment *seg, const struct segment_index *x,
+                 size_t from, size_t to)
 {
+    if (from >= to || to - from > NEAR)
+        return;
     for (size_t i = from; i < to; i += 4)
         prefetch((uintptr_t)(seg->kvs + 2 * i));
-    for (size_t i = from; seg->stride > 0 && i < to; i++)
-        prefetch((uintptr_t)seg->buf + seg->stride * i);
-}
-
-/* Ask for their keys, when the words are on their way already. */
-static void
-prefetch_keys(const struct segment *seg, size_t from, size_t to)
-{
-    if (seg->stride > 0 || to - from > NEAR)
-        return;
-    for (size_t i = from; i < to; i++)
-        prefetch((uintptr_t)seg->buf + (uintptr_t)seg->kvs[2 * i + 1]);
+    index_prefetch_bytes(seg, x, from, to);
 }
 
 enum moss_status
@@ -329,8 +321,7 @@ segment_narrow(const struct segment *seg, struct moss_slice key, size_t *from,
     } else {
         *from = lo > *from ? lo : *from;
         *to = hi < *to ? hi : *to;
-        if (*to - *from <= NEAR)
-            prefetch_words(seg, *from, *to);
+        prefetch_entries(seg, x, *from, *to);
     }
     return MOSS_OK;
 }
@@ -346,7 +337,6 @@ segment_search_in(const struct segment *seg, struct moss_slice key, size_t from,
     *pos = from;
     if (from >= to)
         return MOSS_OK;
-    prefetch_keys(seg, from, to);
     st = probe_init(&p, seg, key, &side);
     if (st < 0)
         return st;

@@ -16,7 +16,7 @@
  * those of one group, and comes out with 16 entries to look at; more where
  * the kept bytes are equal.
  *
- *     | table, samples | table, samples | ... | groups | parts | tail |
+ *     | table, samples, places | ... | groups | parts | tail |
  *
  * In a segment from a file every piece of the index is verified before it is
  * used, and no number in it is trusted beyond the bounds it must keep: what
@@ -119,7 +119,7 @@ fill(const struct segment *seg, uint8_t *body)
 
         st = segment_entry(seg, i, &e);
         if (st == MOSS_OK)
-            st = index_builder_add(b, e.key);
+            st = index_builder_add(b, e.key, seg->kvs[2 * i + 1]);
     }
     if (st == MOSS_OK)
         st = index_builder_finish(b);
@@ -166,8 +166,8 @@ index_free(struct segment_index *x)
 
 /*
  * The first key of a group or part: 8 of its bytes.  Behind them stands, of a
- * group, the length of the prefix that its keys share, of a part, whether its
- * table is in use.
+ * group, the length of the prefix that its keys share, of a part, times 2,
+ * where its first entry lies, plus 1 if its table is in use.
  */
 static inline uint64_t
 head_prefix(const uint8_t *heads, size_t i)
@@ -344,28 +344,73 @@ matches(const uint8_t *bucket, uint32_t tag)
 #endif
 }
 
-/*
- * Ask for an entry's words, and at the same time for its bytes, if it is known
- * where they lie as all entries are of the same size.
- */
-static inline void
-prefetch_entry(const struct segment *seg, size_t i)
-{
-    prefetch((uintptr_t)(seg->kvs + 2 * i));
-    if (seg->stride > 0) {
-        uintptr_t p = (uintptr_t)seg->buf + seg->stride * i;
+/* ------------------------------------------------------------------ */
+/* Where bytes lie                                                    */
+/* ------------------------------------------------------------------ */
 
-        prefetch(p);
-        prefetch(p + 64);
-        if (seg->stride > 64)
-            prefetch(p + seg->stride - 1);
+/*
+ * Of every 16th entry the place in the byte array is kept.  It is used to ask
+ * for memory only, and so needs neither to be verified nor to be right.
+ * Entry i's, rounded down; false if it is not known.
+ */
+static inline bool
+place_of(const struct segment_index *x, size_t i, uint64_t *off)
+{
+    size_t part = i / INDEX_PART, n = part_size(x->n, part);
+    const uint8_t *places =
+        part_at(x, part) + bucket_count(n) * BUCKET_BYTES + samples_bytes(n);
+    uint32_t place =
+        load_le32(places + i % INDEX_PART / INDEX_STEP * PLACE_BYTES);
+
+    *off = (head_second(x->parts, part) >> 1) + place;
+    return place != PLACE_NONE;
+}
+
+void
+index_prefetch_entry(const struct segment *seg, const struct segment_index *x,
+                     size_t i)
+{
+    size_t next = (i / INDEX_STEP + 1) * INDEX_STEP;
+    uint64_t off, end, size = seg->stride;
+    uintptr_t p;
+
+    if (size > 0) {
+        off = size * i;
+    } else {
+        /* As far as the way to the next known place as it has come there. */
+        if (!place_of(x, i, &off) || next >= x->n || !place_of(x, next, &end) ||
+            end < off)
+            return;
+        size = (end - off) / INDEX_STEP;
+        off += size * (i % INDEX_STEP);
+        size += 64; /* it is not exact */
+        off -= off < 32 ? off : 32;
     }
+    p = (uintptr_t)seg->buf + (uintptr_t)off;
+    for (uint64_t at = 0; at < size && at < 256; at += 64)
+        prefetch(p + at);
+    if (size < 256)
+        prefetch(p + size - 1);
+}
+
+void
+index_prefetch_bytes(const struct segment *seg, const struct segment_index *x,
+                     size_t i, size_t j)
+{
+    uint64_t off, end = seg->buf_bytes;
+    size_t next = (j + INDEX_STEP - 1) / INDEX_STEP * INDEX_STEP;
+
+    if (!place_of(x, i, &off) || (next < x->n && !place_of(x, next, &end)))
+        return;
+    for (int lines = 0; off < end && lines < 48; lines++, off += 64)
+        prefetch((uintptr_t)seg->buf + (uintptr_t)off);
 }
 
 /* Among the entries that the slots of one bucket name. */
 static enum moss_status
-find_in_bucket(const struct segment *seg, size_t first, const uint8_t *bucket,
-               uint32_t bits, struct moss_slice key, struct entry *out)
+find_in_bucket(const struct segment *seg, const struct segment_index *x,
+               size_t first, const uint8_t *bucket, uint32_t bits,
+               struct moss_slice key, struct entry *out)
 {
     for (; bits != 0; bits &= bits - 1) {
         uint32_t slot = load_le32(bucket + 4 * __builtin_ctz(bits));
@@ -374,7 +419,8 @@ find_in_bucket(const struct segment *seg, size_t first, const uint8_t *bucket,
 
         if (i >= seg->n)
             return MOSS_CORRUPT;
-        prefetch_entry(seg, i);
+        prefetch((uintptr_t)(seg->kvs + 2 * i));
+        index_prefetch_entry(seg, x, i);
         st = segment_entry(seg, i, out);
         if (st < 0)
             return st;
@@ -410,7 +456,7 @@ index_find(const struct segment *seg, const struct segment_index *x,
     size_t n_buckets = bucket_count(part_size(x->n, place->part));
     size_t b = place->bucket;
 
-    if (head_second(x->parts, place->part) == 0)
+    if ((head_second(x->parts, place->part) & 1) == 0)
         return find_by_order(seg, place->part, key, out);
     for (int i = 0; i < PROBES_MAX; i++) {
         const uint8_t *bucket = table + b * BUCKET_BYTES;
@@ -421,7 +467,7 @@ index_find(const struct segment *seg, const struct segment_index *x,
             return st;
         bits = matches(bucket, place->tag);
         if (bits != 0) {
-            st = find_in_bucket(seg, place->part * INDEX_PART, bucket, bits,
+            st = find_in_bucket(seg, x, place->part * INDEX_PART, bucket, bits,
                                 key, out);
             if (st != MOSS_NOT_FOUND)
                 return st;

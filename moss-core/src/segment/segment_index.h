@@ -76,6 +76,12 @@ MOSS_MUST_CHECK enum moss_status
 index_narrow(const struct segment *seg, const struct segment_index *x,
              struct moss_slice key, size_t *from, size_t *to);
 
+/* Ask for the bytes of entry i, or of those from i to behind j, j > i. */
+void index_prefetch_entry(const struct segment *seg,
+                          const struct segment_index *x, size_t i);
+void index_prefetch_bytes(const struct segment *seg,
+                          const struct segment_index *x, size_t i, size_t j);
+
 /* ------------------------------------------------------------------ */
 /* Building as a stream                                               */
 /* ------------------------------------------------------------------ */
@@ -89,9 +95,12 @@ typedef enum moss_status (*index_sink)(void *ctx, const void *bytes, size_t n);
 MOSS_MUST_CHECK enum moss_status
 index_builder_new(uint64_t max, index_sink sink, void *ctx,
                   struct index_builder **out);
-/* Keys come in order.  Fails if the sink does. */
+/*
+ * Keys come in order; off is where the entry lies in the byte array.  Fails if
+ * the sink does.
+ */
 MOSS_MUST_CHECK enum moss_status
-index_builder_add(struct index_builder *b, struct moss_slice key);
+index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off);
 /* After it the sink has had index_bytes(n) bytes for n added keys. */
 MOSS_MUST_CHECK enum moss_status index_builder_finish(struct index_builder *b);
 void index_builder_free(struct index_builder *b); /* NULL is fine */

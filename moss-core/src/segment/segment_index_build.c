@@ -64,13 +64,15 @@ struct index_builder {
     /* The part that is being gathered. */
     uint64_t *hashes;
     uint64_t *samples;
+    uint32_t *places;
+    uint64_t base;         /* where its first entry lies */
     uint8_t *table, *fill; /* fill: slots in use, by bucket */
 
     /* The group that is being gathered. */
     struct kept_key *keys;
 
     struct kept_first *groups;
-    bool *usable; /* by part */
+    uint64_t *parts; /* the second numbers of their heads */
 
     size_t mem_bytes;
 };
@@ -95,11 +97,12 @@ divide(struct index_builder *b, char *block, size_t at, uint64_t max)
     b->hashes = carve(block, &at, part * sizeof(*b->hashes));
     b->table = carve(block, &at, bucket_count(part) * BUCKET_BYTES);
     b->samples = carve(block, &at, samples_bytes(part));
+    b->places = carve(block, &at, places_bytes(part));
     b->fill = carve(block, &at, bucket_count(part));
     b->keys = carve(block, &at,
                     (group + INDEX_STEP - 1) / INDEX_STEP * sizeof(*b->keys));
     b->groups = carve(block, &at, group_count(max) * sizeof(*b->groups));
-    b->usable = carve(block, &at, part_count(max) * sizeof(*b->usable));
+    b->parts = carve(block, &at, part_count(max) * sizeof(*b->parts));
     return at;
 }
 
@@ -164,12 +167,24 @@ end_part(struct index_builder *b, size_t part, size_t n)
     size_t used = (n + INDEX_STEP - 1) / INDEX_STEP;
     enum moss_status st;
 
-    b->usable[part] = make_table(b, n);
+    b->parts[part] = b->base << 1 | make_table(b, n);
     st = b->sink(b->ctx, b->table, bucket_count(n) * BUCKET_BYTES);
     if (st < 0)
         return st;
     memset(b->samples + used, 0, samples_bytes(n) - used * SAMPLE_BYTES);
-    return b->sink(b->ctx, b->samples, samples_bytes(n));
+    memset(b->places + used, 0, places_bytes(n) - used * PLACE_BYTES);
+    st = b->sink(b->ctx, b->samples, samples_bytes(n));
+    return st < 0 ? st : b->sink(b->ctx, b->places, places_bytes(n));
+}
+
+/* Where entry i of the part lies, from its first on. */
+static void
+set_place(struct index_builder *b, size_t i, uint64_t off)
+{
+    bool is_near = off >= b->base && off - b->base < PLACE_NONE;
+
+    store_le32(&b->places[i / INDEX_STEP],
+               is_near ? (uint32_t)(off - b->base) : PLACE_NONE);
 }
 
 /* ------------------------------------------------------------------ */
@@ -224,7 +239,7 @@ begin_group(struct index_builder *b, size_t g, struct moss_slice key)
 /* ------------------------------------------------------------------ */
 
 enum moss_status
-index_builder_add(struct index_builder *b, struct moss_slice key)
+index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off)
 {
     size_t in_part = (size_t)(b->n % INDEX_PART);
     size_t in_group = (size_t)(b->n % INDEX_GROUP);
@@ -232,10 +247,14 @@ index_builder_add(struct index_builder *b, struct moss_slice key)
 
     assert(b->n < b->max);
     b->hashes[in_part] = index_hash(key);
+    if (in_part == 0)
+        b->base = off;
     if (in_group == 0)
         begin_group(b, g, key);
-    if (in_group % INDEX_STEP == 0)
+    if (in_group % INDEX_STEP == 0) {
+        set_place(b, in_part, off);
         keep(&b->keys[in_group / INDEX_STEP], key);
+    }
     keep(&b->last, key);
     b->n++;
     if (in_group + 1 == INDEX_GROUP)
@@ -280,7 +299,7 @@ put_heads(struct index_builder *b)
     for (size_t i = 0; st == MOSS_OK && i < group_count(b->n); i++)
         st = put_head(b, i, skip, b->groups[i].shared);
     for (size_t i = 0; st == MOSS_OK && i < part_count(b->n); i++)
-        st = put_head(b, i * GROUPS_OF_PART, skip, b->usable[i]);
+        st = put_head(b, i * GROUPS_OF_PART, skip, b->parts[i]);
     store_le64(tail, b->n);
     store_le64(tail + 8, skip);
     return st < 0 ? st : b->sink(b->ctx, tail, sizeof(tail));

@@ -168,7 +168,7 @@ stream_add(struct stream *s, const struct entry *e)
             st = bufwriter_append(&s->buf, e->value.bytes, e->value.len);
     }
     if (st == MOSS_OK && s->builder != NULL)
-        st = index_builder_add(s->builder, e->key);
+        st = index_builder_add(s->builder, e->key, loc->buf_bytes);
     if (st < 0)
         return st;
     loc->kvs_bytes += sizeof words;
