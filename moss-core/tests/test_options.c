@@ -382,6 +382,7 @@ START_TEST(sorting_later_survives_a_lack_of_memory)
     bool tripped = true;
 
     settle_reaper();
+    fail_alloc_install(); /* before there are threads */
     for (uint64_t n = 1; tripped; n++) {
         struct moss_snapshot *snap;
         struct moss_collection *c;
@@ -389,11 +390,10 @@ START_TEST(sorting_later_survives_a_lack_of_memory)
 
         assert_ok(moss_collection_open(&deferred, NULL, &c));
         run(c, "b=2 a=1 kid{d=4 c=3}");
-        fail_alloc_install();
         fail_alloc_nth(n);
         st = moss_collection_snapshot(c, &snap);
         tripped = fail_alloc_tripped();
-        fail_alloc_remove();
+        fail_alloc_nth(0);
         /* Without memory a stack is not cached, which is no failure. */
         ck_assert(st == MOSS_OK || (tripped && st == MOSS_NOMEM));
         if (st == MOSS_OK)
@@ -401,6 +401,7 @@ START_TEST(sorting_later_survives_a_lack_of_memory)
         assert_collection(c, "a=1 b=2 kid{c=3 d=4}");
         assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
     }
+    fail_alloc_remove();
 }
 END_TEST
 
@@ -410,25 +411,27 @@ START_TEST(preparing_for_later_survives_a_lack_of_memory)
     struct moss_collection *c;
     bool tripped = true;
 
+    settle_reaper();
+    fail_alloc_install(); /* before there are threads */
     assert_ok(moss_collection_open(&deferred, NULL, &c));
     run(c, "z=1");
-    settle_reaper();
     for (uint64_t n = 1; tripped; n++) {
         struct moss_prepared *p;
         enum moss_status st;
+        int64_t live = fail_alloc_live();
 
-        fail_alloc_install();
         fail_alloc_nth(n);
         st = moss_collection_prepare(c, batch, MOSS_FOREVER, &p);
         tripped = fail_alloc_tripped();
+        fail_alloc_nth(0);
         assert_status(st, tripped ? MOSS_NOMEM : MOSS_OK);
         moss_prepared_free(p);
-        ck_assert_int_eq(fail_alloc_live(), 0);
-        fail_alloc_remove();
+        ck_assert_int_eq(fail_alloc_live(), live);
     }
     moss_batch_free(batch);
     assert_collection(c, "z=1");
     assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
+    fail_alloc_remove();
 }
 END_TEST
 
