@@ -16,7 +16,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static bool is_ready;
-    struct machine_options options = { 0 };
+    /* TRACE= tells the steps of an input that fails. */
+    struct machine_options options = { .trace = getenv("TRACE") != NULL };
     struct machine *m;
 
     if (n < 7)

@@ -536,6 +536,11 @@ action_publish(struct machine *m)
 
     if (p->prepared == NULL)
         return;
+    /* What a rename does that has become impossible, test_rename.c says. */
+    if (has_rename(&p->changes) && is_refused(m, &p->changes)) {
+        prepared_slot_release(p);
+        return;
+    }
     moss_prepared_publish(p->prepared);
     p->prepared = NULL;
     published(m, &p->changes, p->tag);
