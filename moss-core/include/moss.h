@@ -549,7 +549,9 @@ moss_collection_open(const struct moss_collection_options *options,
 /*
  * Persist what is not persisted yet, stop the threads, release the lower
  * level, free c.  Waits at most timeout_ms for the persister, which keeps
- * trying meanwhile.  Whatever is returned, c is gone: MOSS_OK, or the reason
+ * trying meanwhile.  If all is persisted then, and time is left, a store whose
+ * newest segments overlap much of the others compacts itself, as it would when
+ * idle (see moss_lower.h).  Whatever is returned, c is gone: MOSS_OK, or the reason
  * why some published batches are not on disk.  Snapshots stay valid; prepared
  * batches must be published or freed before.  In a forked child it frees c's
  * memory, leaves the lower level alone and returns MOSS_FORKED.

@@ -211,13 +211,15 @@ struct moss_lower_ops {
      */
     void (*close)(struct moss_lower *lower);
     /*
-     * May be NULL.  Nothing was updated for a while: time to tidy up.  Only
-     * the persister thread calls it.  Returns soon with MOSS_ABORTED once
-     * may_go_on(arg) is false, which is to be asked often.  *out, unless it
-     * stays NULL, gets a snapshot that reads as the last one given, from
-     * fewer pieces.  A failure is reported, nothing more.
+     * May be NULL.  Nothing was updated for a while: time to tidy up.  Or,
+     * with closing, the collection is about to be closed after updates: do
+     * what is worth waiting for.  Called by the persister thread, or when that
+     * has ended, one call at a time and none beside update().  Returns soon
+     * with MOSS_ABORTED once may_go_on(arg) is false, which is to be asked
+     * often.  *out, unless it stays NULL, gets a snapshot that reads as the
+     * last one given, from fewer pieces.  A failure is reported, nothing more.
      */
-    enum moss_status (*idle)(struct moss_lower *lower,
+    enum moss_status (*idle)(struct moss_lower *lower, bool closing,
                              bool (*may_go_on)(void *arg), void *arg,
                              struct moss_snapshot **out,
                              struct moss_error *err);

@@ -19,12 +19,15 @@ Suite *suite_idle(void);
 /* The collection's part                                              */
 /* ------------------------------------------------------------------ */
 
+static bool ask_closing; /* how run_idle() asks */
+
 /* A store's lower level whose idle times are in the test's hands. */
 struct watched {
     struct moss_lower base;
     struct moss_lower *under;
     struct moss_store *store;
     bool compact;            /* in idle times */
+    int closings;            /* occasions that closing gave */
     bool linger;             /* until it has to end */
     enum moss_status result; /* of idle, unless it is passed on */
 
@@ -65,13 +68,18 @@ always(void *arg)
 }
 
 static enum moss_status
-watched_idle(struct moss_lower *lower, bool (*may_go_on)(void *arg), void *arg,
+watched_idle(struct moss_lower *lower, bool closing,
+             bool (*may_go_on)(void *arg), void *arg,
              struct moss_snapshot **out, struct moss_error *err)
 {
     struct watched *l = container_of(lower, struct watched, base);
     enum moss_status st = l->result;
     bool stopped = false, linger, compact;
 
+    if (closing) {
+        l->closings++;
+        return l->under->ops->idle(l->under, true, may_go_on, arg, out, err);
+    }
     mutex_lock(&l->mu);
     linger = l->linger;
     compact = l->compact;
@@ -85,7 +93,7 @@ watched_idle(struct moss_lower *lower, bool (*may_go_on)(void *arg), void *arg,
     if (compact && st == MOSS_OK)
         st = moss_store_compact(l->store, NULL, err);
     if (st == MOSS_OK)
-        st = l->under->ops->idle(l->under, always, NULL, out, err);
+        st = l->under->ops->idle(l->under, false, always, NULL, out, err);
     mutex_lock(&l->mu);
     l->was_stopped = stopped;
     l->ended++;
@@ -231,6 +239,30 @@ START_TEST(closing_ends_an_idle_run)
 }
 END_TEST
 
+START_TEST(closing_after_updates_gives_a_last_occasion)
+{
+    open_collection(3600000);
+    write_and_flush("a=1");
+    assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
+    c = NULL;
+    ck_assert_int_eq(w.closings, 1);
+}
+END_TEST
+
+START_TEST(closing_without_updates_or_time_gives_none)
+{
+    open_collection(3600000);
+    assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
+    ck_assert_int_eq(w.closings, 0);
+    moss_store_close(w.store);
+    open_collection(3600000);
+    write_and_flush("a=1");
+    assert_ok(moss_collection_close(c, 0, NULL));
+    c = NULL;
+    ck_assert_int_eq(w.closings, 0);
+}
+END_TEST
+
 START_TEST(failing_idle_run_is_reported_and_holds_nothing_up)
 {
     w.result = MOSS_FULL;
@@ -271,6 +303,7 @@ setup_store(void)
     o.os = mem_os_base(mem);
     assert_ok(driver_open(&d, DIR, &o));
     moss_store_set_compaction(d.store, MOSS_COMPACTION_DISABLE);
+    ask_closing = false;
 }
 
 static void
@@ -319,7 +352,8 @@ run_idle(int stop)
     moss_store_set_compaction(d.store, MOSS_COMPACTION_ALLOW);
     asked = 0;
     stop_after = stop;
-    st = d.lower->ops->idle(d.lower, count_down, NULL, &snap, &d.err);
+    st = d.lower->ops->idle(d.lower, ask_closing, count_down, NULL, &snap,
+                            &d.err);
     if (snap != NULL) {
         ck_assert_int_eq(st, MOSS_OK);
         moss_snapshot_unref(d.newest);
@@ -378,6 +412,61 @@ START_TEST(little_is_left_alone)
 }
 END_TEST
 
+/* An update of keys far apart, with so many MiB. */
+static void
+apply_span(size_t n)
+{
+    struct moss_batch *batch = NULL;
+    uint8_t *value = calloc(n, 1 << 20);
+
+    assert_ok(moss_batch_new(0, 0, &batch));
+    assert_ok(moss_batch_set(batch, moss_str("a"), moss_slice(value, n << 20)));
+    d.n++;
+    assert_ok(moss_batch_set(batch, moss_str("z"), moss_slice(&d.n, 1)));
+    assert_ok(
+        driver_apply_batch(&d, batch, (struct moss_tag){ d.n, 100 * d.n }));
+    moss_batch_free(batch);
+    free(value);
+}
+
+START_TEST(closing_compacts_what_overlaps)
+{
+    apply_span(12);
+    apply_span(8);
+    apply_span(9);
+    ask_closing = true;
+    assert_ok(run_idle(0));
+    ck_assert_uint_eq(driver_stats(&d).segments, 1);
+    ck_assert_uint_eq(driver_stats(&d).compactions, 1);
+}
+END_TEST
+
+START_TEST(closing_leaves_what_lies_apart)
+{
+    apply_mib("a", 12);
+    apply_mib("b", 8);
+    apply_mib("c", 9);
+    ask_closing = true;
+    assert_ok(run_idle(0));
+    ck_assert_uint_eq(driver_stats(&d).segments, 3);
+    ck_assert_uint_eq(driver_stats(&d).compactions, 0);
+}
+END_TEST
+
+START_TEST(closing_does_not_wait_for_little)
+{
+    apply_span(60);
+    apply_span(9);
+    apply_span(9);
+    ask_closing = true;
+    assert_ok(run_idle(0));
+    ck_assert_uint_eq(driver_stats(&d).segments, 3);
+    ask_closing = false;
+    assert_ok(run_idle(0));
+    ck_assert_uint_lt(driver_stats(&d).segments, 3);
+}
+END_TEST
+
 START_TEST(what_somebody_else_compacted_is_handed_over)
 {
     struct moss_snapshot *before;
@@ -401,7 +490,7 @@ START_TEST(a_store_that_is_not_to_compact_does_not_when_idle)
 
     apply_mib("a", 12);
     apply_mib("b", 12);
-    assert_ok(d.lower->ops->idle(d.lower, always, NULL, &snap, &d.err));
+    assert_ok(d.lower->ops->idle(d.lower, false, always, NULL, &snap, &d.err));
     ck_assert_ptr_null(snap);
     ck_assert_uint_eq(driver_stats(&d).segments, 2);
 }
@@ -419,6 +508,8 @@ suite_idle(void)
     tcase_add_test(tc, idle_lower_level_tidies_up_and_is_read_from_then_on);
     tcase_add_test(tc, writing_ends_an_idle_run);
     tcase_add_test(tc, closing_ends_an_idle_run);
+    tcase_add_test(tc, closing_after_updates_gives_a_last_occasion);
+    tcase_add_test(tc, closing_without_updates_or_time_gives_none);
     tcase_add_test(tc, failing_idle_run_is_reported_and_holds_nothing_up);
     tcase_add_test(tc, wait_idle_does_not_wait_for_an_idle_run);
     suite_add_tcase(s, tc);
@@ -427,6 +518,9 @@ suite_idle(void)
     tcase_add_test(store, less_of_it_is_merged_in_the_file);
     tcase_add_test(store, little_is_left_alone);
     tcase_add_test(store, what_somebody_else_compacted_is_handed_over);
+    tcase_add_test(store, closing_compacts_what_overlaps);
+    tcase_add_test(store, closing_leaves_what_lies_apart);
+    tcase_add_test(store, closing_does_not_wait_for_little);
     tcase_add_test(store, a_store_that_is_not_to_compact_does_not_when_idle);
     suite_add_tcase(s, store);
     return s;

@@ -412,6 +412,8 @@ moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,
     mutex_unlock(&c->mu);
     stop_threads(c);
     st = unpersisted_reason(c, err);
+    if (st == MOSS_OK)
+        idle_close(c, deadline);
     close_lower(c);
     count(c, &c->counters.close.done);
     collection_log(c, MOSS_LOG_STEPS, "closed: %s", moss_status_name(st));

@@ -216,5 +216,7 @@ void persister_remind_locked(struct moss_collection *c) REQUIRES(c->mu);
 void idle_begin_locked(struct moss_collection *c) REQUIRES(c->mu);
 /* Let the lower level tidy up.  The persister thread only. */
 void idle_run(struct moss_collection *c);
+/* The same for close, when the threads have ended. */
+void idle_close(struct moss_collection *c, uint64_t deadline_ns);
 
 #endif

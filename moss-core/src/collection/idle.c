@@ -9,7 +9,11 @@
  * What the lower level gives back reads the same; it becomes the lower part of
  * the newest state.  idle.c holds nothing up: wait_idle() does not wait for it.
  *
- * The persister thread.
+ * A close gives the lower level a last occasion, once everything is persisted
+ * and the threads have ended, so that a load that is closed at once leaves few
+ * segments, too.
+ *
+ * The persister thread, and the one that closes.
  */
 #include "base/error.h"
 #include "collection/collection.h"
@@ -96,13 +100,47 @@ idle_run(struct moss_collection *c)
     enum moss_status st;
 
     error_clear(&err);
-    st = c->lower->ops->idle(c->lower, may_go_on, c, &snap, &err);
+    st = c->lower->ops->idle(c->lower, false, may_go_on, c, &snap, &err);
     note_end(c, st == MOSS_ABORTED);
     if (st == MOSS_OK && snap != NULL) {
         st = lay_over(c, snap);
         if (st == MOSS_OK)
             read_slots_refresh(c);
     }
+    if (st < 0 && st != MOSS_ABORTED) {
+        if (err.status != st)
+            (void)error_set(&err, st, "idle", NULL, 0);
+        trouble_report(c, &err);
+    }
+}
+
+static bool
+is_before(void *arg)
+{
+    const uint64_t *deadline_ns = arg;
+
+    return sync_now_ns() < *deadline_ns;
+}
+
+void
+idle_close(struct moss_collection *c, uint64_t deadline_ns)
+{
+    struct moss_snapshot *snap = NULL;
+    struct moss_error err;
+    enum moss_status st;
+    bool is_changed;
+
+    if (c->lower == NULL || c->lower->ops->idle == NULL)
+        return;
+    mutex_lock(&c->mu);
+    is_changed = c->counters.persists > 0;
+    mutex_unlock(&c->mu);
+    if (!is_changed || !is_before(&deadline_ns))
+        return;
+    error_clear(&err);
+    st = c->lower->ops->idle(c->lower, true, is_before, &deadline_ns, &snap,
+                             &err);
+    moss_snapshot_unref(snap);
     if (st < 0 && st != MOSS_ABORTED) {
         if (err.status != st)
             (void)error_set(&err, st, "idle", NULL, 0);

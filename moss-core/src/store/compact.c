@@ -362,7 +362,8 @@ dead_after(struct moss_store *s, const struct commit *c,
 }
 
 enum moss_status
-compact_idle(struct moss_store *s, struct watch *watch, struct moss_error *err)
+compact_idle(struct moss_store *s, bool closing, struct watch *watch,
+             struct moss_error *err)
 {
     int compaction = atomic_load_explicit(&s->compaction, memory_order_relaxed);
     struct commit *newest = NULL;
@@ -380,6 +381,8 @@ compact_idle(struct moss_store *s, struct watch *watch, struct moss_error *err)
         st = plan_choose_leveled(plan);
     if (st < 0)
         (void)error_set(err, st, "compact", s->dir, 0);
+    else if (closing && !policy_closing(plan_tangled_bytes(plan), base + above))
+        st = MOSS_OK;
     else if (policy_idle_full(base, above, dead_bytes(s, newest)) &&
              !is_compact(newest))
         st = compact(s, plan, NULL, watch, NULL, err);

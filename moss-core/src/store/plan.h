@@ -56,6 +56,11 @@ plan_choose(struct plan *p, const struct policy *policy, uint64_t budget,
             bool *fits);
 /* Few segments for each collection; nothing may lie over older. */
 MOSS_MUST_CHECK enum moss_status plan_choose_leveled(struct plan *p);
+/*
+ * What reading the older content is slowed down by: the bytes of segments that
+ * overlap others of their collection, but for the largest of them.
+ */
+uint64_t plan_tangled_bytes(const struct plan *p);
 /* All content, as into a new file. */
 void plan_choose_whole(struct plan *p);
 

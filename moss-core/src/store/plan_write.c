@@ -87,6 +87,41 @@ is_apart(const struct range *update, const struct segment *seg)
             slice_compare(update->hi, r.lo) < 0);
 }
 
+static uint64_t
+tangled_bytes(const struct segstack *stack)
+{
+    uint64_t sum = 0, largest = 0;
+
+    for (size_t i = 0; i < height(stack); i++) {
+        const struct segment *seg = stack->segs[i];
+        struct range range = segment_range(seg);
+        bool apart = seg->n == 0;
+
+        if (!apart) {
+            apart = true;
+            for (size_t k = 0; k < stack->n && apart; k++)
+                apart = k == i || stack->segs[k]->n == 0 ||
+                        is_apart(&range, stack->segs[k]);
+        }
+        if (apart)
+            continue;
+        sum += segment_bytes(seg);
+        if (segment_bytes(seg) > largest)
+            largest = segment_bytes(seg);
+    }
+    return sum - largest;
+}
+
+uint64_t
+plan_tangled_bytes(const struct plan *p)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < p->n_targets; i++)
+        sum += tangled_bytes(p->targets[i].older);
+    return sum;
+}
+
 /* The segments of t in the store as the policy sees them; mem_free() it. */
 static enum moss_status
 make_runs(const struct target *t, struct policy_run **runs)

@@ -40,6 +40,8 @@
 #define MAX_APART 16
 /* Less than this is not worth a full compaction of an idle store. */
 #define IDLE_MIN (16 * MIB)
+/* More than this takes too long to be written while a store is closed. */
+#define CLOSING_MAX (2048 * MIB)
 
 bool
 policy_init(struct policy *p, const struct moss_store_options *o)
@@ -165,4 +167,14 @@ bool
 policy_idle_leveled(uint64_t above)
 {
     return above >= LITTLE;
+}
+
+/*
+ * A close waits for writing at most four times what had come above the largest
+ * segment, so that opening and closing for small changes costs little.
+ */
+bool
+policy_closing(uint64_t tangled, uint64_t total)
+{
+    return tangled >= IDLE_MIN && tangled >= total / 4 && total <= CLOSING_MAX;
 }

@@ -58,5 +58,10 @@ size_t policy_keep_leveled(const struct policy_run *runs, size_t n);
 bool policy_idle_full(uint64_t base, uint64_t above, uint64_t dead);
 /* Or a leveled one? */
 bool policy_idle_leveled(uint64_t above);
+/*
+ * Is it worth to compact a store of so many bytes before it is closed?
+ * tangled: see plan_tangled_bytes().
+ */
+bool policy_closing(uint64_t tangled, uint64_t total);
 
 #endif

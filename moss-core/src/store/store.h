@@ -202,9 +202,13 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
         struct watch *watch, struct moss_snapshot **out,
         struct moss_error *err);
 
-/* Whatever does a store good that is left alone. */
+/*
+ * Whatever does a store good that is left alone; with closing, only what is
+ * worth waiting for.
+ */
 MOSS_MUST_CHECK enum moss_status
-compact_idle(struct moss_store *s, struct watch *watch, struct moss_error *err);
+compact_idle(struct moss_store *s, bool closing, struct watch *watch,
+             struct moss_error *err);
 
 /*
  * About how many bytes of c newer segments hide in older ones; 0 if there can

@@ -99,8 +99,8 @@ watch_goes_on(void *ctx, uint64_t done, uint64_t total)
 }
 
 static enum moss_status
-idle(struct moss_lower *lower, bool (*may_go_on)(void *arg), void *arg,
-     struct moss_snapshot **out, struct moss_error *err)
+idle(struct moss_lower *lower, bool closing, bool (*may_go_on)(void *arg),
+     void *arg, struct moss_snapshot **out, struct moss_error *err)
 {
     struct store_lower *l = container_of(lower, struct store_lower, base);
     struct idle_asker asker = { may_go_on, arg };
@@ -115,7 +115,7 @@ idle(struct moss_lower *lower, bool (*may_go_on)(void *arg), void *arg,
     watch.progress = watch_goes_on;
     watch.ctx = &asker;
     store_begin_write(s);
-    st = may_go_on(arg) ? compact_idle(s, &watch, err) : MOSS_ABORTED;
+    st = may_go_on(arg) ? compact_idle(s, closing, &watch, err) : MOSS_ABORTED;
     newest = store_current(s);
     store_end_write(s);
     /* What compacted it may also have been somebody else. */
