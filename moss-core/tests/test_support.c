@@ -388,6 +388,27 @@ START_TEST(text_of_marks_what_is_not_plain)
 }
 END_TEST
 
+/* Programs use the seeds S, S + 1, ...: each is to bring something new. */
+START_TEST(neighbouring_seeds_share_no_numbers)
+{
+    uint64_t first[64];
+    struct rng r;
+
+    rng_init(&r, 1);
+    for (size_t i = 0; i < 64; i++)
+        first[i] = rng_next(&r);
+    for (uint64_t seed = 2; seed < 10; seed++) {
+        rng_init(&r, seed);
+        for (size_t i = 0; i < 64; i++) {
+            uint64_t x = rng_next(&r);
+
+            for (size_t k = 0; k < 64; k++)
+                ck_assert_uint_ne(x, first[k]);
+        }
+    }
+}
+END_TEST
+
 Suite *
 suite_support(void)
 {
@@ -412,6 +433,7 @@ suite_support(void)
     tcase_add_test(tc, fault_tears_a_write_and_drops_at_a_sync);
     tcase_add_test(tc, the_model_is_a_sorted_map);
     tcase_add_test(tc, text_of_marks_what_is_not_plain);
+    tcase_add_test(tc, neighbouring_seeds_share_no_numbers);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -230,24 +230,27 @@ test_rounds(int n)
 #endif
 }
 
-/* An odd constant apart, so that neighbouring seeds share nothing. */
+static uint64_t
+scramble(uint64_t x)
+{
+    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93U;
+    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93U;
+    return x ^ (x >> 32);
+}
+
+/* Seeds in a row must not begin at places in a row of one sequence. */
 void
 rng_init(struct rng *r, uint64_t seed)
 {
-    r->state = seed * 0x9e3779b97f4a7c15U + 0x632be59bd9b4e019U;
+    r->state = scramble(seed + 0x632be59bd9b4e019U);
 }
 
 /* A counter, scrambled by multiplications and shifts. */
 uint64_t
 rng_next(struct rng *r)
 {
-    uint64_t x;
-
     r->state += 0x9e3779b97f4a7c15U;
-    x = r->state;
-    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93U;
-    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93U;
-    return x ^ (x >> 32);
+    return scramble(r->state);
 }
 
 uint64_t

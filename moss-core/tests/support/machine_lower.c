@@ -15,6 +15,13 @@ action_flush(struct machine *m)
 void
 action_idle(struct machine *m)
 {
+    if (one_in(m, 2)) {
+        bool all = one_in(m, 2), waits = one_in(m, 2);
+
+        (void)works(m, moss_collection_notify_merger(m->c, all,
+                                                     waits ? MOSS_FOREVER : 0));
+        return;
+    }
     if (works(m, moss_collection_wait_idle(m->c, MOSS_FOREVER)))
         m->durable = m->below == BELOW_NOTHING ? 0 : m->n_log - 1;
 }

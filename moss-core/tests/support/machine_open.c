@@ -41,6 +41,8 @@ open_store(struct machine *m)
         .compaction_sync_after_bytes = draw(m, 20000),
         .no_sync = !m->has_faults && one_in(m, 4),
         .keep_files = one_in(m, 4),
+        .segment_keys_index_min_key_bytes = draw(m, 3) * 100,
+        .segment_keys_index_max_bytes = one_in(m, 3) ? 1 + draw(m, 1000) : 0,
     };
 
     return moss_store_open(DIR, &o, &m->store, NULL);
@@ -71,6 +73,9 @@ machine_open_collection(struct machine *m)
         .max_dirty_ops = one_in(m, 2) ? 0 : 1 + draw(m, 300),
         .min_merge_ratio = ratios[draw(m, 6)],
         .persist_delay_ms = one_in(m, 3) ? 0 : 1 + draw(m, 3),
+        .idle_run_timeout_ms = one_in(m, 3) ? 0 : 1 + draw(m, 3),
+        .deferred_sort = one_in(m, 3),
+        .cancel_check_interval = one_in(m, 2) ? 0 : 1 + (size_t)draw(m, 100),
         .cache_persisted = one_in(m, 3),
         .recent_snapshots = one_in(m, 2) ? 0 : 1 + (size_t)draw(m, 10),
         .recent_bytes = one_in(m, 2) ? 0 : 1 + draw(m, 5000),
