@@ -88,7 +88,8 @@ schema_is_memory(sqlite3 *db, const char *schema)
     return memory;
 }
 
-char *
+/* The directory of a store; sqlite3_malloc'd, NULL without memory. */
+static char *
 store_directory(sqlite3 *db, const char *schema, const struct store_row *row)
 {
     const char *file = schema_file(db, schema);
@@ -102,7 +103,8 @@ store_directory(sqlite3 *db, const char *schema, const struct store_row *row)
     return sqlite3_mprintf("%.*s/%s", (int)(slash - file), file, row->path);
 }
 
-void
+/* Who this database is, to be recorded as the store's home. */
+static void
 home_identity(sqlite3 *db, const char *schema, struct moss_store_identity *out)
 {
     struct moss_os *os = registry_os();

@@ -414,12 +414,6 @@ struct log_ref conn_store_log(const struct conn_store *cs);
 enum role conn_store_role(struct conn_store *cs);
 /* Does the schema live in memory (by its VFS, not by its name)? */
 bool schema_is_memory(sqlite3 *db, const char *schema);
-/* The directory of a store; sqlite3_malloc'd, NULL without memory. */
-char *
-store_directory(sqlite3 *db, const char *schema, const struct store_row *row);
-/* Who this database is, to be recorded as the store's home. */
-void
-home_identity(sqlite3 *db, const char *schema, struct moss_store_identity *out);
 /*
  * Leave a store that is open for reading only for the one that is open for
  * writing: if somebody has it (wanted false), or by opening it.  Without

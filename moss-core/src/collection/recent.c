@@ -60,8 +60,9 @@ recents_push(struct recents *r, struct state *state)
     return evicted;
 }
 
-struct state *
-recents_pop_excess(struct recents *r)
+/* The oldest if a bound is exceeded, else NULL; the caller's reference. */
+static struct state *
+pop_excess(struct recents *r)
 {
     return r->n > 0 && r->bytes > r->max_bytes ? pop(r) : NULL;
 }
@@ -80,8 +81,9 @@ recents_charge(struct recents *r, uint64_t born, uint64_t bytes)
     r->bytes += bytes;
 }
 
-struct state *
-recents_find(const struct recents *r, struct moss_tag tag)
+/* Borrowed, or NULL. */
+static struct state *
+find(const struct recents *r, struct moss_tag tag)
 {
     for (size_t i = r->n; i > 0; i--) {
         struct state *state = r->ring[(r->first + i - 1) % r->cap].state;
@@ -99,7 +101,7 @@ recents_trim(struct moss_collection *c)
 
     do {
         mutex_lock(&c->mu);
-        excess = recents_pop_excess(&c->recents);
+        excess = pop_excess(&c->recents);
         mutex_unlock(&c->mu);
         state_unref(excess);
     } while (excess != NULL);
@@ -123,7 +125,7 @@ moss_collection_snapshot_at(struct moss_collection *c, struct moss_tag tag,
         moss_tag_equal(c->state->tag, tag))
         s = c->state;
     else
-        s = recents_find(&c->recents, tag);
+        s = find(&c->recents, tag);
     if (s != NULL)
         state_ref(s);
     mutex_unlock(&c->mu);

@@ -25,15 +25,11 @@ void recents_release(struct recents *r);
 
 /* Keep state; takes over the reference.  Gives back one that had to go. */
 struct state *recents_push(struct recents *r, struct state *state);
-/* The oldest if a bound is exceeded, else NULL; the caller's reference. */
-struct state *recents_pop_excess(struct recents *r);
 /*
  * The newest state of the collection has given up bytes that were in it since
  * batch born: what is kept here and has them still is charged for them.
  */
 void recents_charge(struct recents *r, uint64_t born, uint64_t bytes);
-/* Borrowed, or NULL. */
-struct state *recents_find(const struct recents *r, struct moss_tag tag);
 
 struct moss_collection;
 /* Give up what exceeds the bounds.  Without mu. */

@@ -95,7 +95,7 @@ lower_state_new(struct tree *tree, struct lower_state **out)
     return MOSS_OK;
 }
 
-struct lower_state *
+static struct lower_state *
 lower_state_ref(struct lower_state *lower)
 {
     refs_inc(&lower->refs);
@@ -254,8 +254,9 @@ state_dirty(const struct state *s)
     return size;
 }
 
-struct tree *
-state_below_top(const struct state *s)
+/* The collections that exist before any batch of top or taken. */
+static struct tree *
+below_top(const struct state *s)
 {
     if (s->mid.section != NULL)
         return s->mid.section->tree;
@@ -279,7 +280,7 @@ state_tree(const struct state *s)
         return node_tree(s->top);
     if (s->taken != NULL)
         return node_tree(s->taken);
-    return state_below_top(s);
+    return below_top(s);
 }
 
 /* The oldest node without a section and the tree below it; NULL: none. */
@@ -328,7 +329,7 @@ resolve_list(struct top_node *head, struct tree *below)
 enum moss_status
 state_resolve(struct state *s)
 {
-    struct tree *below = state_below_top(s);
+    struct tree *below = below_top(s);
     enum moss_status st = resolve_list(s->taken, below);
 
     if (st != MOSS_OK)

@@ -60,7 +60,6 @@ struct lower_state {
 /* Takes its own references; tree is what the snapshot contains. */
 MOSS_MUST_CHECK enum moss_status
 lower_state_new(struct tree *tree, struct lower_state **out);
-struct lower_state *lower_state_ref(struct lower_state *lower);
 void lower_state_unref(struct lower_state *lower); /* NULL is fine */
 
 /* ------------------------------------------------------------------ */
@@ -135,12 +134,8 @@ struct size state_dirty(const struct state *s);
 
 /* Find out the sections of all nodes of top and taken.  Any thread. */
 MOSS_MUST_CHECK enum moss_status state_resolve(struct state *s);
-/*
- * The collections that exist; NULL if top is not resolved.  Borrowed.  With
- * state_below_top(), those that exist before any batch of top or taken.
- */
+/* The collections that exist; NULL if top is not resolved.  Borrowed. */
 struct tree *state_tree(const struct state *s);
-struct tree *state_below_top(const struct state *s);
 
 /*
  * The segments of collection id, flat, the lower level's snapshot of that

@@ -366,7 +366,7 @@ place_of(const struct segment_index *x, size_t i, uint64_t *off)
     return place != PLACE_NONE;
 }
 
-void
+static void
 index_prefetch_entry(const struct segment *seg, const struct segment_index *x,
                      size_t i)
 {

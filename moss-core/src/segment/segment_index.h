@@ -76,9 +76,7 @@ MOSS_MUST_CHECK enum moss_status
 index_narrow(const struct segment *seg, const struct segment_index *x,
              struct moss_slice key, size_t *from, size_t *to);
 
-/* Ask for the bytes of entry i, or of those from i to behind j, j > i. */
-void index_prefetch_entry(const struct segment *seg,
-                          const struct segment_index *x, size_t i);
+/* Ask for the bytes of the entries from i to behind j, j > i. */
 void index_prefetch_bytes(const struct segment *seg,
                           const struct segment_index *x, size_t i, size_t j);
 

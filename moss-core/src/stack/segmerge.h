@@ -54,12 +54,4 @@ segmerge_new_resolved(struct segment *const *segs, size_t n,
                       const struct moss_merge_operator *merge,
                       struct segmerge **out);
 
-/*
- * Take entries that may be copied as they are: [*from, *to) of *seg come
- * next, all of one segment that is packed.  False if it is not known of the
- * next entry; segmerge_next() gives it.
- */
-bool segmerge_take_run(struct segmerge *m, const struct segment **seg,
-                       size_t *from, size_t *to);
-
 #endif

@@ -356,9 +356,14 @@ passes(const struct segmerge *m, const struct segment *seg)
             (seg->totals.n_del == 0 && seg->totals.n_merge == 0));
 }
 
-bool
-segmerge_take_run(struct segmerge *m, const struct segment **seg, size_t *from,
-                  size_t *to)
+/*
+ * Take entries that may be copied as they are: [*from, *to) of *seg come
+ * next, all of one segment that is packed.  False if it is not known of the
+ * next entry; segmerge_next() gives it.
+ */
+static bool
+take_run(struct segmerge *m, const struct segment **seg, size_t *from,
+         size_t *to)
 {
     struct cursor *top;
 
@@ -414,7 +419,7 @@ copy_all(struct segmerge *m, const struct merge_stop *stop,
             if (atomic_load_explicit(stop->now, memory_order_relaxed))
                 return MOSS_ABORTED;
         }
-        if (segmerge_take_run(m, &seg, &from, &to)) {
+        if (take_run(m, &seg, &from, &to)) {
             st = copy_run(b, seg, from, to);
             if (st < 0)
                 return st;

@@ -6,7 +6,10 @@
 
 #include "store/datafile.h"
 
-void
+#define POINT_TIME 32
+
+/* Unix seconds as "2026-11-21T02:50:00Z". */
+static void
 point_time(uint64_t seconds, char out[POINT_TIME])
 {
     time_t t = (time_t)seconds;

@@ -5,10 +5,6 @@
 #include "json_out.h"
 #include "view.h"
 
-/* Unix seconds as "2026-11-21T02:50:00Z". */
-#define POINT_TIME 32
-void point_time(uint64_t seconds, char out[POINT_TIME]);
-
 /* The path of a collection of f. */
 void point_path(const struct footer *f, const struct footer_coll *coll,
                 struct path *path);

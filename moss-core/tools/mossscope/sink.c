@@ -73,7 +73,8 @@ sink_open(struct sink *s, const struct args *a, const char *dir, uint64_t batch)
 /* Gathering                                                          */
 /* ------------------------------------------------------------------ */
 
-enum scope_exit
+/* Execute what has gathered. */
+static enum scope_exit
 sink_flush(struct sink *s)
 {
     enum moss_status st = MOSS_OK;

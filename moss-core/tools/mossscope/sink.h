@@ -39,8 +39,6 @@ enum scope_exit sink_collection(struct sink *s, const struct path *path);
 enum scope_exit
 sink_put(struct sink *s, const struct path *path, enum moss_op op,
          struct moss_slice key, struct moss_slice value, size_t nth);
-/* Execute what has gathered. */
-enum scope_exit sink_flush(struct sink *s);
 /* Flush, see that all is on disk, close.  keep false: drop what gathered. */
 enum scope_exit sink_close(struct sink *s, bool keep);
 

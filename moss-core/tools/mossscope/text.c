@@ -10,7 +10,8 @@ static const char digits[] = "0123456789abcdef";
 /* UTF-8                                                              */
 /* ------------------------------------------------------------------ */
 
-size_t
+/* The length of the UTF-8 character that s begins with; 0: it is none. */
+static size_t
 text_utf8_char(struct moss_slice s)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };

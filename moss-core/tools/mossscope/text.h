@@ -10,8 +10,6 @@
 
 #include "scope.h"
 
-/* The length of the UTF-8 character that s begins with; 0: it is none. */
-size_t text_utf8_char(struct moss_slice s);
 bool text_is_utf8(struct moss_slice s);
 
 /* also: another ASCII character to be written as \xHH; 0: none. */
