@@ -1,12 +1,6 @@
 /*
- * The file system in memory: names, locks and the power.  What files contain
- * is in mem_file.c.
- *
- * There are two trees of names: the one that calls see, and the durable one.
- * Every change of a name is also put into a log; sync_dir() carries out the
- * entries that concern its directory on the durable tree and drops them.  A
- * crash carries out none, all, or a choice of the rest, and the durable tree
- * becomes the visible one.  A rename is one entry: it happens or it does not.
+ * The file system in memory: calls, locks and the power.  What files contain
+ * is in mem_file.c, their names are in mem_names.c.
  *
  * One mutex, mu, guards everything, file contents included.
  */
@@ -20,30 +14,13 @@
 #include "base/sync.h"
 #include "support/fixture.h"
 #include "support/mem_file.h"
-
-struct name {
-    char *path;
-    struct mem_inode *inode; /* one reference */
-};
-
-struct tree {
-    struct name *names; /* in no order */
-    size_t n;
-};
-
-/* One change of names; a NULL path has no part in it. */
-struct change {
-    char *from, *to;
-    struct mem_inode *inode; /* one reference */
-};
+#include "support/mem_names.h"
 
 struct mem_os {
     struct moss_os base;
 
     struct mutex mu; /* guards what follows; a leaf */
-    struct tree now, durable;
-    struct change *changes; /* since their directories were synced */
-    size_t n_changes;
+    struct mem_names names;
     uint64_t next_ino;
     uint64_t epoch; /* counts restarts */
     bool is_off;
@@ -81,76 +58,10 @@ fail_with(int sys_errno, enum moss_status status)
     return status;
 }
 
-/* ------------------------------------------------------------------ trees */
-
-static struct name *
-tree_find(const struct tree *t, const char *path)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        if (strcmp(t->names[i].path, path) == 0)
-            return &t->names[i];
-    }
-    return NULL;
-}
-
-static void
-tree_remove(struct tree *t, const char *path)
-{
-    struct name *name = tree_find(t, path);
-
-    if (name == NULL)
-        return;
-    free(name->path);
-    mem_inode_unref(name->inode);
-    *name = t->names[--t->n];
-}
-
-static void
-tree_put(struct tree *t, const char *path, struct mem_inode *inode)
-{
-    mem_inode_ref(inode);
-    tree_remove(t, path);
-    t->names = must_alloc(realloc(t->names, (t->n + 1) * sizeof(*t->names)));
-    t->names[t->n].path = must_alloc(strdup(path));
-    t->names[t->n].inode = inode;
-    t->n++;
-}
-
-static void
-tree_release(struct tree *t)
-{
-    while (t->n > 0)
-        tree_remove(t, t->names[0].path);
-    free(t->names);
-    *t = (struct tree){ 0 };
-}
-
-static void
-tree_copy(struct tree *to, const struct tree *from)
-{
-    tree_release(to);
-    for (size_t i = 0; i < from->n; i++)
-        tree_put(to, from->names[i].path, from->names[i].inode);
-}
-
-/* Is path directly in dir?  "x" is in ".", "/x" in "/". */
-static bool
-is_in_dir(const char *path, const char *dir)
-{
-    const char *slash = strrchr(path, '/');
-    size_t n = slash == NULL ? 0 : (size_t)(slash - path);
-
-    if (slash == NULL)
-        return strcmp(dir, ".") == 0;
-    if (n == 0)
-        return strcmp(dir, "/") == 0;
-    return strlen(dir) == n && memcmp(path, dir, n) == 0;
-}
-
 static bool
 is_dir(const struct mem_os *m, const char *path)
 {
-    const struct name *name = tree_find(&m->now, path);
+    const struct mem_name *name = mem_tree_find(&m->names.now, path);
 
     return name != NULL && name->inode->is_dir;
 }
@@ -158,70 +69,12 @@ is_dir(const struct mem_os *m, const char *path)
 static bool
 has_parent(const struct mem_os *m, const char *path)
 {
-    for (size_t i = 0; i < m->now.n; i++) {
-        if (m->now.names[i].inode->is_dir &&
-            is_in_dir(path, m->now.names[i].path))
+    for (size_t i = 0; i < m->names.now.n; i++) {
+        if (m->names.now.names[i].inode->is_dir &&
+            mem_path_is_in(path, m->names.now.names[i].path))
             return true;
     }
     return false;
-}
-
-/* ---------------------------------------------------------- changes of names */
-
-static void
-log_change(struct mem_os *m, const char *from, const char *to,
-           struct mem_inode *inode)
-{
-    struct change *c;
-
-    m->changes = must_alloc(
-        realloc(m->changes, (m->n_changes + 1) * sizeof(*m->changes)));
-    c = &m->changes[m->n_changes++];
-    c->from = from == NULL ? NULL : must_alloc(strdup(from));
-    c->to = to == NULL ? NULL : must_alloc(strdup(to));
-    c->inode = inode;
-    mem_inode_ref(inode);
-}
-
-static void
-change_release(struct change *c)
-{
-    free(c->from);
-    free(c->to);
-    mem_inode_unref(c->inode);
-}
-
-static void
-change_apply(const struct change *c, struct tree *t)
-{
-    if (c->from != NULL) {
-        const struct name *name = tree_find(t, c->from);
-
-        /* Not what a later, kept change has put there. */
-        if (name != NULL && name->inode == c->inode)
-            tree_remove(t, c->from);
-    }
-    if (c->to != NULL)
-        tree_put(t, c->to, c->inode);
-}
-
-static void
-changes_make_durable(struct mem_os *m, const char *dir)
-{
-    size_t left = 0;
-
-    for (size_t i = 0; i < m->n_changes; i++) {
-        struct change *c = &m->changes[i];
-
-        if ((c->from != NULL && is_in_dir(c->from, dir)) ||
-            (c->to != NULL && is_in_dir(c->to, dir))) {
-            change_apply(c, &m->durable);
-            change_release(c);
-        } else {
-            m->changes[left++] = *c;
-        }
-    }
-    m->n_changes = left;
 }
 
 /* -------------------------------------------------------------- the power */
@@ -421,8 +274,8 @@ create_locked(struct mem_os *m, const char *path, bool dir) REQUIRES(m->mu)
     struct mem_inode *inode = mem_inode_new(m->next_ino++, dir);
 
     mutex_assert_held(&m->mu);
-    tree_put(&m->now, path, inode);
-    log_change(m, NULL, path, inode);
+    mem_tree_put(&m->names.now, path, inode);
+    mem_names_log(&m->names, NULL, path, inode);
     mem_inode_unref(inode);
 }
 
@@ -431,7 +284,7 @@ static enum moss_status
 find_file_locked(struct mem_os *m, const char *path, unsigned flags,
                  struct mem_inode **out) REQUIRES(m->mu)
 {
-    const struct name *name = tree_find(&m->now, path);
+    const struct mem_name *name = mem_tree_find(&m->names.now, path);
     bool may_create = (flags & MOSS_OPEN_CREATE) != 0;
     bool creates = name == NULL && may_create && has_parent(m, path);
     enum moss_status st = power_check_locked(m, creates, false);
@@ -445,7 +298,7 @@ find_file_locked(struct mem_os *m, const char *path, unsigned flags,
         return fail_with(ENOENT, MOSS_CANTOPEN);
     if (creates) {
         create_locked(m, path, false);
-        name = tree_find(&m->now, path);
+        name = mem_tree_find(&m->names.now, path);
     }
     if (name->inode->is_dir)
         return fail_with(EISDIR, MOSS_IO);
@@ -505,11 +358,11 @@ mem_list(struct moss_os *os, const char *dir,
     st = power_check_locked(m, false, false);
     if (st == MOSS_OK && !is_dir(m, dir))
         st = fail_with(ENOENT, MOSS_CANTOPEN);
-    paths = must_alloc(malloc((m->now.n + 1) * sizeof(*paths)));
-    for (size_t i = 0; st == MOSS_OK && i < m->now.n; i++) {
-        const char *path = m->now.names[i].path;
+    paths = must_alloc(malloc((m->names.now.n + 1) * sizeof(*paths)));
+    for (size_t i = 0; st == MOSS_OK && i < m->names.now.n; i++) {
+        const char *path = m->names.now.names[i].path;
 
-        if (is_in_dir(path, dir) && strcmp(path, dir) != 0 &&
+        if (mem_path_is_in(path, dir) && strcmp(path, dir) != 0 &&
             strcmp(path, ".") != 0)
             paths[n++] = must_alloc(strdup(path));
     }
@@ -528,8 +381,8 @@ mem_list(struct moss_os *os, const char *dir,
 static bool
 is_empty_dir(const struct mem_os *m, const char *dir)
 {
-    for (size_t i = 0; i < m->now.n; i++) {
-        if (is_in_dir(m->now.names[i].path, dir))
+    for (size_t i = 0; i < m->names.now.n; i++) {
+        if (mem_path_is_in(m->names.now.names[i].path, dir))
             return false;
     }
     return true;
@@ -539,11 +392,11 @@ static enum moss_status
 remove_name(struct moss_os *os, const char *path, bool dir)
 {
     struct mem_os *m = mem_os_of(os);
-    const struct name *name;
+    const struct mem_name *name;
     enum moss_status st;
 
     mutex_lock(&m->mu);
-    name = tree_find(&m->now, path);
+    name = mem_tree_find(&m->names.now, path);
     st = power_check_locked(m, name != NULL, false);
     if (st == MOSS_OK && name == NULL)
         st = fail_with(ENOENT, MOSS_CANTOPEN);
@@ -552,8 +405,8 @@ remove_name(struct moss_os *os, const char *path, bool dir)
     else if (st == MOSS_OK && dir && !is_empty_dir(m, path))
         st = fail_with(ENOTEMPTY, MOSS_IO);
     if (st == MOSS_OK) {
-        log_change(m, path, NULL, name->inode);
-        tree_remove(&m->now, path);
+        mem_names_log(&m->names, path, NULL, name->inode);
+        mem_tree_remove(&m->names.now, path);
     }
     mutex_unlock(&m->mu);
     return st;
@@ -576,12 +429,12 @@ static enum moss_status
 mem_rename(struct moss_os *os, const char *from, const char *to)
 {
     struct mem_os *m = mem_os_of(os);
-    const struct name *name;
+    const struct mem_name *name;
     struct mem_inode *inode;
     enum moss_status st;
 
     mutex_lock(&m->mu);
-    name = tree_find(&m->now, from);
+    name = mem_tree_find(&m->names.now, from);
     st = power_check_locked(m, name != NULL, false);
     if (st == MOSS_OK && (name == NULL || !has_parent(m, to)))
         st = fail_with(ENOENT, MOSS_CANTOPEN);
@@ -589,9 +442,9 @@ mem_rename(struct moss_os *os, const char *from, const char *to)
         st = fail_with(EISDIR, MOSS_IO);
     if (st == MOSS_OK && strcmp(from, to) != 0) {
         inode = name->inode;
-        log_change(m, from, to, inode);
-        tree_put(&m->now, to, inode);
-        tree_remove(&m->now, from);
+        mem_names_log(&m->names, from, to, inode);
+        mem_tree_put(&m->names.now, to, inode);
+        mem_tree_remove(&m->names.now, from);
     }
     mutex_unlock(&m->mu);
     return st;
@@ -601,11 +454,11 @@ static enum moss_status
 mem_mkdir(struct moss_os *os, const char *dir)
 {
     struct mem_os *m = mem_os_of(os);
-    const struct name *name;
+    const struct mem_name *name;
     enum moss_status st;
 
     mutex_lock(&m->mu);
-    name = tree_find(&m->now, dir);
+    name = mem_tree_find(&m->names.now, dir);
     st = power_check_locked(m, name == NULL, false);
     if (st == MOSS_OK && name != NULL && !name->inode->is_dir)
         st = fail_with(ENOTDIR, MOSS_CANTOPEN);
@@ -628,7 +481,7 @@ mem_sync_dir(struct moss_os *os, const char *dir)
     if (st == MOSS_OK && !is_dir(m, dir))
         st = fail_with(ENOENT, MOSS_CANTOPEN);
     if (st == MOSS_OK)
-        changes_make_durable(m, dir);
+        mem_names_sync_dir(&m->names, dir);
     mutex_unlock(&m->mu);
     return st;
 }
@@ -637,12 +490,12 @@ static enum moss_status
 mem_identify(struct moss_os *os, const char *path, struct moss_file_id *out)
 {
     struct mem_os *m = mem_os_of(os);
-    const struct name *name;
+    const struct mem_name *name;
     enum moss_status st;
 
     *out = (struct moss_file_id){ 0 };
     mutex_lock(&m->mu);
-    name = tree_find(&m->now, path);
+    name = mem_tree_find(&m->names.now, path);
     st = power_check_locked(m, false, false);
     if (st == MOSS_OK && name == NULL)
         st = MOSS_NOT_FOUND;
@@ -721,21 +574,11 @@ mem_os_new(void)
     for (size_t i = 0; i < 2; i++) {
         struct mem_inode *inode = mem_inode_new(m->next_ino++, true);
 
-        tree_put(&m->now, roots[i], inode);
-        tree_put(&m->durable, roots[i], inode);
+        mem_tree_put(&m->names.now, roots[i], inode);
+        mem_tree_put(&m->names.durable, roots[i], inode);
         mem_inode_unref(inode);
     }
     return m;
-}
-
-static void
-changes_release(struct mem_os *m)
-{
-    for (size_t i = 0; i < m->n_changes; i++)
-        change_release(&m->changes[i]);
-    free(m->changes);
-    m->changes = NULL;
-    m->n_changes = 0;
 }
 
 void
@@ -743,9 +586,7 @@ mem_os_free(struct mem_os *m)
 {
     if (m == NULL)
         return;
-    changes_release(m);
-    tree_release(&m->now);
-    tree_release(&m->durable);
+    mem_names_release(&m->names);
     mutex_destroy(&m->mu);
     free(m);
 }
@@ -813,16 +654,10 @@ mem_os_restart(struct mem_os *m, enum mem_crash how, uint64_t seed)
 
     rng_init(&r, seed);
     mutex_lock(&m->mu);
-    for (size_t i = 0; i < m->n_changes; i++) {
-        if (how == MEM_CRASH_KEEP ||
-            (how == MEM_CRASH_TEAR && rng_below(&r, 2) == 0))
-            change_apply(&m->changes[i], &m->durable);
-    }
-    changes_release(m);
-    tree_copy(&m->now, &m->durable);
-    for (size_t i = 0; i < m->now.n; i++) {
-        mem_inode_crash(m->now.names[i].inode, how, &r);
-        m->now.names[i].inode->is_locked = false;
+    mem_names_crash(&m->names, how, &r);
+    for (size_t i = 0; i < m->names.now.n; i++) {
+        mem_inode_crash(m->names.now.names[i].inode, how, &r);
+        m->names.now.names[i].inode->is_locked = false;
     }
     m->epoch++;
     m->is_off = false;
