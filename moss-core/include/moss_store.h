@@ -40,7 +40,11 @@ enum moss_compaction {
  * writes all content, one segment for each collection, into a new data file.
  */
 struct moss_store_options {
-    struct moss_os *os; /* default moss_os_posix() */
+    /*
+     * Default moss_os_posix().  It is to stay for the life of the process:
+     * what a compaction has left behind is closed later, on a thread.
+     */
+    struct moss_os *os;
     const struct moss_merge_operator *merge;
 
     bool readonly;  /* creates, deletes, locks and repairs nothing */

@@ -7,6 +7,7 @@
 #include "base/sync.h"
 #include "moss.h"
 #include "support/dump.h"
+#include "support/fault_os.h"
 #include "support/fixture.h"
 #include "support/mem_os.h"
 #include "support/stores.h"
@@ -293,6 +294,7 @@ END_TEST
 /* ------------------------------------------------------------------ */
 
 static struct driver d;
+static struct fault_os *fault;
 
 static void
 setup_store(void)
@@ -300,7 +302,8 @@ setup_store(void)
     struct moss_store_options o = { 0 };
 
     mem = mem_os_new();
-    o.os = mem_os_base(mem);
+    fault = fault_os_new(mem_os_base(mem));
+    o.os = fault_os_base(fault);
     assert_ok(driver_open(&d, DIR, &o));
     moss_store_set_compaction(d.store, MOSS_COMPACTION_DISABLE);
     ask_closing = false;
@@ -314,6 +317,7 @@ teardown_store(void)
     for (int i = 0; i < 3; i++)
         reaper_drain();
     ck_assert_uint_eq(mem_os_open_files(mem), 0);
+    fault_os_free(fault);
     mem_os_free(mem);
 }
 
@@ -396,6 +400,21 @@ START_TEST(less_of_it_is_merged_in_the_file)
     ck_assert_uint_eq(driver_stats(&d).partial_compactions, 1);
     assert_ok(run_idle(0));
     ck_assert_uint_eq(driver_stats(&d).partial_compactions, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_merged_in_a_file_that_failed_a_sync)
+{
+    struct moss_compact_options leveled = { .kind = MOSS_COMPACT_LEVELED };
+
+    apply_mib("a", 60);
+    apply_mib("b", 5);
+    apply_mib("c", 5);
+    fault_os_fail_nth(fault, FAULT_SYNC, 1, MOSS_IO, 5);
+    assert_status(moss_store_compact(d.store, &leveled, &d.err), MOSS_IO);
+    assert_ok(run_idle(0));
+    ck_assert_uint_eq(driver_stats(&d).partial_compactions, 0);
+    ck_assert_uint_eq(driver_stats(&d).compactions, 1);
 }
 END_TEST
 
@@ -516,6 +535,7 @@ suite_idle(void)
     tcase_add_checked_fixture(store, setup_store, teardown_store);
     tcase_add_test(store, much_above_the_oldest_segments_is_compacted_in_full);
     tcase_add_test(store, less_of_it_is_merged_in_the_file);
+    tcase_add_test(store, nothing_is_merged_in_a_file_that_failed_a_sync);
     tcase_add_test(store, little_is_left_alone);
     tcase_add_test(store, what_somebody_else_compacted_is_handed_over);
     tcase_add_test(store, closing_compacts_what_overlaps);

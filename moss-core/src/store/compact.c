@@ -389,7 +389,8 @@ compact_idle(struct moss_store *s, bool closing, struct watch *watch,
     else if (plan->rewrites && policy_idle_leveled(above) &&
              dead_after(s, newest, plan) <=
                  policy_dead_limit(&s->policy, newest->live_bytes))
-        st = store_append(s, plan, watch, NULL, err);
+        st = s->must_rewrite ? compact(s, plan, NULL, watch, NULL, err)
+                             : store_append(s, plan, watch, NULL, err);
     plan_free(plan);
     commit_unref(newest);
     return st;
