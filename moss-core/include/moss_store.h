@@ -32,6 +32,43 @@ enum moss_compaction {
     MOSS_COMPACTION_FORCE      /* a full one with every update */
 };
 
+/* How many bytes at most a segment kind encodes at a time. */
+enum { MOSS_SEGMENT_PIECE = 1 << 20 };
+
+/*
+ * A form that segments can have in the file, other than Go moss's: compressed,
+ * say, or encrypted.  Go moss does not open a store that has segments of
+ * another kind than its own, "a", which is built in.  A segment is cut into
+ * pieces of MOSS_SEGMENT_PIECE bytes at most, which are encoded one by one.
+ * Whatever decode gives is checked; a piece that comes back as another is
+ * MOSS_CORRUPT.
+ *
+ * Segments of other kinds are decoded into memory, all of them, when the store
+ * or an older commit point is opened and when they were written; they have no
+ * search index in the file.
+ */
+struct moss_segment_kind {
+    /* Recorded with each segment: 1 to 15 letters, digits, "-", "_", ".". */
+    const char *name;
+
+    /*
+     * Write what the piece in becomes to out, which has room bytes, an eighth
+     * and 1024 more than in; *written says how many they are.  MOSS_OK,
+     * MOSS_NOMEM, or MOSS_TOO_BIG: the piece is stored as it is, for anybody
+     * to read.  Anything else fails the update with MOSS_INVALID.  By one
+     * thread at a time.  NULL: such segments are only read.
+     */
+    enum moss_status (*encode)(void *ctx, struct moss_slice in, uint8_t *out,
+                               size_t room, size_t *written);
+    /*
+     * The reverse: room is just how long the piece was.  MOSS_OK or
+     * MOSS_NOMEM; anything else is MOSS_CORRUPT.  By several threads at once.
+     */
+    enum moss_status (*decode)(void *ctx, struct moss_slice in, uint8_t *out,
+                               size_t room, size_t *written);
+    void *ctx;
+};
+
 /*
  * Zero means the default everywhere.  Copied by moss_store_open().
  *
@@ -113,6 +150,17 @@ struct moss_store_options {
      */
     uint64_t segment_keys_index_min_key_bytes;
     uint64_t segment_keys_index_max_bytes;
+
+    /*
+     * The kinds of segments that can be read besides "a", and of them the name
+     * of the one that is written (default "a").  Other segments stay as they
+     * are until they are merged; a full compaction writes all of them anew.
+     * The kinds are borrowed until the store is closed and no collection uses
+     * it any more.
+     */
+    const struct moss_segment_kind *kinds;
+    size_t n_kinds;
+    const char *persist_kind;
 };
 
 /*
@@ -121,7 +169,9 @@ struct moss_store_options {
  * one, has it open for writing.
  *
  * MOSS_CORRUPT: there are data files, but none has a good footer.
- * MOSS_UNSUPPORTED: written by a newer version or for another byte order.
+ * MOSS_UNSUPPORTED: written by a newer version or for another byte order, or
+ * with segments of a kind that is not among options->kinds: the error's path
+ * names it.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_open(const char *dir, const struct moss_store_options *options,

@@ -9,10 +9,13 @@
  */
 #include "store/commit.h"
 
+#include <stdio.h>
+
 #include "base/base.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "stack/snapshot.h"
+#include "store/encoded.h"
 #include "store/mapped.h"
 
 /* ------------------------------------------------------------------ */
@@ -98,6 +101,8 @@ probe_segment(struct commit *c, struct segment_loc *loc, struct moss_error *err)
     uint64_t room = extras_room(loc);
     enum moss_status st;
 
+    if (loc_is_encoded(loc))
+        return MOSS_OK; /* from elsewhere: commit_segment() says so */
     loc->has_extras = true;
     if (!loc_is_sound(loc, c->footer->off)) {
         loc->has_extras = false;
@@ -146,16 +151,47 @@ segments_range(const struct footer *f, uint64_t *lo, uint64_t *hi)
 }
 
 static enum moss_status
-load_stack(struct commit *c, struct mapping *whole,
-           const struct footer_coll *coll, struct moss_error *err)
+unknown_kind(struct file *file, const struct segment_loc *loc,
+             struct moss_error *err)
+{
+    char where[sizeof err->path];
+
+    (void)snprintf(where, sizeof where, "kind \"%s\" in %s", loc->kind,
+                   file->path);
+    return error_set(err, MOSS_UNSUPPORTED, "unknown kind of segment", where,
+                     loc->kvs_off);
+}
+
+enum moss_status
+commit_segment(const struct commit_env *env, const struct commit_place *place,
+               struct mapping *whole, const struct segment_loc *loc,
+               struct segment **out, struct moss_error *err)
+{
+    const struct moss_segment_kind *kind;
+    uint64_t nonce = place->nonce == NULL ? 0 : *place->nonce;
+
+    if (!loc_is_encoded(loc))
+        return mapped_segment_new(place->file, whole, loc, nonce, out, err);
+    *out = NULL;
+    kind = kind_find(env->kinds, env->n_kinds, loc->kind);
+    /* Without extras it is of another library, and framed otherwise. */
+    if (kind == NULL || !loc->has_extras)
+        return unknown_kind(place->file, loc, err);
+    return encoded_segment_new(place->file, whole, loc, nonce, kind, out, err);
+}
+
+static enum moss_status
+load_stack(struct commit *c, const struct commit_place *place,
+           struct mapping *whole, const struct footer_coll *coll,
+           struct moss_error *err)
 {
     struct segment **segs = mem_zalloc(coll->n_locs + 1, sizeof *segs);
     enum moss_status st = segs == NULL ? MOSS_NOMEM : MOSS_OK;
     size_t n = 0;
 
     for (; st == MOSS_OK && n < coll->n_locs; n++)
-        st = mapped_segment_new(c->file, whole, &coll->locs[n], c->nonce,
-                                &segs[n], err);
+        st = commit_segment(&c->env, place, whole, &coll->locs[n], &segs[n],
+                            err);
     if (st == MOSS_OK)
         st = segstack_new(NULL, segs, n, &c->stacks[coll->index]);
     for (size_t i = 0; i < n; i++)
@@ -165,7 +201,8 @@ load_stack(struct commit *c, struct mapping *whole,
 }
 
 static enum moss_status
-load_segments(struct commit *c, struct moss_error *err)
+load_segments(struct commit *c, const struct commit_place *place,
+              struct moss_error *err)
 {
     struct mapping *whole = NULL;
     uint64_t lo, hi;
@@ -175,7 +212,7 @@ load_segments(struct commit *c, struct moss_error *err)
     if (!c->env.no_mmap && hi > lo)
         st = mapping_new(c->file, lo, (size_t)(hi - lo), false, &whole, err);
     for (size_t i = 0; i < c->footer->n_colls && st == MOSS_OK; i++)
-        st = load_stack(c, whole, c->footer->colls[i], err);
+        st = load_stack(c, place, whole, c->footer->colls[i], err);
     mapping_unref(whole);
     return st;
 }
@@ -224,7 +261,7 @@ commit_load(const struct commit_env *env, const struct commit_place *place,
             st = inherit_tag(c, size, err);
     }
     if (st == MOSS_OK)
-        st = load_segments(c, err);
+        st = load_segments(c, place, err);
     if (st == MOSS_NOMEM)
         (void)error_set(err, st, "segment", place->file->path, footer->off);
     if (st == MOSS_OK) {

@@ -13,6 +13,8 @@ struct commit_env {
     uint64_t opening; /* tells the openings of this process apart */
     bool no_mmap;
     bool has_merge;
+    const struct moss_segment_kind *kinds; /* borrowed; that can be read */
+    size_t n_kinds;
     struct moss_merge_operator merge;
 };
 
@@ -51,6 +53,15 @@ commit_load(const struct commit_env *env, const struct commit_place *place,
 MOSS_MUST_CHECK enum moss_status
 commit_new(const struct commit_env *env, const struct commit_place *place,
            struct footer *footer, struct commit **out);
+
+/*
+ * The segment at loc, of whatever kind.  whole is a mapping that it lies in,
+ * or NULL.  MOSS_UNSUPPORTED: of a kind that was not given.
+ */
+MOSS_MUST_CHECK enum moss_status
+commit_segment(const struct commit_env *env, const struct commit_place *place,
+               struct mapping *whole, const struct segment_loc *loc,
+               struct segment **out, struct moss_error *err);
 
 struct commit *commit_ref(struct commit *c);
 void commit_unref(struct commit *c); /* NULL is fine */

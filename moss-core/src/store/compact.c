@@ -265,8 +265,10 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
 
 /* Would a full compaction of c change anything but its place? */
 static bool
-is_compact(const struct commit *c)
+is_compact(const struct moss_store *s, const struct commit *c)
 {
+    const char *kind = s->persist_kind == NULL ? "" : s->persist_kind->name;
+
     for (size_t i = 0; i < c->footer->n_colls; i++) {
         const struct footer_coll *coll = c->footer->colls[i];
         const struct segstack *stack = c->stacks[i];
@@ -274,7 +276,9 @@ is_compact(const struct commit *c)
         if (coll->n_locs > 1)
             return false;
         if (coll->n_locs == 1 &&
-            (!coll->locs[0].has_extras || stack->segs[0]->totals.n_del > 0 ||
+            (!coll->locs[0].has_extras ||
+             strcmp(coll->locs[0].kind, kind) != 0 ||
+             stack->segs[0]->totals.n_del > 0 ||
              (c->env.has_merge && stack->segs[0]->totals.n_merge > 0)))
             return false;
     }
@@ -294,7 +298,7 @@ compact_now(struct moss_store *s, enum moss_compact_kind kind,
     if (st < 0)
         (void)error_set(err, st, "compact", s->dir, 0);
     else if (s->must_rewrite ||
-             (kind == MOSS_COMPACT_FULL && !is_compact(newest)))
+             (kind == MOSS_COMPACT_FULL && !is_compact(s, newest)))
         st = compact(s, plan, NULL, watch, NULL, err);
     else if (kind == MOSS_COMPACT_LEVELED && plan->rewrites)
         st = store_append(s, plan, watch, NULL, err);
@@ -384,7 +388,7 @@ compact_idle(struct moss_store *s, bool closing, struct watch *watch,
     else if (closing && !policy_closing(plan_tangled_bytes(plan), base + above))
         st = MOSS_OK;
     else if (policy_idle_full(base, above, dead_bytes(s, newest)) &&
-             !is_compact(newest))
+             !is_compact(s, newest))
         st = compact(s, plan, NULL, watch, NULL, err);
     else if (plan->rewrites && policy_idle_leveled(above) &&
              dead_after(s, newest, plan) <=

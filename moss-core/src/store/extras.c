@@ -29,11 +29,30 @@
 #define HEAD_BYTES 48u
 #define TABLE_OFF 56u
 #define SECTION_BYTES 24u
+#define MAX_ENTRIES ((uint64_t)1 << 56)
+#define MAX_BYTES ((uint64_t)1 << 62)
 
 /* Kinds of sections in the header's table. */
 enum extras_kind { EXTRAS_SUMS = 1, EXTRAS_INDEX = 2 };
 
 static const char magic[8] = { 'm', 'o', 's', 's', 'x', 't', 'r', '1' };
+/* So that nobody takes what is encoded for entries. */
+static const char encoded_magic[8] = { 'm', 'o', 's', 's', 'x', 't', 'r', 'k' };
+
+bool
+loc_kind_is_sound(const char *name, size_t n)
+{
+    if (n == 0 || n >= LOC_KIND || (n == 1 && name[0] == 'a'))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = name[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return true;
+}
 
 /* Does [off, off+n) lie on a page and in the file up to end? */
 static bool
@@ -46,18 +65,21 @@ region_is_sound(uint64_t off, uint64_t n, uint64_t end)
 bool
 loc_is_sound(const struct segment_loc *loc, uint64_t end)
 {
-    uint64_t n = loc->kvs_bytes / 16;
+    uint64_t n = loc_entries(loc);
+    uint64_t bytes = loc_is_encoded(loc) ? loc->bytes : loc->buf_bytes;
 
     if (!region_is_sound(loc->kvs_off, loc->kvs_bytes, end) ||
         !region_is_sound(loc->buf_off, loc->buf_bytes, end))
         return false;
-    if (loc->kvs_bytes % 16 != 0 ||
+    if ((loc->kvs_bytes % 16 != 0 && !loc_is_encoded(loc)) ||
         loc->kvs_off + loc->kvs_bytes > loc->buf_off)
+        return false;
+    /* Far more than any store holds, and no sum of them overflows. */
+    if (n > MAX_ENTRIES || bytes > MAX_BYTES)
         return false;
     if (loc->n_set > n || loc->n_del > n - loc->n_set)
         return false;
-    if (loc->key_bytes > loc->buf_bytes ||
-        loc->value_bytes > loc->buf_bytes - loc->key_bytes)
+    if (loc->key_bytes > bytes || loc->value_bytes > bytes - loc->key_bytes)
         return false;
     if (!loc->has_extras)
         return true;
@@ -70,7 +92,7 @@ loc_totals(const struct segment_loc *loc)
     struct segment_totals t = {
         .n_set = loc->n_set,
         .n_del = loc->n_del,
-        .n_merge = loc->kvs_bytes / 16 - loc->n_set - loc->n_del,
+        .n_merge = loc_entries(loc) - loc->n_set - loc->n_del,
         .key_bytes = loc->key_bytes,
         .value_bytes = loc->value_bytes,
     };
@@ -114,7 +136,7 @@ extras_room(const struct segment_loc *loc)
 static void
 encode_head(const struct segment_loc *loc, uint64_t nonce, uint8_t *out)
 {
-    memcpy(out, magic, sizeof magic);
+    memcpy(out, loc_is_encoded(loc) ? encoded_magic : magic, sizeof magic);
     store_le64(out + 8, nonce);
     store_le64(out + 16, loc->kvs_off);
     store_le64(out + 24, loc->kvs_bytes);

@@ -9,13 +9,37 @@
 #include "moss.h"
 #include "segment/segment.h"
 
+#define LOC_KIND 16u /* a kind's name, with the zero behind it */
+
 /* A segment's location, as a footer has it. */
 struct segment_loc {
     uint64_t kvs_off, kvs_bytes; /* the entry array */
     uint64_t buf_off, buf_bytes; /* the byte array */
     uint64_t n_set, n_del, key_bytes, value_bytes;
     bool has_extras; /* written by this library */
+
+    /*
+     * Of another kind than Go moss's: its name, else "".  kvs_bytes and
+     * buf_bytes are then what is stored, and these what it decodes to.
+     */
+    char kind[LOC_KIND];
+    uint64_t entries, bytes;
 };
+
+static inline bool
+loc_is_encoded(const struct segment_loc *loc)
+{
+    return loc->kind[0] != '\0';
+}
+
+static inline uint64_t
+loc_entries(const struct segment_loc *loc)
+{
+    return loc_is_encoded(loc) ? loc->entries : loc->kvs_bytes / 16;
+}
+
+/* Can a kind other than Go moss's have this name of n bytes? */
+bool loc_kind_is_sound(const char *name, size_t n);
 
 #define EXTRAS_BLOCK 4096u
 #define EXTRAS_HEADER 88u        /* without an index */

@@ -43,7 +43,7 @@ put_loc(struct buf *out, const struct segment_loc *loc)
         const char *name;
         uint64_t value;
     } fields[] = {
-        { "{\"Kind\":\"a\",\"KvsOffset\":", loc->kvs_off },
+        { "\",\"KvsOffset\":", loc->kvs_off },
         { ",\"KvsBytes\":", loc->kvs_bytes },
         { ",\"BufOffset\":", loc->buf_off },
         { ",\"BufBytes\":", loc->buf_bytes },
@@ -51,10 +51,15 @@ put_loc(struct buf *out, const struct segment_loc *loc)
         { ",\"TotOpsDel\":", loc->n_del },
         { ",\"TotKeyByte\":", loc->key_bytes },
         { ",\"TotValByte\":", loc->value_bytes },
+        { ",\"Entries\":", loc->entries },
+        { ",\"Bytes\":", loc->bytes },
     };
-    enum moss_status st = MOSS_OK;
+    size_t n = sizeof fields / sizeof *fields - (loc_is_encoded(loc) ? 0 : 2);
+    enum moss_status st = json_put(out, "{\"Kind\":\"");
 
-    for (size_t i = 0; i < sizeof fields / sizeof *fields && st == MOSS_OK; i++)
+    if (st == MOSS_OK)
+        st = json_put(out, loc_is_encoded(loc) ? loc->kind : "a");
+    for (size_t i = 0; i < n && st == MOSS_OK; i++)
         st = put_field(out, fields[i].name, fields[i].value);
     return st < 0 ? st : json_put(out, "}");
 }
@@ -173,6 +178,8 @@ footer_put_json(const struct footer *f, struct buf *out)
 struct parser {
     struct json_reader r;
     struct buf name;
+    /* Of segments of other kinds than Go moss's: of ours, of others. */
+    bool any_ours, any_foreign;
 };
 
 static bool
@@ -182,9 +189,47 @@ get_field(struct json_reader *r, const char *name, uint64_t *v)
 }
 
 static bool
-get_loc(struct json_reader *r, struct segment_loc *loc)
+get_kind(struct json_reader *r, struct segment_loc *loc)
 {
-    return get_field(r, "{\"Kind\":\"a\",\"KvsOffset\":", &loc->kvs_off) &&
+    const uint8_t *end;
+    size_t n;
+
+    if (json_skip(r, "{\"Kind\":\"a\""))
+        return true;
+    if (!json_skip(r, "{\"Kind\":\""))
+        return false;
+    end = memchr(r->p, '"', (size_t)(r->end - r->p));
+    n = end == NULL ? 0 : (size_t)(end - r->p);
+    if (!loc_kind_is_sound((const char *)r->p, n))
+        return false;
+    memcpy(loc->kind, r->p, n);
+    r->p = end;
+    return json_skip(r, "\"");
+}
+
+/* What a segment of another kind decodes to, which only ours say. */
+static bool
+get_sizes(struct parser *p, struct segment_loc *loc)
+{
+    if (!loc_is_encoded(loc))
+        return true;
+    if (!json_skip(&p->r, ",\"Entries\":")) {
+        p->any_foreign = true;
+        loc->entries = loc->n_set + loc->n_del;
+        loc->bytes = loc->key_bytes + loc->value_bytes;
+        return true;
+    }
+    p->any_ours = true;
+    return json_get_uint(&p->r, &loc->entries) &&
+           get_field(&p->r, ",\"Bytes\":", &loc->bytes);
+}
+
+static bool
+get_loc(struct parser *p, struct segment_loc *loc)
+{
+    struct json_reader *r = &p->r;
+
+    return get_kind(r, loc) && get_field(r, ",\"KvsOffset\":", &loc->kvs_off) &&
            get_field(r, ",\"KvsBytes\":", &loc->kvs_bytes) &&
            get_field(r, ",\"BufOffset\":", &loc->buf_off) &&
            get_field(r, ",\"BufBytes\":", &loc->buf_bytes) &&
@@ -192,7 +237,7 @@ get_loc(struct json_reader *r, struct segment_loc *loc)
            get_field(r, ",\"TotOpsDel\":", &loc->n_del) &&
            get_field(r, ",\"TotKeyByte\":", &loc->key_bytes) &&
            get_field(r, ",\"TotValByte\":", &loc->value_bytes) &&
-           json_skip(r, "}");
+           get_sizes(p, loc) && json_skip(r, "}");
 }
 
 static enum moss_status
@@ -214,8 +259,9 @@ add_loc(struct footer_coll *coll, const struct segment_loc *loc)
 }
 
 static enum moss_status
-get_locs(struct json_reader *r, struct footer_coll *coll)
+get_locs(struct parser *p, struct footer_coll *coll)
 {
+    struct json_reader *r = &p->r;
     enum moss_status st = MOSS_OK;
 
     if (json_skip(r, "null") || json_skip(r, "[]"))
@@ -225,7 +271,7 @@ get_locs(struct json_reader *r, struct footer_coll *coll)
     do {
         struct segment_loc loc = { 0 };
 
-        if (!get_loc(r, &loc))
+        if (!get_loc(p, &loc))
             return MOSS_CORRUPT;
         /* Go's compaction leaves empty ones, which may lie anywhere. */
         if (loc.kvs_bytes > 0)
@@ -329,7 +375,7 @@ get_coll(struct parser *p, struct footer_coll *coll, uint64_t *prev, int depth)
     if (!json_skip(&p->r, "{"))
         return MOSS_CORRUPT;
     if (json_skip(&p->r, "\"SegmentLocs\":")) {
-        st = get_locs(&p->r, coll);
+        st = get_locs(p, coll);
         if (st == MOSS_OK && !json_skip(&p->r, ","))
             st = MOSS_CORRUPT;
     }
@@ -405,6 +451,8 @@ footer_get_json(struct footer *f, const uint8_t *text, size_t n)
     if (json_skip(&p.r, ",\"Ext\":") && !get_ext(&p.r, f))
         return MOSS_CORRUPT;
     if (!json_skip(&p.r, "}") || p.r.p != p.r.end)
+        return MOSS_CORRUPT;
+    if (f->is_ours ? p.any_foreign : p.any_ours)
         return MOSS_CORRUPT;
     for (size_t c = 0; c < f->n_colls; c++) {
         for (size_t i = 0; i < f->colls[c]->n_locs; i++) {

@@ -104,7 +104,7 @@ moss_store_commit_info(struct moss_store *s, struct moss_snapshot *snap,
         for (size_t k = 0; k < c->footer->colls[i]->n_locs; k++) {
             const struct segment_loc *loc = &c->footer->colls[i]->locs[k];
 
-            out->entries += loc->kvs_bytes / 16;
+            out->entries += loc_entries(loc);
             out->deletions += loc->n_del;
             out->bytes += loc->key_bytes + loc->value_bytes;
         }

@@ -31,7 +31,9 @@ enum { REGIONS = 3 };
 
 struct mapped_segment {
     struct segment base;
-    struct mapping *map; /* one reference */
+    struct mapping *map; /* one reference; NULL: it was decoded */
+    void *decoded;       /* owned: entries and bytes */
+    size_t decoded_bytes;
     struct segment_loc loc;
     uint64_t nonce;
     struct region regions[REGIONS];
@@ -97,6 +99,7 @@ release(struct segment *seg)
     struct mapped_segment *m = container_of(seg, struct mapped_segment, base);
 
     mapping_unref(m->map);
+    arena_free(m->decoded, m->decoded_bytes);
     arena_free(m, m->mem_bytes);
 }
 
@@ -209,6 +212,37 @@ mapped_segment_new(struct file *file, struct mapping *whole,
     st = make_segment(map, loc, nonce, out);
     return st < 0 ? error_set(err, st, "segment", file->path, loc->kvs_off)
                   : MOSS_OK;
+}
+
+enum moss_status
+mapped_segment_decoded(const struct segment_loc *loc, void *memory,
+                       struct segment **out)
+{
+    struct mapped_segment *m = arena_alloc(sizeof *m);
+    size_t kvs_bytes = (size_t)(16 * loc->entries);
+    size_t bytes = kvs_bytes + (size_t)loc->bytes;
+
+    *out = NULL;
+    if (m == NULL) {
+        arena_free(memory, bytes);
+        return MOSS_NOMEM;
+    }
+    memset(m, 0, sizeof *m);
+    m->mem_bytes = sizeof *m;
+    refs_init(&m->base.refs);
+    m->base.ops = &plain_ops;
+    m->base.big = bytes >= ARENA_MIN;
+    m->loc = *loc;
+    m->decoded = memory;
+    m->decoded_bytes = bytes;
+    m->base.kvs = memory;
+    m->base.n = (size_t)loc->entries;
+    m->base.buf = (const uint8_t *)memory + kvs_bytes;
+    m->base.buf_bytes = (size_t)loc->bytes;
+    m->base.totals = loc_totals(loc);
+    segment_init_prefix(&m->base);
+    *out = &m->base;
+    return MOSS_OK;
 }
 
 const struct segment_loc *

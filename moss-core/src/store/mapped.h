@@ -17,6 +17,14 @@ mapped_segment_new(struct file *file, struct mapping *whole,
                    const struct segment_loc *loc, uint64_t nonce,
                    struct segment **out, struct moss_error *err);
 
+/*
+ * The segment at loc, which is encoded, from what it decodes to: entries, then
+ * bytes, in memory from arena_alloc(), which is taken over, failure or not.
+ */
+MOSS_MUST_CHECK enum moss_status
+mapped_segment_decoded(const struct segment_loc *loc, void *memory,
+                       struct segment **out);
+
 /* Where a segment made here lies. */
 const struct segment_loc *mapped_segment_loc(const struct segment *seg);
 

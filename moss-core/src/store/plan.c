@@ -223,9 +223,9 @@ set_locs(struct plan *p)
 }
 
 static enum moss_status
-set_stack(const struct target *t, const struct commit_place *place,
-          struct mapping *written, struct segstack **out,
-          struct moss_error *err)
+set_stack(const struct target *t, const struct commit_env *env,
+          const struct commit_place *place, struct mapping *written,
+          struct segstack **out, struct moss_error *err)
 {
     size_t n = t->keep;
     struct segment **segs = mem_zalloc(t->keep + t->n_added + 1, sizeof *segs);
@@ -236,8 +236,7 @@ set_stack(const struct target *t, const struct commit_place *place,
     for (size_t k = 0; k < t->keep; k++)
         segs[k] = segment_ref(t->older->segs[k]);
     for (size_t k = 0; st == MOSS_OK && k < t->n_added; k++)
-        st = mapped_segment_new(place->file, written, &t->added[k],
-                                *place->nonce, &segs[n++], err);
+        st = commit_segment(env, place, written, &t->added[k], &segs[n++], err);
     if (st == MOSS_OK)
         st = segstack_new(NULL, segs, n, out);
     for (size_t k = 0; k < n; k++)
@@ -280,7 +279,7 @@ plan_commit(struct plan *p, const struct commit_env *env,
         st = mapping_new(place->file, start, (size_t)(end - start), false,
                          &written, err);
     for (size_t i = 0; i < p->n_targets && st == MOSS_OK; i++)
-        st = set_stack(&p->targets[i], place, written, &c->stacks[i], err);
+        st = set_stack(&p->targets[i], env, place, written, &c->stacks[i], err);
     if (st == MOSS_OK) {
         *out = c;
         c = NULL;

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "segment/segment_index.h"
 #include "store/bufwriter.h"
+#include "store/encoded.h"
 
 #define LARGE_BYTES ((uint64_t)8 << 20)
 #define LARGE_ALIGN ((uint64_t)2 << 20)
@@ -27,6 +28,8 @@ struct stream {
     uint64_t kvs_max; /* of the entry array */
     struct bufwriter kvs, buf;
     struct buf kvs_sums, buf_sums;
+    bool is_encoded; /* then what is appended goes through these */
+    struct encoder kvs_coded, buf_coded;
     struct index_builder *builder; /* NULL: there is to be no index */
     struct extras_index index;
     struct bufwriter idx;
@@ -49,7 +52,8 @@ wants_index(const struct segwriter *w, uint64_t max_entries, uint64_t key_bytes)
     uint64_t min = w->index_min_key_bytes == 0 ? SEGWRITER_INDEX_MIN
                                                : w->index_min_key_bytes;
 
-    return max_entries > 0 && key_bytes >= min &&
+    /* An index in memory finds what is in memory. */
+    return w->kind == NULL && max_entries > 0 && key_bytes >= min &&
            (w->index_max_bytes == 0 ||
             extras_index_bytes(max_entries) <= w->index_max_bytes);
 }
@@ -94,7 +98,7 @@ stream_begin(struct stream *s, struct segwriter *w, uint64_t max_entries,
     uint64_t bytes = totals->key_bytes + totals->value_bytes;
     uint64_t align =
         16 * max_entries + bytes >= LARGE_BYTES ? LARGE_ALIGN : FILE_PAGE;
-    uint64_t end;
+    uint64_t kvs_room, end;
     enum moss_status st = MOSS_OK;
 
     memset(s, 0, sizeof *s);
@@ -106,18 +110,26 @@ stream_begin(struct stream *s, struct segwriter *w, uint64_t max_entries,
     buf_init(&s->idx_sums);
     s->loc.has_extras = true;
     s->loc.kvs_off = align_up(w->pos, align);
-    end = s->loc.kvs_off + s->kvs_max + EXTRAS_HEADER_INDEX;
+    s->is_encoded = w->kind != NULL;
+    kvs_room = s->is_encoded ? encoded_room(s->kvs_max) : s->kvs_max;
+    end = s->loc.kvs_off + kvs_room + EXTRAS_HEADER_INDEX;
     if (wants_index(w, max_entries, totals->key_bytes))
         st = index_begin(s, max_entries, align_up(end, align), &end);
     if (st < 0)
         return st;
     s->loc.buf_off = align_up(end, bytes >= LARGE_BYTES ? align : FILE_PAGE);
     st = bufwriter_init(&s->kvs, w->file, s->loc.kvs_off,
-                        s->kvs_max + EXTRAS_HEADER_INDEX, w->nonce,
-                        &s->kvs_sums, err);
+                        kvs_room + EXTRAS_HEADER_INDEX, w->nonce, &s->kvs_sums,
+                        err);
     if (st == MOSS_OK)
         st = bufwriter_init(&s->buf, w->file, s->loc.buf_off, bytes, w->nonce,
                             &s->buf_sums, err);
+    if (st == MOSS_OK && s->is_encoded)
+        st = encoder_init(&s->kvs_coded, w->kind, &s->kvs, s->loc.kvs_off,
+                          s->kvs_max);
+    if (st == MOSS_OK && s->is_encoded)
+        st = encoder_init(&s->buf_coded, w->kind, &s->buf, s->loc.buf_off,
+                          bytes);
     /* Without a thread it takes longer. */
     if (st == MOSS_OK && align == LARGE_ALIGN &&
         pump_new(&s->pump) == MOSS_OK) {
@@ -133,6 +145,8 @@ static void
 stream_release(struct stream *s)
 {
     index_builder_free(s->builder);
+    encoder_release(&s->kvs_coded);
+    encoder_release(&s->buf_coded);
     bufwriter_release(&s->idx);
     bufwriter_release(&s->kvs);
     bufwriter_release(&s->buf);
@@ -140,6 +154,20 @@ stream_release(struct stream *s)
     buf_release(&s->idx_sums);
     buf_release(&s->kvs_sums);
     buf_release(&s->buf_sums);
+}
+
+static enum moss_status
+put_kvs(struct stream *s, const void *bytes, size_t n)
+{
+    return s->is_encoded ? encoder_append(&s->kvs_coded, bytes, n)
+                         : bufwriter_append(&s->kvs, bytes, n);
+}
+
+static enum moss_status
+put_buf(struct stream *s, const void *bytes, size_t n)
+{
+    return s->is_encoded ? encoder_append(&s->buf_coded, bytes, n)
+                         : bufwriter_append(&s->buf, bytes, n);
 }
 
 static enum moss_status
@@ -158,14 +186,14 @@ stream_add(struct stream *s, const struct entry *e)
                           (uint64_t)e->key.len << ENTRY_KEY_SHIFT |
                           (uint64_t)e->value.len);
     store_le64(words + 8, is_empty ? 0 : loc->buf_bytes);
-    st = bufwriter_append(&s->kvs, words, sizeof words);
+    st = put_kvs(s, words, sizeof words);
     if (st == MOSS_OK && e->value.bytes == e->key.bytes + e->key.len) {
         /* As in every segment. */
-        st = bufwriter_append(&s->buf, e->key.bytes, e->key.len + e->value.len);
+        st = put_buf(s, e->key.bytes, e->key.len + e->value.len);
     } else if (st == MOSS_OK) {
-        st = bufwriter_append(&s->buf, e->key.bytes, e->key.len);
+        st = put_buf(s, e->key.bytes, e->key.len);
         if (st == MOSS_OK)
-            st = bufwriter_append(&s->buf, e->value.bytes, e->value.len);
+            st = put_buf(s, e->value.bytes, e->value.len);
     }
     if (st == MOSS_OK && s->builder != NULL)
         st = index_builder_add(s->builder, e->key, loc->buf_bytes);
@@ -209,6 +237,28 @@ finish_buf(struct stream *s)
     return st < 0 ? st : bufwriter_finish(&s->buf);
 }
 
+/* Until now loc has counted what went in; now it says what is stored. */
+static enum moss_status
+finish_encoded(struct stream *s)
+{
+    struct segment_loc *loc = &s->loc;
+    const char *name;
+    enum moss_status st;
+
+    if (!s->is_encoded)
+        return MOSS_OK;
+    st = encoder_finish(&s->kvs_coded);
+    if (st == MOSS_OK)
+        st = encoder_finish(&s->buf_coded);
+    name = s->w->kind->name;
+    memcpy(loc->kind, name, strlen(name) + 1);
+    loc->entries = loc->kvs_bytes / 16;
+    loc->bytes = loc->buf_bytes;
+    loc->kvs_bytes = s->kvs_coded.stored;
+    loc->buf_bytes = s->buf_coded.stored;
+    return st;
+}
+
 static enum moss_status
 stream_end(struct stream *s, struct segment_loc *loc)
 {
@@ -217,7 +267,10 @@ stream_end(struct stream *s, struct segment_loc *loc)
     *loc = s->loc;
     if (s->loc.kvs_bytes == 0)
         return MOSS_OK;
-    st = index_finish(s);
+    st = finish_encoded(s);
+    *loc = s->loc;
+    if (st == MOSS_OK)
+        st = index_finish(s);
     if (st == MOSS_OK)
         st = finish_kvs(s);
     if (st == MOSS_OK)

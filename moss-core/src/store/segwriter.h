@@ -18,6 +18,8 @@ struct segwriter {
      * SEGWRITER_INDEX_MIN and no bound.
      */
     uint64_t index_min_key_bytes, index_max_bytes;
+    /* Write segments of this kind; borrowed; NULL: Go moss's. */
+    const struct moss_segment_kind *kind;
     uint64_t pos; /* where the next segment may begin: on a page */
     uint64_t n_segments, n_bytes; /* written so far */
 };

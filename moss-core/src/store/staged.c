@@ -245,6 +245,7 @@ moss_staged_begin(struct moss_store *s, struct moss_tag tag,
         return st;
     g->id = id;
     g->w = store_segwriter(s, g->file, id.nonce, FILE_PAGE);
+    g->w.kind = NULL; /* read where it lies, and not for long */
     st = identity_first_page(&g->id, s->os->ops->unix_seconds(s->os), page);
     if (st < 0)
         (void)error_set(err, st, "identity", g->file->path, 0);

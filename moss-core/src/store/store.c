@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "store/datafile.h"
+#include "store/encoded.h"
 
 /* ------------------------------------------------------------------ */
 /* The handle                                                         */
@@ -117,6 +118,10 @@ store_new(const char *dir, const struct moss_store_options *o,
     s->env.has_merge = o->merge != NULL && o->merge->full != NULL;
     if (s->env.has_merge)
         s->env.merge = *o->merge;
+    s->env.kinds = o->kinds;
+    s->env.n_kinds = o->n_kinds;
+    if (o->persist_kind != NULL)
+        s->persist_kind = kind_find(o->kinds, o->n_kinds, o->persist_kind);
     s->readonly = o->readonly;
     s->no_create = o->no_create;
     s->no_sync = o->no_sync;

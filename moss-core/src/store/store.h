@@ -24,8 +24,9 @@ struct moss_store {
     size_t write_max;
     uint64_t index_min_key_bytes, index_max_bytes;
     struct policy policy;
-    struct moss_store_identity wanted; /* for a file that has none */
-    struct lockfile *lock;             /* NULL: readonly */
+    const struct moss_segment_kind *persist_kind; /* NULL: Go moss's */
+    struct moss_store_identity wanted;            /* for a file that has none */
+    struct lockfile *lock;                        /* NULL: readonly */
 
     struct refs refs; /* the handle, and an open lower level */
 
@@ -77,6 +78,7 @@ struct loaded {
     struct commit *commit; /* the newest one; one reference */
     struct identity id;
     uint64_t size;
+    bool has_footer; /* a good one: the file is the store, if it loads or not */
 };
 
 /* Load the newest commit point of the data file of that number. */

@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "store/datafile.h"
+#include "store/encoded.h"
 
 /* How often to look again when a compaction removes the file just found. */
 #define FIND_ATTEMPTS 16
@@ -58,19 +59,22 @@ store_load(struct moss_store *s, uint64_t number, bool writable,
         place.nonce = out->id.is_there ? &out->id.nonce : NULL;
         st = footer_scan(place.file, out->size, place.nonce, &footer, err);
     }
+    out->has_footer = st == MOSS_OK;
     if (st == MOSS_OK)
         st = commit_load(&s->env, &place, footer, &out->commit, err);
     file_unref(place.file);
     return st;
 }
 
-/* Make it the store's. */
+/* Make it the store's.  *has_footer: no older one can be, whatever comes. */
 static enum moss_status
-load_file(struct moss_store *s, uint64_t number, struct moss_error *err)
+load_file(struct moss_store *s, uint64_t number, bool *has_footer,
+          struct moss_error *err)
 {
     struct loaded l;
     enum moss_status st = store_load(s, number, !s->readonly, &l, err);
 
+    *has_footer = l.has_footer;
     if (st < 0)
         return st;
     s->current = l.commit;
@@ -91,12 +95,14 @@ load_newest(struct moss_store *s, const struct datafile_list *list,
 
     for (size_t i = 0; i < list->n_data; i++) {
         struct moss_error why;
+        bool has_footer;
 
-        st = load_file(s, list->data[i], &why);
+        st = load_file(s, list->data[i], &has_footer, &why);
         /* If none is good, it is of the newest that is to be told. */
-        if (st < 0 && err != NULL && (i == 0 || st != MOSS_CORRUPT))
+        if (st < 0 && err != NULL &&
+            (i == 0 || st != MOSS_CORRUPT || has_footer))
             *err = why;
-        if (st != MOSS_CORRUPT)
+        if (st != MOSS_CORRUPT || has_footer)
             break;
     }
     return st;
@@ -328,6 +334,19 @@ open_store(struct moss_store *s, struct moss_error *err)
     return st;
 }
 
+static bool
+kinds_are_given(const struct moss_store_options *o)
+{
+    const struct moss_segment_kind *kind;
+
+    if (!kinds_are_valid(o->kinds, o->n_kinds))
+        return false;
+    if (o->persist_kind == NULL || strcmp(o->persist_kind, "a") == 0)
+        return true;
+    kind = kind_find(o->kinds, o->n_kinds, o->persist_kind);
+    return kind != NULL && kind->encode != NULL;
+}
+
 /* 1 GiB. */
 #define BUFFER_PAGES_MAX 262144u
 
@@ -339,7 +358,7 @@ options_are_valid(const struct moss_store_options *o)
 
     if (o->compaction < MOSS_COMPACTION_ALLOW ||
         o->compaction > MOSS_COMPACTION_FORCE ||
-        o->compaction_buffer_pages > BUFFER_PAGES_MAX)
+        o->compaction_buffer_pages > BUFFER_PAGES_MAX || !kinds_are_given(o))
         return false;
     if (name != NULL && strlen(name) >= sizeof id->merge_name)
         return false;

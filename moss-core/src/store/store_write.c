@@ -67,6 +67,7 @@ store_segwriter(struct moss_store *s, struct file *file, uint64_t nonce,
         .merge = s->env.has_merge ? &s->env.merge : NULL,
         .index_min_key_bytes = s->index_min_key_bytes,
         .index_max_bytes = s->index_max_bytes,
+        .kind = s->persist_kind,
         .pos = pos,
     };
 }

@@ -123,7 +123,7 @@ put_segments_text(const struct footer_coll *coll, const struct scan *scan)
 {
     for (size_t i = 0; i < coll->n_locs; i++) {
         const struct segment_loc *loc = &coll->locs[i];
-        uint64_t n = loc->kvs_bytes / 16;
+        uint64_t n = loc_entries(loc);
 
         (void)printf("    segment at %" PRIu64 ": %" PRIu64 " of %" PRIu64
                      " entries visible, %" PRIu64 " of %" PRIu64 " bytes\n",
@@ -154,7 +154,7 @@ put_coll_json(struct stats *s, const struct path *path,
 
         json_open(w, NULL, '{');
         json_uint(w, "offset", loc->kvs_off);
-        json_uint(w, "entries", loc->kvs_bytes / 16);
+        json_uint(w, "entries", loc_entries(loc));
         json_uint(w, "visible", scan->segments[i].visible);
         json_uint(w, "bytes", loc->kvs_bytes + loc->buf_bytes);
         json_uint(w, "visible_bytes", scan->segments[i].visible_bytes);
@@ -171,7 +171,7 @@ add_up(struct stats *s, const struct footer_coll *coll, const struct scan *scan)
     sizes_join(&s->keys, &scan->keys);
     sizes_join(&s->values, &scan->values);
     for (size_t i = 0; i < coll->n_locs; i++) {
-        s->stored += coll->locs[i].kvs_bytes / 16;
+        s->stored += loc_entries(&coll->locs[i]);
         s->stored_bytes += coll->locs[i].kvs_bytes + coll->locs[i].buf_bytes;
         s->visible_bytes += scan->segments[i].visible_bytes;
     }

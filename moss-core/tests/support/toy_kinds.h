@@ -1,0 +1,18 @@
+/* Segment kinds for tests. */
+#ifndef MOSS_TESTS_SUPPORT_TOY_KINDS_H
+#define MOSS_TESTS_SUPPORT_TOY_KINDS_H
+
+#include "moss.h"
+
+/*
+ * "rle" writes runs as pairs of a length and a byte, and gives up where that
+ * is not shorter.  "veil" turns over every byte and adds three.
+ */
+enum { TOY_RLE, TOY_VEIL, TOY_KINDS };
+extern const struct moss_segment_kind toy_kinds[TOY_KINDS];
+
+/* What they were given so far: pieces, and the largest of these. */
+unsigned toy_kinds_encoded(void);
+size_t toy_kinds_largest(void);
+
+#endif
