@@ -3,7 +3,7 @@
 
 #include <stdatomic.h>
 
-static atomic_uint encoded;
+static atomic_uint encoded, decoded;
 static atomic_size_t largest;
 
 static void
@@ -18,6 +18,12 @@ unsigned
 toy_kinds_encoded(void)
 {
     return atomic_load(&encoded);
+}
+
+unsigned
+toy_kinds_decoded(void)
+{
+    return atomic_load(&decoded);
 }
 
 size_t
@@ -58,6 +64,7 @@ rle_decode(void *ctx, struct moss_slice in, uint8_t *out, size_t room,
     size_t n = 0;
 
     (void)ctx;
+    atomic_fetch_add(&decoded, 1);
     for (size_t i = 0; i + 1 < in.len; i += 2) {
         if (in.bytes[i] > room - n)
             return MOSS_INVALID;
@@ -89,6 +96,7 @@ veil_decode(void *ctx, struct moss_slice in, uint8_t *out, size_t room,
             size_t *written)
 {
     (void)ctx;
+    atomic_fetch_add(&decoded, 1);
     if (in.len < 3 || in.len - 3 != room)
         return MOSS_INVALID;
     for (size_t i = 0; i < room; i++)

@@ -11,8 +11,9 @@
 enum { TOY_RLE, TOY_VEIL, TOY_KINDS };
 extern const struct moss_segment_kind toy_kinds[TOY_KINDS];
 
-/* What they were given so far: pieces, and the largest of these. */
+/* How often they were called, and with what piece at most. */
 unsigned toy_kinds_encoded(void);
+unsigned toy_kinds_decoded(void);
 size_t toy_kinds_largest(void);
 
 #endif
