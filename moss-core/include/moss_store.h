@@ -387,7 +387,11 @@ struct moss_store_stats {
 MOSS_API void
 moss_store_stats(struct moss_store *store, struct moss_store_stats *out);
 
-/* Call each for what Go moss counts, too, under its names. */
+/*
+ * Call each for what Go moss counts, too, under its names.
+ * num_bytes_used_disk is file_bytes, num_segments is segments: for all files
+ * there is moss_store_disk_use().
+ */
 MOSS_API void
 moss_store_stats_each(const struct moss_store_stats *stats,
                       void (*each)(void *arg, const char *name, uint64_t value),

@@ -255,10 +255,11 @@ count_prepared(struct moss_prepared *p, const struct moss_batch *batch,
     mutex_unlock(&c->mu);
 }
 
-enum moss_status
-moss_collection_prepare(struct moss_collection *c,
-                        const struct moss_batch *batch, uint64_t timeout_ms,
-                        struct moss_prepared **out)
+/* A batch, or else changes. */
+static enum moss_status
+prepare_any(struct moss_collection *c, const struct moss_batch *batch,
+            const struct moss_changes *changes, uint64_t timeout_ms,
+            struct moss_prepared **out)
 {
     uint64_t began = sync_now_ns();
     struct moss_prepared *p;
@@ -273,11 +274,13 @@ moss_collection_prepare(struct moss_collection *c,
     if (p == NULL)
         return MOSS_NOMEM;
     p->c = c;
-    p->tag = moss_batch_tag(batch);
-    p->given_ops = batch_total(batch);
-    p->given_bytes = moss_batch_bytes(batch);
+    p->tag = batch != NULL ? moss_batch_tag(batch) : changes->tag;
+    if (batch != NULL) {
+        p->given_ops = batch_total(batch);
+        p->given_bytes = moss_batch_bytes(batch);
+    }
     collection_event(c, MOSS_EVENT_BATCH_START, 0);
-    st = prepare(p, batch, NULL, timeout_ms);
+    st = prepare(p, batch, changes, timeout_ms);
     count_prepared(p, batch, st);
     p->prepare_ns = sync_now_ns() - began;
     if (st == MOSS_OK)
@@ -288,33 +291,19 @@ moss_collection_prepare(struct moss_collection *c,
 }
 
 enum moss_status
+moss_collection_prepare(struct moss_collection *c,
+                        const struct moss_batch *batch, uint64_t timeout_ms,
+                        struct moss_prepared **out)
+{
+    return prepare_any(c, batch, NULL, timeout_ms, out);
+}
+
+enum moss_status
 moss_collection_prepare_changes(struct moss_collection *c,
                                 const struct moss_changes *changes,
                                 uint64_t timeout_ms, struct moss_prepared **out)
 {
-    uint64_t began = sync_now_ns();
-    struct moss_prepared *p;
-    enum moss_status st = collection_check(c);
-
-    *out = NULL;
-    if (st == MOSS_OK && c->opts.read_only)
-        st = MOSS_READONLY;
-    if (st != MOSS_OK)
-        return st;
-    p = mem_zalloc(1, sizeof(*p));
-    if (p == NULL)
-        return MOSS_NOMEM;
-    p->c = c;
-    p->tag = changes->tag;
-    collection_event(c, MOSS_EVENT_BATCH_START, 0);
-    st = prepare(p, NULL, changes, timeout_ms);
-    count_prepared(p, NULL, st);
-    p->prepare_ns = sync_now_ns() - began;
-    if (st == MOSS_OK)
-        *out = p;
-    else
-        moss_prepared_free(p);
-    return st;
+    return prepare_any(c, NULL, changes, timeout_ms, out);
 }
 
 /* Free p; what of it was not moved elsewhere is released. */
