@@ -67,15 +67,19 @@ has_room_locked(struct moss_collection *c, struct size size, bool alone)
         c, size_add(size_add(state_dirty(c->state), c->reserved), size));
 }
 
-/* What keeps a bound exceeded, if anything does. */
+/*
+ * What keeps a bound exceeded, if anything does.  Of the merger, only what
+ * failed after so many attempts: an older failure may be over.
+ */
 static enum moss_status
-failure_locked(struct moss_collection *c) REQUIRES(c->mu)
+failure_locked(struct moss_collection *c, uint64_t merges) REQUIRES(c->mu)
 {
     mutex_assert_held(&c->mu);
     if (c->persist_trouble.error.status != MOSS_OK)
         return c->persist_trouble.error.status;
     /* The persister may be waiting for a merger without memory. */
-    return c->merge_trouble.error.status;
+    return c->last_failed_merge > merges ? c->merge_trouble.error.status
+                                         : MOSS_OK;
 }
 
 static enum moss_status
@@ -83,6 +87,7 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
                      uint64_t deadline) REQUIRES(c->mu)
 {
     bool alone = exceeds(c, size), in_time = true;
+    uint64_t merges = c->merge_attempts;
 
     mutex_assert_held(&c->mu);
     if (has_room_locked(c, size, alone))
@@ -90,7 +95,12 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
     collection_enter_locked(c);
     c->counters.writer_waits++;
     c->waiting_alone += alone;
-    while (in_time && !c->closing && failure_locked(c) == MOSS_OK &&
+    if (c->merge_trouble.error.status != MOSS_OK) {
+        /* Let it try again now, whatever its pause. */
+        c->wake_merger = true;
+        condvar_signal(&c->merger_work);
+    }
+    while (in_time && !c->closing && failure_locked(c, merges) == MOSS_OK &&
            !has_room_locked(c, size, alone)) {
         persister_ask_locked(c, c->state->seq);
         in_time = condvar_wait_until(&c->room, &c->mu, deadline);
@@ -104,8 +114,8 @@ wait_for_room_locked(struct moss_collection *c, struct size size,
         return MOSS_CLOSED;
     if (has_room_locked(c, size, alone))
         return MOSS_OK;
-    if (failure_locked(c) != MOSS_OK)
-        return failure_locked(c);
+    if (failure_locked(c, merges) != MOSS_OK)
+        return failure_locked(c, merges);
     return MOSS_TIMEOUT;
 }
 
