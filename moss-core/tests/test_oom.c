@@ -226,9 +226,9 @@ START_TEST(writer_is_told_that_the_merger_has_no_memory)
         enum moss_status st;
 
         settle_reaper();
+        fail_alloc_install(); /* before there are threads that allocate */
         over_toy_open(&o, &options);
         run(o.c, "a=1");
-        fail_alloc_install();
         fail_alloc_from(n);
         st = moss_collection_prepare(o.c, big, MOSS_FOREVER, &p);
         tripped = fail_alloc_tripped();
@@ -239,6 +239,7 @@ START_TEST(writer_is_told_that_the_merger_has_no_memory)
         run(o.c, "b=1 c=2 d=3");
         assert_collection(o.c, "a=1 b=1 c=2 d=3");
         over_toy_close(&o);
+        settle_reaper();
         fail_alloc_remove();
     }
     ck_assert_uint_gt(n, 15);
