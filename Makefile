@@ -85,9 +85,8 @@ LOWER_SRC := $(wildcard examples/lower_sqlite*.c) \
 	$(if $(HAVE_LEVELDB),$(wildcard examples/lower_leveldb*.c))
 LOWER_LIBS := -lsqlite3 $(if $(HAVE_LEVELDB),-lleveldb)
 SCOPE_SRC := $(sort $(wildcard moss-core/tools/mossscope/*.c))
-BENCH_SRC := $(filter-out moss-core/tests/bench/bench_commit%, \
-	$(sort $(wildcard moss-core/tests/bench/*.c)))
-BENCH_SQL_SRC := $(sort $(wildcard moss-core/tests/bench/bench_commit*.c))
+BENCH_SRC := $(sort $(wildcard moss-core/tests/bench/*.c))
+BENCH_SQL_SRC := $(sort $(wildcard sql-tests/bench/*.c))
 
 HEADERS := $(notdir $(wildcard moss-core/include/*.h))
 
@@ -216,7 +215,7 @@ $(V)/sql-tests/%: $(V)/test/sql-tests/%.o $(SQL_SUPPORT_OBJ) \
 .PHONY: programs sql-programs everything
 programs: $(V)/unit $(PROGRAMS) $(OUT)/bench ## every unit-test program, built only
 sql-programs: $(SQL_PROGRAMS) ## every SQL test program, built only
-everything: all programs sql-programs $(EXAMPLES) $(OUT)/bench $(OUT)/bench_commit ## all that there is to build
+everything: all programs sql-programs $(EXAMPLES) $(OUT)/bench $(OUT)/bench_sql ## all that there is to build
 
 .PHONY: test check unit
 test: all $(V)/unit $(PROGRAMS) $(SQL_PROGRAMS) $(EXAMPLES) $(OUT)/bench | $(BUILD)/deps-test.ok ## unit tests and SQL tests
@@ -342,7 +341,7 @@ $(V)/bench-objects/%.o: %.c $(BENCH_STAMP) | $(BUILD)/deps-build.ok
 $(OUT)/bench: $(BENCH_OBJ) $(OUT)/libmoss.a
 	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ \
 		$(BENCH_LIBS) -lsqlite3 $(LIBS)
-$(OUT)/bench_commit: $(BENCH_SQL_OBJ) $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a
+$(OUT)/bench_sql: $(BENCH_SQL_OBJ) $(OUT)/libmoss_sqlite.a $(OUT)/libmoss.a
 	$(call say,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lsqlite3 $(LIBS) -ldl
 
 .PHONY: bench bench-growth bench-sql bench-deps test-bench
@@ -353,8 +352,8 @@ bench-growth: $(OUT)/bench ## how costs grow from 1M to 100M entries: BENCH_ARGS
 		--engines=moss $(BENCH_ARGS)
 test-bench: $(OUT)/bench ## that the benchmark works, and fails on wrong results
 	@VARIANT=$(VARIANT) .ci/tests $(BUILD) bench
-bench-sql: $(OUT)/bench_commit ## SQL on a moss table beside an ordinary one
-	$(OUT)/bench_commit $(BENCH_ARGS)
+bench-sql: $(OUT)/bench_sql ## SQL on a moss table beside an ordinary one: BENCH_ARGS=
+	$(OUT)/bench_sql $(BENCH_ARGS)
 bench-deps: ## install the peers' development packages
 	@CC='$(CC)' .ci/deps bench
 
