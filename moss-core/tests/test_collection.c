@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "support/coll.h"
+#include "support/forget.h"
 #include "support/operators.h"
 
 static struct moss_collection *
@@ -422,35 +423,13 @@ END_TEST
 /* ----------------------------------------------------------------- exit */
 
 /* A process that opens a store, changes it, and exits without closing. */
-static void
-forget_to_close(const char *dir)
-{
-    struct moss_collection_options options = { .persist_delay_ms = 1000000 };
-    struct moss_collection *c;
-    struct moss_store *store;
-    struct moss_lower *lower;
-
-    assert_ok(moss_store_open(dir, NULL, &store, NULL));
-    assert_ok(moss_store_lower(store, &lower));
-    assert_ok(moss_collection_open(&options, lower, &c));
-    run(c, "a=1");
-    exit(0);
-}
-
 START_TEST(exit_persists_what_was_not_closed)
 {
     char *dir = temp_dir_new();
     struct moss_snapshot *snap;
     struct moss_store *store;
-    int status;
-    pid_t pid;
 
-    fflush(NULL);
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0)
-        forget_to_close(dir);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    forget_in_child(dir);
     assert_ok(moss_store_open(dir, NULL, &store, NULL));
     assert_ok(moss_store_snapshot(store, &snap));
     assert_tree(snap, "a=1");
