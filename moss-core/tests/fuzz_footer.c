@@ -272,7 +272,8 @@ try_text(const uint8_t *text, size_t n)
         }
         if (footer_put_json(f, &b) < 0 ||
             footer_get_json(g, b.bytes, b.len) < 0 || g->n_locs != f->n_locs ||
-            g->n_colls != f->n_colls || g->prev != f->prev)
+            g->n_colls != f->n_colls || g->prev != f->prev ||
+            g->older_file != f->older_file || g->older_off != f->older_off)
             abort();
     }
     buf_release(&b);

@@ -143,6 +143,35 @@ START_TEST(footer_reads_as_it_was_written)
 }
 END_TEST
 
+START_TEST(first_footer_of_a_file_names_the_one_before)
+{
+    const uint64_t nonce = NONCE;
+    static const char want[] = ",\"plain\":[],\"file\":\"8000000000000002\","
+                               "\"footer\":20480}}";
+    struct footer *f = make_footer(16384, 0), *g = NULL;
+    struct buf b;
+
+    f->older_file = 0x8000000000000002u;
+    f->older_off = 20480;
+    buf_init(&b);
+    assert_ok(footer_encode(f, NONCE, &b));
+    ck_assert_mem_eq(b.bytes + b.len - 32 - strlen(want), want, strlen(want));
+    write_at(16384, b.bytes, b.len);
+    assert_ok(read_it(0, &nonce, &g));
+    ck_assert_uint_eq(g->older_file, 0x8000000000000002u);
+    ck_assert_uint_eq(g->older_off, 20480);
+    footer_free(g);
+    /* Not where there is one before in the same file. */
+    f->prev = 4096;
+    buf_clear(&b);
+    assert_ok(footer_encode(f, NONCE, &b));
+    write_at(16384, b.bytes, b.len);
+    assert_status(read_it(0, &nonce, &g), MOSS_CORRUPT);
+    footer_free(f);
+    buf_release(&b);
+}
+END_TEST
+
 START_TEST(footer_is_written_as_go_writes_it)
 {
     /* An empty top level gets a segment: Go moss could not go on else. */
@@ -436,6 +465,7 @@ suite_footer(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, footer_reads_as_it_was_written);
+    tcase_add_test(tc, first_footer_of_a_file_names_the_one_before);
     tcase_add_test(tc, footer_is_written_as_go_writes_it);
     tcase_add_test(tc, every_changed_byte_of_a_footer_is_noticed);
     tcase_add_test(tc, our_footer_without_its_checksum_is_none);

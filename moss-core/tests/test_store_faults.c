@@ -332,6 +332,43 @@ START_TEST(failed_sync_moves_the_store_to_a_new_file)
 }
 END_TEST
 
+START_TEST(history_leaves_out_what_was_not_acknowledged)
+{
+    struct mem_os *mem = mem_os_new();
+    struct fault_os *fault = fault_os_new(mem_os_base(mem));
+    struct moss_store_options o = options(fault_os_base(fault), false);
+    struct moss_snapshot *older = NULL;
+    struct driver d;
+
+    o.keep_files = true;
+    assert_ok(driver_open(&d, DIR, &o));
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(driver_apply(&d, "a=2"));
+    /* Its footer is in the file, whole. */
+    fault_os_fail_nth(fault, FAULT_SYNC, 2, MOSS_IO, 5);
+    assert_status(driver_apply(&d, "a=3"), MOSS_IO);
+    assert_ok(moss_store_compact(d.store, NULL, &d.err));
+    for (int i = 0; i < 2; i++) {
+        moss_snapshot_unref(d.newest);
+        assert_ok(moss_store_snapshot(d.store, &d.newest));
+        assert_tree(d.newest, "a=2");
+        assert_ok(moss_store_previous(d.store, d.newest, &older, &d.err));
+        assert_tree(older, "a=2");
+        moss_snapshot_unref(d.newest);
+        d.newest = older;
+        assert_ok(moss_store_previous(d.store, d.newest, &older, &d.err));
+        assert_tree(older, "a=1");
+        moss_snapshot_unref(older);
+        driver_close(&d);
+        assert_ok(driver_open(&d, DIR, &o));
+    }
+    driver_close(&d);
+    reaper_drain();
+    fault_os_free(fault);
+    mem_os_free(mem);
+}
+END_TEST
+
 START_TEST(home_can_change_after_a_failed_sync)
 {
     struct mem_os *mem = mem_os_new();
@@ -472,6 +509,7 @@ suite_store_faults(void)
     tcase_add_loop_test(calls, any_failed_call_is_reported_and_overcome, 0, 2);
     tcase_add_loop_test(calls, failed_sync_moves_the_store_to_a_new_file, 0, 2);
     tcase_add_test(calls, home_can_change_after_a_failed_sync);
+    tcase_add_test(calls, history_leaves_out_what_was_not_acknowledged);
     tcase_add_test(calls, full_disk_does_not_grow_the_file);
     tcase_add_loop_test(calls, any_failed_allocation_is_reported_and_overcome,
                         0, 2);

@@ -149,10 +149,11 @@ create(struct moss_store *s, struct new_file *n, struct moss_error *err)
     return file_write(n->file, 0, page, sizeof page, err);
 }
 
-/* Everything up to the synced footer. */
+/* Everything up to the synced footer; old is what the file comes after. */
 static enum moss_status
 fill(struct moss_store *s, struct new_file *n, struct plan *plan,
-     struct watch *watch, struct commit **out, struct moss_error *err)
+     const struct commit *old, struct watch *watch, struct commit **out,
+     struct moss_error *err)
 {
     struct commit_place place = { n->file, n->number, &n->id.nonce };
     struct segwriter w = store_segwriter(s, n->file, n->id.nonce, FILE_PAGE);
@@ -167,6 +168,10 @@ fill(struct moss_store *s, struct new_file *n, struct plan *plan,
     n->written = w.n_bytes;
     if (st == MOSS_OK)
         st = plan_commit(plan, &s->env, &place, FILE_PAGE, out, err);
+    if (st == MOSS_OK && old != NULL) {
+        (*out)->footer->older_file = old->number;
+        (*out)->footer->older_off = old->footer->off;
+    }
     return st < 0 ? st : store_write_footer(s, *out, w.pos, true, err);
 }
 
@@ -227,7 +232,7 @@ compact(struct moss_store *s, struct plan *plan, const struct identity *id,
     count_begin(&count, s, plan_bytes(plan));
 
     if (st == MOSS_OK)
-        st = fill(s, &n, plan, watch, &next, err);
+        st = fill(s, &n, plan, old, watch, &next, err);
     if (st == MOSS_OK)
         st = commit_snapshot(next, &snap);
     if (st == MOSS_OK)

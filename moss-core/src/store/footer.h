@@ -24,6 +24,9 @@ struct footer {
     uint64_t off;    /* its place in the file */
     uint64_t length; /* what it takes there */
     uint64_t prev;   /* the older footer's place; 0: none */
+    /* Without prev: the older footer, in the file that was left behind. */
+    uint64_t older_file; /* its number; 0: none, or not known */
+    uint64_t older_off;
     bool is_ours;    /* has what Go moss does not write: tag and time */
     struct moss_tag tag;
     uint64_t time; /* Unix seconds */

@@ -4,11 +4,12 @@
  *
  *     {"SegmentLocs":[...],"PrevFooterOffset":0,"ChildFooters":null,
  *      "Ext":{"n":"...","id":"...","time":0,"colls":1,"segs":0,"bytes":0,
- *             "plain":[]}}
+ *             "plain":[],"file":"...","footer":0}}
  *
  * "plain" lists, in the order in which they come, where those segments begin
  * that have no extras because Go moss wrote them: every other one must have
- * them.
+ * them.  "file" and "footer" stand in the first footer of a file that took
+ * another one's place: the commit point before it is in that one.
  *
  * Go moss cannot go on from a top level without any segment.  So where there
  * is none an empty one stands in the text, which is left out again when the
@@ -131,6 +132,16 @@ put_plain(struct buf *out, const struct footer *f)
     return st < 0 ? st : json_put(out, "]");
 }
 
+static enum moss_status
+put_older_file(struct buf *out, const struct footer *f)
+{
+    enum moss_status st = json_put(out, ",\"file\":");
+
+    if (st == MOSS_OK)
+        st = json_put_hex(out, f->older_file);
+    return st < 0 ? st : put_field(out, ",\"footer\":", f->older_off);
+}
+
 static uint64_t
 bytes_of(const struct footer *f)
 {
@@ -167,6 +178,8 @@ footer_put_json(const struct footer *f, struct buf *out)
         st = put_field(out, ",\"bytes\":", bytes_of(f));
     if (st == MOSS_OK)
         st = put_plain(out, f);
+    if (st == MOSS_OK && f->older_file != 0)
+        st = put_older_file(out, f);
     return st < 0 ? st : json_put(out, "}}");
 }
 
@@ -421,6 +434,15 @@ get_plain(struct json_reader *r, struct footer *f)
 }
 
 static bool
+get_older_file(struct json_reader *r, struct footer *f)
+{
+    if (!json_skip(r, ",\"file\":"))
+        return true;
+    return f->prev == 0 && json_get_hex(r, &f->older_file) &&
+           f->older_file != 0 && get_field(r, ",\"footer\":", &f->older_off);
+}
+
+static bool
 get_ext(struct json_reader *r, struct footer *f)
 {
     uint64_t colls, segs, bytes;
@@ -432,7 +454,7 @@ get_ext(struct json_reader *r, struct footer *f)
            get_field(r, ",\"colls\":", &colls) && colls == f->n_colls &&
            get_field(r, ",\"segs\":", &segs) && segs == f->n_locs &&
            get_field(r, ",\"bytes\":", &bytes) && bytes == bytes_of(f) &&
-           get_plain(r, f) && json_skip(r, "}");
+           get_plain(r, f) && get_older_file(r, f) && json_skip(r, "}");
 }
 
 enum moss_status

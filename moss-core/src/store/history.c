@@ -35,9 +35,30 @@ older_here(struct moss_store *s, struct commit *c, struct commit **out,
 }
 
 /*
- * The newest one of the data file before c's: a full compaction leaves a file
- * behind as of its newest commit point.
+ * The one in the file that c's was made from.  Behind it there may be more,
+ * which were never acknowledged: only the footer tells which one it was.
  */
+static enum moss_status
+older_in_file(struct moss_store *s, const struct commit *c, struct commit **out,
+              struct moss_error *err)
+{
+    struct loaded l = { 0 };
+    enum moss_status st;
+
+    *out = NULL;
+    if (c->footer->older_file >= c->number)
+        return error_set(err, MOSS_CORRUPT, "footer", c->file->path,
+                         c->footer->off);
+    st = store_load(s, c->footer->older_file, c->footer->older_off, false, &l,
+                    err);
+    *out = l.commit;
+    if (st != MOSS_CANTOPEN)
+        return st;
+    error_clear(err);
+    return MOSS_NOT_FOUND; /* somebody did not keep it */
+}
+
+/* Go moss does not say which; its files end with the one it left behind. */
 static enum moss_status
 older_elsewhere(struct moss_store *s, const struct commit *c,
                 struct commit **out, struct moss_error *err)
@@ -52,7 +73,7 @@ older_elsewhere(struct moss_store *s, const struct commit *c,
     while (i < list.n_data && list.data[i] >= c->number)
         i++;
     st = i == list.n_data ? MOSS_NOT_FOUND
-                          : store_load(s, list.data[i], false, &l, err);
+                          : store_load(s, list.data[i], 0, false, &l, err);
     datafile_list_release(&list);
     *out = l.commit;
     return st;
@@ -72,6 +93,8 @@ moss_store_previous(struct moss_store *s, struct moss_snapshot *snap,
                          0);
     if (c->footer->prev != 0)
         st = older_here(s, c, &older, err);
+    else if (s->keep_files && c->footer->older_file != 0)
+        st = older_in_file(s, c, &older, err);
     else if (s->keep_files)
         st = older_elsewhere(s, c, &older, err);
     if (st == MOSS_OK) {

@@ -81,9 +81,12 @@ struct loaded {
     bool has_footer; /* a good one: the file is the store, if it loads or not */
 };
 
-/* Load the newest commit point of the data file of that number. */
+/*
+ * Load the commit point whose footer is at off in the data file of that
+ * number; off 0: the newest one.
+ */
 MOSS_MUST_CHECK enum moss_status
-store_load(struct moss_store *s, uint64_t number, bool writable,
+store_load(struct moss_store *s, uint64_t number, uint64_t off, bool writable,
            struct loaded *out, struct moss_error *err);
 
 /* ------------------------------------------------------------------ */

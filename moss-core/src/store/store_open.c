@@ -33,7 +33,7 @@
 /* ------------------------------------------------------------------ */
 
 enum moss_status
-store_load(struct moss_store *s, uint64_t number, bool writable,
+store_load(struct moss_store *s, uint64_t number, uint64_t off, bool writable,
            struct loaded *out, struct moss_error *err)
 {
     struct commit_place place = { NULL, number, NULL };
@@ -57,7 +57,10 @@ store_load(struct moss_store *s, uint64_t number, bool writable,
         st = identity_read(place.file, !writable, &out->id, err);
     if (st == MOSS_OK) {
         place.nonce = out->id.is_there ? &out->id.nonce : NULL;
-        st = footer_scan(place.file, out->size, place.nonce, &footer, err);
+        st = off == 0 ? footer_scan(place.file, out->size, place.nonce,
+                                    &footer, err)
+                      : footer_read(place.file, out->size, off, place.nonce,
+                                    &footer, err);
     }
     out->has_footer = st == MOSS_OK;
     if (st == MOSS_OK)
@@ -72,7 +75,7 @@ load_file(struct moss_store *s, uint64_t number, bool *has_footer,
           struct moss_error *err)
 {
     struct loaded l;
-    enum moss_status st = store_load(s, number, !s->readonly, &l, err);
+    enum moss_status st = store_load(s, number, 0, !s->readonly, &l, err);
 
     *has_footer = l.has_footer;
     if (st < 0)
