@@ -224,8 +224,9 @@ moss_batch_del_child(struct moss_batch *batch, struct moss_slice name);
  * so, else when the batch is prepared, by the newest published state, unless
  * the batch deletes the collection that this one is for later.  (If
  * another batch changes that before this one is published: a rename whose
- * collection is gone does nothing, and one whose new name is taken by then
- * replaces that collection, as a later publish wins.)
+ * collection is gone does nothing, unless this batch has changes for it, which
+ * make it anew; and one whose new name is taken by then replaces that
+ * collection, as a later publish wins.)
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_batch_rename_child(struct moss_batch *batch, struct moss_slice from,

@@ -371,6 +371,11 @@ START_TEST(a_rename_replaces_what_came_meanwhile)
     assert_place("b{x=1}");
     publish_after("* b{*}", "k=1 b{z=1}");
     assert_place("b{}");
+    /* Also if what is renamed is made by the batch, or was deleted. */
+    publish_after("c{x=1} c>d", "d{y=1}");
+    assert_place("b{} d{x=1}");
+    publish_after("d{k=1} d>e", "!d e{y=1}");
+    assert_place("b{} e{k=1}");
     close_place();
 }
 END_TEST

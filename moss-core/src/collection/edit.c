@@ -315,8 +315,8 @@ find_base(const struct edit *child, const struct tree *parent, struct tree *was)
         source = tree_find(parent, child->from);
     if (source != NULL)
         return source;
-    /* A rename whose collection is gone does nothing. */
-    if (child->from.len > 0 && child->before == BEFORE_ABSENT)
+    /* A rename whose collection is gone, and not made here, does nothing. */
+    if (child->from.len > 0 && child->before == BEFORE_ABSENT && !child->made)
         return was;
     return child->replaces ? NULL : was;
 }

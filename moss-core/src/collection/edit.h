@@ -62,7 +62,8 @@ struct size edit_size(const struct edit *edit);
  * The section that the edit becomes on top of tree: its segments by id, and
  * the tree after it, which is tree itself if no collection came or went.
  * strict: MOSS_NOT_FOUND or MOSS_EXISTS if a child cannot be renamed; else
- * such a rename does nothing, or replaces what has the name.
+ * such a rename does nothing if there is no such collection and the edit has
+ * no changes for it, and replaces what has the new name.
  */
 MOSS_MUST_CHECK enum moss_status
 edit_apply(const struct edit *edit, struct tree *tree, bool strict,
