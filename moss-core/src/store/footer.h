@@ -27,7 +27,7 @@ struct footer {
     /* Without prev: the older footer, in the file that was left behind. */
     uint64_t older_file; /* its number; 0: none, or not known */
     uint64_t older_off;
-    bool is_ours;    /* has what Go moss does not write: tag and time */
+    bool is_ours; /* has what Go moss does not write: tag and time */
     struct moss_tag tag;
     uint64_t time; /* Unix seconds */
     struct footer_coll top;

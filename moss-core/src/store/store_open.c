@@ -57,10 +57,10 @@ store_load(struct moss_store *s, uint64_t number, uint64_t off, bool writable,
         st = identity_read(place.file, !writable, &out->id, err);
     if (st == MOSS_OK) {
         place.nonce = out->id.is_there ? &out->id.nonce : NULL;
-        st = off == 0 ? footer_scan(place.file, out->size, place.nonce,
-                                    &footer, err)
-                      : footer_read(place.file, out->size, off, place.nonce,
-                                    &footer, err);
+        st = off == 0
+                 ? footer_scan(place.file, out->size, place.nonce, &footer, err)
+                 : footer_read(place.file, out->size, off, place.nonce, &footer,
+                               err);
     }
     out->has_footer = st == MOSS_OK;
     if (st == MOSS_OK)
