@@ -13,7 +13,6 @@
 
 #include <string.h>
 
-#define KEY_COLUMN_NAME "moss_key"
 
 /* ------------------------------------------------------------- refusals */
 
@@ -425,20 +424,82 @@ declare_column(const struct schema *s, int i, sqlite3_str *text)
         sqlite3_str_appendf(text, " DEFAULT (%s)", c->default_text);
 }
 
-static int
-declare(struct schema *s)
+/* Does a column, or the table itself, have that name? */
+static bool
+is_taken(const struct schema *s, const char *table, const char *name)
 {
-    sqlite3_str *text = sqlite3_str_new(NULL);
+    for (int i = 0; i < s->n; i++) {
+        if (sqlite3_stricmp(s->columns[i].name, name) == 0)
+            return true;
+    }
+    return sqlite3_stricmp(table, name) == 0;
+}
 
-    sqlite3_str_appendall(text, "CREATE TABLE x(");
-    for (int i = 0; i < s->n; i++)
-        declare_column(s, i, text);
-    s->key_column = -1;
+/* The names that no column may have. */
+static int
+check_names(const struct schema *s, char **err)
+{
+    static const char *const reserved[] = { COMMIT_COLUMN_NAME,
+                                            OTHER_ARG_COLUMN_NAME,
+                                            KEY_COLUMN_NAME };
+
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (!is_taken(s, "", reserved[i]))
+            continue;
+        *err = sqlite3_mprintf("moss: a column cannot be named %s: every moss"
+                               " table has a hidden one of that name",
+                               reserved[i]);
+        return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
+    }
+    return SQLITE_OK;
+}
+
+/*
+ * The hidden columns, in the order in which FROM table(...) names them by
+ * place: commit, command, argument, key.
+ */
+static void
+declare_hidden(struct schema *s, const char *table, sqlite3_str *text)
+{
+    bool has_command =
+        !is_taken(s, "", table) &&
+        sqlite3_stricmp(table, COMMIT_COLUMN_NAME) != 0 &&
+        sqlite3_stricmp(table, OTHER_ARG_COLUMN_NAME) != 0 &&
+        sqlite3_stricmp(table, KEY_COLUMN_NAME) != 0;
+    int next = s->n;
+
+    s->commit_column = next++;
+    s->command_column = s->arg_column = s->key_column = -1;
+    sqlite3_str_appendall(text,
+                          ", \"" COMMIT_COLUMN_NAME "\" INTEGER HIDDEN");
+    if (has_command) {
+        s->command_column = next++;
+        s->arg_column = next++;
+        sqlite3_str_appendf(text, ", \"%w\" HIDDEN, \"%s\" HIDDEN", table,
+                            is_taken(s, table, ARG_COLUMN_NAME)
+                                ? OTHER_ARG_COLUMN_NAME
+                                : ARG_COLUMN_NAME);
+    }
     if (s->n_key > 1) {
-        s->key_column = s->n;
+        s->key_column = next++;
         sqlite3_str_appendall(text, ", \"" KEY_COLUMN_NAME
                                     "\" BLOB HIDDEN PRIMARY KEY NOT NULL");
     }
+}
+
+int
+schema_declare(struct schema *s, const char *table, char **err)
+{
+    sqlite3_str *text;
+    int rc = check_names(s, err);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    text = sqlite3_str_new(NULL);
+    sqlite3_str_appendall(text, "CREATE TABLE x(");
+    for (int i = 0; i < s->n; i++)
+        declare_column(s, i, text);
+    declare_hidden(s, table, text);
     sqlite3_str_appendall(text, s->has_rowid ? ")" : ") WITHOUT ROWID");
     s->declaration = sqlite3_str_finish(text);
     return s->declaration == NULL ? SQLITE_NOMEM : SQLITE_OK;
@@ -484,7 +545,7 @@ parse_in(sqlite3 *db, const char *const *args, int n, enum codec codec,
     if (rc != SQLITE_OK)
         return rc;
     place_columns(s);
-    return declare(s);
+    return SQLITE_OK;
 }
 
 int

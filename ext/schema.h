@@ -64,10 +64,20 @@ struct schema {
      * column at all.  Else it is a WITHOUT ROWID table.
      */
     bool has_rowid;
-    /* A key of several columns: the hidden column with its bytes.  Or -1. */
-    int key_column;
-    char *declaration; /* for sqlite3_declare_vtab() */
+
+    /* Set by schema_declare(). */
+    char *declaration;  /* for sqlite3_declare_vtab() */
+    int commit_column;  /* the commit point that a row is read from */
+    int command_column; /* named as the table; -1: a column has that name */
+    int arg_column;     /* the command's argument; -1 without a command */
+    int key_column;     /* the key's bytes, if it has several parts; or -1 */
 };
+
+/* The hidden columns' names, but for the command's. */
+#define COMMIT_COLUMN_NAME "moss_commit"
+#define ARG_COLUMN_NAME "arg" /* or, if that is taken: */
+#define OTHER_ARG_COLUMN_NAME "moss_arg"
+#define KEY_COLUMN_NAME "moss_key"
 
 /*
  * Parse column definitions and table constraints, as they stand in the
@@ -78,6 +88,9 @@ int schema_parse(const char *const *args, int n, enum codec codec,
 /* Of a table without definitions: key and value. */
 int schema_default(enum codec codec, struct schema *out, char **err);
 void schema_release(struct schema *s); /* idempotent */
+
+/* Choose the hidden columns of a table of that name, and its declaration. */
+int schema_declare(struct schema *s, const char *table, char **err);
 
 /* The part of the key that SQLite's column number (-1: rowid) is, or -1. */
 int schema_part(const struct schema *s, int column);

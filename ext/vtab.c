@@ -87,6 +87,8 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
     if (rc == SQLITE_OK)
         rc = read_schema(v, err);
     if (rc == SQLITE_OK)
+        rc = schema_declare(&v->schema, v->table.name, err);
+    if (rc == SQLITE_OK)
         rc = read_encoding(db, &v->utf16);
     if (rc == SQLITE_OK)
         rc = sqlite3_declare_vtab(db, v->schema.declaration);

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "command.h"
 #include "key.h"
 #include "record.h"
 #include "vtab.h"
@@ -542,9 +543,19 @@ int
 write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
              sqlite3_int64 *rowid)
 {
+    struct vtab *v = (struct vtab *)vtab;
     struct change c;
-    int rc = change_begin(&c, (struct vtab *)vtab);
+    bool is_command = false;
+    int rc = SQLITE_OK;
 
+    if (argc > 1)
+        rc = command_take(v, sqlite3_value_type(argv[ARG_OLD]) == SQLITE_NULL,
+                          argv + ARG_COLUMNS, &is_command);
+    if (is_command)
+        *rowid = sqlite3_last_insert_rowid(v->db);
+    if (rc != SQLITE_OK || is_command)
+        return rc;
+    rc = change_begin(&c, v);
     if (rc != SQLITE_OK)
         return rc;
     if (argc == 1)
