@@ -51,8 +51,8 @@ deadline_begin(struct deadline *d, struct table *t, const char *command,
                                 "moss: %s: the argument of '%s' is a number of"
                                 " seconds",
                                 t->name, command);
-        d->end_ns = os->ops->monotonic_ns(os) +
-                    (uint64_t)(fmin(d->seconds, 1e9) * 1e9);
+        d->end_ns =
+            os->ops->monotonic_ns(os) + (uint64_t)(fmin(d->seconds, 1e9) * 1e9);
     }
     /* An authorizer may deny it: then nothing tells of an interrupt. */
     (void)sqlite3_prepare_v2(t->conn->db, "SELECT 1", -1, &d->probe, NULL);
@@ -151,9 +151,8 @@ run(struct vtab *v, sqlite3_value *command, sqlite3_value *arg)
                                 commands[i].name);
         if (!given && commands[i].wanted)
             return error_report(t, SQLITE_ERROR,
-                                "moss: %s: '%s' wants an argument: %s",
-                                t->name, commands[i].name,
-                                commands[i].argument);
+                                "moss: %s: '%s' wants an argument: %s", t->name,
+                                commands[i].name, commands[i].argument);
         rc = txn_join(t);
         return rc == SQLITE_OK ? commands[i].run(v, arg) : rc;
     }

@@ -29,9 +29,8 @@ struct deadline {
 };
 
 /* arg is a number of seconds, or NULL: no limit. */
-int
-deadline_begin(struct deadline *d, struct table *t, const char *command,
-               sqlite3_value *arg);
+int deadline_begin(struct deadline *d, struct table *t, const char *command,
+                   sqlite3_value *arg);
 void deadline_end(struct deadline *d);
 /* SQLITE_OK, or the reason to stop, with the table's zErrMsg set. */
 int deadline_check(struct deadline *d);

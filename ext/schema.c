@@ -13,7 +13,6 @@
 
 #include <string.h>
 
-
 /* ------------------------------------------------------------- refusals */
 
 /* Words that say what cannot be honoured, outside of parentheses. */
@@ -461,17 +460,15 @@ check_names(const struct schema *s, char **err)
 static void
 declare_hidden(struct schema *s, const char *table, sqlite3_str *text)
 {
-    bool has_command =
-        !is_taken(s, "", table) &&
-        sqlite3_stricmp(table, COMMIT_COLUMN_NAME) != 0 &&
-        sqlite3_stricmp(table, OTHER_ARG_COLUMN_NAME) != 0 &&
-        sqlite3_stricmp(table, KEY_COLUMN_NAME) != 0;
+    bool has_command = !is_taken(s, "", table) &&
+                       sqlite3_stricmp(table, COMMIT_COLUMN_NAME) != 0 &&
+                       sqlite3_stricmp(table, OTHER_ARG_COLUMN_NAME) != 0 &&
+                       sqlite3_stricmp(table, KEY_COLUMN_NAME) != 0;
     int next = s->n;
 
     s->commit_column = next++;
     s->command_column = s->arg_column = s->key_column = -1;
-    sqlite3_str_appendall(text,
-                          ", \"" COMMIT_COLUMN_NAME "\" INTEGER HIDDEN");
+    sqlite3_str_appendall(text, ", \"" COMMIT_COLUMN_NAME "\" INTEGER HIDDEN");
     if (has_command) {
         s->command_column = next++;
         s->arg_column = next++;
