@@ -26,6 +26,7 @@ static const struct {
     { "flush", "seconds", false, command_flush },
     { "merge", "seconds", false, command_merge },
     { "compact", "seconds", false, command_compact },
+    { "truncate", NULL, false, command_truncate },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -44,4 +44,8 @@ int command_flush(struct vtab *v, sqlite3_value *arg);
 int command_merge(struct vtab *v, sqlite3_value *arg);
 int command_compact(struct vtab *v, sqlite3_value *arg);
 
+/* -------------------------------------------------------- command_rows.c */
+
+int command_truncate(struct vtab *v, sqlite3_value *arg);
+
 #endif

@@ -125,6 +125,8 @@ int table_get(struct table *t, struct moss_slice key, struct moss_value *value);
 int table_last(struct table *t, struct bytes *key);
 int table_set(struct table *t, struct moss_slice key, struct moss_slice value);
 int table_delete(struct table *t, struct moss_slice key);
+/* Delete all rows at once, whatever their number. */
+int table_truncate(struct table *t);
 
 /* The module's transaction methods; vtab is a struct table's base. */
 int txn_begin(sqlite3_vtab *vtab);

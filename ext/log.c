@@ -37,7 +37,12 @@ static const char marker_magic[8] = { 'm', 'o', 's', 's', 'm', 'a', 'r', 'k' };
 static const char record_magic[8] = { 'm', 'o', 's', 's', 'r', 'e', 'c', '1' };
 
 enum { MARKER_VERSION = 1, PAYLOAD_VERSION = 1 };
-enum { PAYLOAD_COLLECTION = 1, PAYLOAD_DROP = 2, PAYLOAD_OP = 16 };
+enum {
+    PAYLOAD_COLLECTION = 1,
+    PAYLOAD_DROP = 2,
+    PAYLOAD_CLEAR = 3,
+    PAYLOAD_OP = 16
+};
 
 /* ------------------------------------------------------------ numbers */
 
@@ -538,6 +543,14 @@ payload_drop(struct bytes *out, const char *path)
 }
 
 int
+payload_clear(struct bytes *out)
+{
+    const uint8_t kind = PAYLOAD_CLEAR;
+
+    return bytes_append(out, &kind, 1);
+}
+
+int
 payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
            struct moss_slice value)
 {
@@ -605,6 +618,8 @@ payload_visit(const uint8_t *p, size_t n, const struct payload_visitor *v)
             rc = visit_path(&p, end, v->collection, v->arg);
         else if (kind == PAYLOAD_DROP)
             rc = visit_path(&p, end, v->drop, v->arg);
+        else if (kind == PAYLOAD_CLEAR)
+            rc = v->clear(v->arg);
         else if (kind >= PAYLOAD_OP + MOSS_OP_SET &&
                  kind <= PAYLOAD_OP + MOSS_OP_MERGE)
             rc = visit_op(&p, end, (enum moss_op)(kind - PAYLOAD_OP), v);

@@ -28,7 +28,8 @@ SQLITE_EXTENSION_INIT3
 struct mark {
     struct pending_table *table;
     size_t count;
-    bool created;
+    bool created, cleared;
+    size_t from;
     struct moss_snapshot *overlay; /* owned; NULL if there was none */
     size_t overlaid;
 };
@@ -44,7 +45,14 @@ struct pending_table {
     struct pending *owner;
     char *collection;
     bool created;
+    /*
+     * The collection was emptied when there were from changes: those, and all
+     * that was in it before, are void.  They stay for a rollback.
+     */
+    bool cleared;
+    size_t from;
     struct moss_batch *batch; /* part of the owner's */
+    bool batch_cleared;       /* and itself begins with that, for good */
 
     /* Open addressing, linear; a power of two, at most 3/4 full. */
     uint32_t *slots; /* a change number or NONE */
@@ -52,7 +60,8 @@ struct pending_table {
     uint32_t *before; /* of each change, the one of its key before it */
     size_t cap_before;
 
-    struct moss_snapshot *overlay; /* owned; the changes [0, overlaid) */
+    /* Owned; the changes [from, overlaid).  There is one if it is cleared. */
+    struct moss_snapshot *overlay;
     size_t overlaid;
 
     struct bytes last; /* the greatest key of the table, if it is known */
@@ -350,13 +359,56 @@ pending_get(struct pending_table *t, struct moss_slice key, enum moss_op *op,
     struct moss_slice found;
     size_t slot;
 
-    if (t->n_keys == 0)
-        return false;
-    slot = slot_of(t, key);
-    if (t->slots[slot] == NONE)
-        return false;
-    *op = moss_batch_op(t->batch, t->slots[slot], &found, value);
-    return true;
+    if (t->n_keys > 0) {
+        slot = slot_of(t, key);
+        if (t->slots[slot] != NONE && t->slots[slot] >= t->from) {
+            *op = moss_batch_op(t->batch, t->slots[slot], &found, value);
+            return true;
+        }
+    }
+    *op = MOSS_OP_DEL;
+    *value = moss_slice(NULL, 0);
+    return t->cleared;
+}
+
+int
+pending_clear(struct pending_table *t, const struct moss_merge_operator *merge)
+{
+    struct moss_snapshot *empty;
+    enum moss_status st = moss_snapshot_empty(merge, &empty);
+
+    if (st != MOSS_OK)
+        return error_code(st);
+    moss_snapshot_unref(t->overlay);
+    t->overlay = empty;
+    t->from = t->overlaid = moss_batch_count(t->batch);
+    t->cleared = true;
+    t->last_known = false;
+    t->owner->version++;
+    /* As long as there is nothing to lose, the batch itself can say so. */
+    if (t->from == 0) {
+        moss_batch_clear(t->batch);
+        t->batch_cleared = true;
+    }
+    return SQLITE_OK;
+}
+
+bool
+pending_cleared(const struct pending_table *t)
+{
+    return t->cleared;
+}
+
+size_t
+pending_from(const struct pending_table *t)
+{
+    return t->from;
+}
+
+bool
+pending_batch_is_right(const struct pending_table *t)
+{
+    return t->from == 0 && t->cleared == t->batch_cleared;
 }
 
 void
@@ -411,6 +463,8 @@ savepoint_init(struct savepoint *s, int index, struct pending *p)
             .table = t,
             .count = moss_batch_count(t->batch),
             .created = t->created,
+            .cleared = t->cleared,
+            .from = t->from,
             .overlay =
                 t->overlay == NULL ? NULL : moss_snapshot_ref(t->overlay),
             .overlaid = t->overlaid,
@@ -422,7 +476,7 @@ static bool
 is_untouched(const struct pending *p)
 {
     for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
-        if (t->created || moss_batch_count(t->batch) > 0)
+        if (t->created || t->cleared || moss_batch_count(t->batch) > 0)
             return false;
     return true;
 }
@@ -474,18 +528,23 @@ pending_release(struct pending *p, int index)
 static void
 table_rollback(struct pending_table *t, const struct mark *m)
 {
-    size_t count = m == NULL ? 0 : m->count;
+    static const struct mark nothing;
+
+    if (m == NULL)
+        m = &nothing;
+    size_t count = m->count;
+    bool emptied = t->cleared != m->cleared || t->from != m->from;
 
     index_forget(t, count);
     moss_batch_truncate(t->batch, count);
-    t->created = m != NULL && m->created;
+    t->created = m->created;
+    t->cleared = m->cleared;
+    t->from = m->from;
     t->last_known = false;
-    if (t->overlaid > count) {
+    if (t->overlaid > count || emptied) {
         moss_snapshot_unref(t->overlay);
-        t->overlay = m == NULL || m->overlay == NULL
-                         ? NULL
-                         : moss_snapshot_ref(m->overlay);
-        t->overlaid = m == NULL ? 0 : m->overlaid;
+        t->overlay = m->overlay == NULL ? NULL : moss_snapshot_ref(m->overlay);
+        t->overlaid = m->overlaid;
     }
 }
 
@@ -518,7 +577,8 @@ pending_is_kept(const struct pending *p)
         const struct savepoint *s = &p->savepoints[i];
 
         for (size_t j = 0; j < s->n_marks; j++)
-            if (s->marks[j].count > 0 || s->marks[j].created)
+            if (s->marks[j].count > 0 || s->marks[j].created ||
+                s->marks[j].cleared)
                 return true;
     }
     return false;

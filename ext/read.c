@@ -379,11 +379,20 @@ lay_record(const struct record *r, const char *path,
     struct moss_batch *batch, *at;
     struct moss_snapshot *next = NULL;
     enum moss_status st;
-    int rc = batch_from_payload(r->payload, r->n_payload, r->tag, &batch);
+    bool clears;
+    int rc = payload_clears(r->payload, r->n_payload, path, &clears);
 
+    if (rc == SQLITE_OK)
+        rc = batch_from_payload(r->payload, r->n_payload, r->tag, &batch);
     if (rc != SQLITE_OK)
         return rc;
+    if (clears) {
+        moss_snapshot_unref(*snap);
+        *snap = NULL;
+    }
     st = batch_at_path(batch, moss_str(path), &at);
+    if (st == MOSS_OK && clears)
+        st = moss_snapshot_empty(merge, snap);
     if (st == MOSS_OK && moss_batch_count(at) > 0 && *snap == NULL)
         st = moss_snapshot_empty(merge, snap);
     if (st == MOSS_OK && moss_batch_count(at) > 0) {

@@ -297,7 +297,7 @@ has_changes(const struct table *t)
     const struct pending_table *p =
         pending_find(t->store->pending, t->collection);
 
-    return p != NULL && pending_count(p) > 0;
+    return p != NULL && (pending_cleared(p) || pending_count(p) > 0);
 }
 
 int
@@ -601,5 +601,22 @@ table_delete(struct table *t, struct moss_slice key)
 
     if (rc == SQLITE_OK)
         rc = pending_del(p, key);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+}
+
+int
+table_truncate(struct table *t)
+{
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    int rc = table_writable(t, &p);
+
+    /* A collection that is lost is not to come back as an empty one. */
+    if (rc == SQLITE_OK)
+        rc = table_base(t, &base);
+    if (rc != SQLITE_OK)
+        return rc;
+    moss_snapshot_unref(base);
+    rc = pending_clear(p, t->store->shared->merge);
     return rc == SQLITE_OK ? reserve(t, t->store) : rc;
 }

@@ -226,7 +226,10 @@ copy_changes(struct pending_table *p, struct moss_batch *top)
     enum moss_status st =
         batch_at_path(top, moss_str(pending_collection(p)), &to);
 
-    for (size_t i = 0; i < pending_count(p) && st == MOSS_OK; i++) {
+    if (st == MOSS_OK && pending_cleared(p))
+        moss_batch_clear(to);
+    for (size_t i = pending_from(p); i < pending_count(p) && st == MOSS_OK;
+         i++) {
         struct moss_slice key, value;
 
         if (moss_batch_op(from, i, &key, &value) == MOSS_OP_SET)
@@ -237,9 +240,16 @@ copy_changes(struct pending_table *p, struct moss_batch *top)
     return error_code(st);
 }
 
+/* Is there anything about p to commit? */
+static bool
+has_effect(const struct pending_table *p)
+{
+    return pending_created(p) || pending_cleared(p) || pending_count(p) > 0;
+}
+
 /*
  * The batch to commit: the pending one itself, or, when a table of it is
- * gone or others are to be swept, a copy (*owned).  *any: there is something
+ * gone, was emptied after changes, or others are to be swept, a copy (*owned).  *any: there is something
  * to commit.
  */
 static int
@@ -259,8 +269,8 @@ effective_batch(struct table *t, struct conn_store *cs,
         rc = still_used(t, cs, p, &used);
         if (rc != SQLITE_OK)
             return rc;
-        all = all && used;
-        *any = *any || (used && (pending_created(p) || pending_count(p) > 0));
+        all = all && used && pending_batch_is_right(p);
+        *any = *any || (used && has_effect(p));
     }
     if (all && cs->sweep.n == 0)
         return SQLITE_OK;
@@ -342,7 +352,10 @@ encode_table(struct table *t, struct conn_store *cs, struct pending_table *p,
     if (rc != SQLITE_OK || !used)
         return rc;
     rc = payload_collection(out, pending_collection(p));
-    for (size_t i = 0; i < pending_count(p) && rc == SQLITE_OK; i++) {
+    if (rc == SQLITE_OK && pending_cleared(p))
+        rc = payload_clear(out);
+    for (size_t i = pending_from(p); i < pending_count(p) && rc == SQLITE_OK;
+         i++) {
         struct moss_slice key, value;
         enum moss_op op = moss_batch_op(batch, i, &key, &value);
 

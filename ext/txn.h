@@ -138,6 +138,8 @@ int record_encode(struct record *r, const uint8_t *payload, size_t n);
 int payload_begin(struct bytes *out);
 int payload_collection(struct bytes *out, const char *path);
 int payload_drop(struct bytes *out, const char *path);
+/* Everything in the collection, and changed in it so far, is gone. */
+int payload_clear(struct bytes *out);
 int payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
                struct moss_slice value);
 
@@ -145,6 +147,7 @@ int payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
 struct payload_visitor {
     int (*collection)(void *arg, struct moss_slice path);
     int (*drop)(void *arg, struct moss_slice path);
+    int (*clear)(void *arg); /* the collection of the last call */
     int (*op)(void *arg, enum moss_op op, struct moss_slice key,
               struct moss_slice value);
     void *arg;
@@ -180,6 +183,17 @@ int pending_set(struct pending_table *t, struct moss_slice key,
                 struct moss_slice value);
 int pending_del(struct pending_table *t, struct moss_slice key);
 /*
+ * Empty the collection: all that is in it, and its changes so far, are void,
+ * until a rollback.
+ */
+int pending_clear(struct pending_table *t,
+                  const struct moss_merge_operator *merge);
+bool pending_cleared(const struct pending_table *t);
+/* The changes before this one are void. */
+size_t pending_from(const struct pending_table *t);
+/* Does the table's part of pending_batch() say just what is to be done? */
+bool pending_batch_is_right(const struct pending_table *t);
+/*
  * The greatest key of the table, changes included, if it is known: from
  * pending_note_last() on, as long as it can be followed.  The bytes last until
  * the next change.
@@ -211,7 +225,7 @@ uint64_t pending_bytes(const struct pending *p);
 /* Counts up with every change, rollbacks included. */
 uint64_t pending_version(const struct pending *p);
 
-/* The tables in order of first mention, and their changes. */
+/* The tables in order of first mention, and their changes, void ones too. */
 struct pending_table *pending_first(struct pending *p);
 struct pending_table *pending_next(struct pending_table *t);
 const char *pending_collection(const struct pending_table *t);
@@ -475,6 +489,9 @@ enum moss_status state_in_memory(struct shared_store *ss, struct moss_tag tag,
 /* The changes of a payload as a batch. */
 int batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
                        struct moss_batch **out);
+/* Does a payload empty that collection? */
+int
+payload_clears(const uint8_t *p, size_t n, const char *path, bool *out);
 /* The child of batch or snap that a path names; "" is itself. */
 enum moss_status batch_at_path(struct moss_batch *batch, struct moss_slice path,
                                struct moss_batch **out);

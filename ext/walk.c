@@ -88,6 +88,15 @@ build_drop(void *arg, struct moss_slice path)
 }
 
 static int
+build_clear(void *arg)
+{
+    struct batch_builder *b = arg;
+
+    moss_batch_clear(b->at);
+    return SQLITE_OK;
+}
+
+static int
 build_op(void *arg, enum moss_op op, struct moss_slice key,
          struct moss_slice value)
 {
@@ -109,7 +118,8 @@ batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
                    struct moss_batch **out)
 {
     struct batch_builder b = { NULL, NULL };
-    struct payload_visitor v = { build_collection, build_drop, build_op, &b };
+    struct payload_visitor v = { build_collection, build_drop, build_clear,
+                                 build_op, &b };
     int rc = error_code(moss_batch_new(0, n, &b.top));
 
     *out = NULL;
@@ -122,6 +132,62 @@ batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
         *out = b.top;
     else
         moss_batch_free(b.top);
+    return rc;
+}
+
+struct clear_finder {
+    struct moss_slice path;
+    bool here; /* the collection of the changes that follow is that one */
+    bool found;
+};
+
+static int
+find_collection(void *arg, struct moss_slice path)
+{
+    struct clear_finder *f = arg;
+
+    f->here = path.len == f->path.len &&
+              (path.len == 0 || memcmp(path.bytes, f->path.bytes, path.len) == 0);
+    return SQLITE_OK;
+}
+
+static int
+find_drop(void *arg, struct moss_slice path)
+{
+    (void)arg;
+    (void)path;
+    return SQLITE_OK;
+}
+
+static int
+find_clear(void *arg)
+{
+    struct clear_finder *f = arg;
+
+    f->found = f->found || f->here;
+    return SQLITE_OK;
+}
+
+static int
+find_op(void *arg, enum moss_op op, struct moss_slice key,
+        struct moss_slice value)
+{
+    (void)arg;
+    (void)op;
+    (void)key;
+    (void)value;
+    return SQLITE_OK;
+}
+
+int
+payload_clears(const uint8_t *p, size_t n, const char *path, bool *out)
+{
+    struct clear_finder f = { .path = moss_str(path) };
+    struct payload_visitor v = { find_collection, find_drop, find_clear,
+                                 find_op, &f };
+    int rc = payload_visit(p, n, &v);
+
+    *out = f.found;
     return rc;
 }
 

@@ -51,6 +51,22 @@ twins(sqlite3 *db, unsigned flags, const char *format, ...)
     return rc;
 }
 
+/* Delete all rows of a table at once; DELETE FROM stands for it elsewhere. */
+static int
+truncate_twins(sqlite3 *db, unsigned flags, char table)
+{
+    char sql[80];
+    int rc;
+
+    if (harness_plain || (flags & WORKLOAD_MODEL))
+        return twins(db, flags, "DELETE FROM @_%c", table);
+    snprintf(sql, sizeof sql, "INSERT INTO m_%c(m_%c) VALUES('truncate')",
+             table, table);
+    rc = db_run(db, sql);
+    snprintf(sql, sizeof sql, "DELETE FROM o_%c", table);
+    return rc == SQLITE_OK ? db_run(db, sql) : rc;
+}
+
 static int
 create_twins(sqlite3 *db, unsigned flags, const char *name)
 {
@@ -83,6 +99,23 @@ workload_setup(sqlite3 *db, unsigned flags)
     return rc;
 }
 
+/* A truncated table gets a row; mostly undone, so that tables grow. */
+static int
+truncate_change(sqlite3 *db, unsigned flags, struct rng *r, char table)
+{
+    bool undone = rng_below(r, 4) != 0;
+    int rc = db_run(db, "SAVEPOINT s");
+
+    if (rc == SQLITE_OK)
+        rc = truncate_twins(db, flags, table);
+    if (rc == SQLITE_OK)
+        rc = twins(db, flags, "REPLACE INTO @_%c VALUES(%u, 'first')", table,
+                   rng_below(r, KEYS));
+    if (rc == SQLITE_OK && undone)
+        rc = db_run(db, "ROLLBACK TO s");
+    return rc == SQLITE_OK ? db_run(db, "RELEASE s") : rc;
+}
+
 /* One to three rows, a range, or a savepoint undone. */
 static int
 small_change(sqlite3 *db, unsigned flags, struct rng *r, int64_t n)
@@ -90,9 +123,11 @@ small_change(sqlite3 *db, unsigned flags, struct rng *r, int64_t n)
     char table = rng_below(r, 2) ? 'a' : 'b';
     unsigned key = rng_below(r, KEYS);
 
-    switch (rng_below(r, 8)) {
+    switch (rng_below(r, 9)) {
     case 0:
         return twins(db, flags, "DELETE FROM @_%c WHERE key = %u", table, key);
+    case 8:
+        return truncate_change(db, flags, r, table);
     case 1:
         return twins(db, flags, "DELETE FROM @_%c WHERE key BETWEEN %u AND %u",
                      table, key, key + rng_below(r, 10));

@@ -1,0 +1,7 @@
+SELECT * FROM t;
+BEGIN;
+DELETE FROM t;
+INSERT INTO t VALUES(6, 'six');
+INSERT INTO t(t) VALUES('truncate');
+INSERT INTO t VALUES(7, 'seven');
+COMMIT;

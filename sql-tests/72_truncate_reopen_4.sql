@@ -1,0 +1,3 @@
+SELECT * FROM t;
+INSERT INTO t(t) VALUES('compact');
+SELECT * FROM t;
