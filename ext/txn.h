@@ -186,8 +186,8 @@ int pending_del(struct pending_table *t, struct moss_slice key);
  * Empty the collection: all that is in it, and its changes so far, are void,
  * until a rollback.
  */
-int pending_clear(struct pending_table *t,
-                  const struct moss_merge_operator *merge);
+int
+pending_clear(struct pending_table *t, const struct moss_merge_operator *merge);
 bool pending_cleared(const struct pending_table *t);
 /* The changes before this one are void. */
 size_t pending_from(const struct pending_table *t);
@@ -490,8 +490,7 @@ enum moss_status state_in_memory(struct shared_store *ss, struct moss_tag tag,
 int batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
                        struct moss_batch **out);
 /* Does a payload empty that collection? */
-int
-payload_clears(const uint8_t *p, size_t n, const char *path, bool *out);
+int payload_clears(const uint8_t *p, size_t n, const char *path, bool *out);
 /* The child of batch or snap that a path names; "" is itself. */
 enum moss_status batch_at_path(struct moss_batch *batch, struct moss_slice path,
                                struct moss_batch **out);

@@ -146,8 +146,9 @@ find_collection(void *arg, struct moss_slice path)
 {
     struct clear_finder *f = arg;
 
-    f->here = path.len == f->path.len &&
-              (path.len == 0 || memcmp(path.bytes, f->path.bytes, path.len) == 0);
+    f->here =
+        path.len == f->path.len &&
+        (path.len == 0 || memcmp(path.bytes, f->path.bytes, path.len) == 0);
     return SQLITE_OK;
 }
 
