@@ -349,8 +349,8 @@ MOSS_API void moss_staged_free(struct moss_staged *staged);
 
 /*
  * Remove the files of staged batches that keep says no to; keep NULL: those
- * whose number is not above that of the newest commit point.  Not while one
- * of them is being made.
+ * whose number is not above that of the newest commit point, which is synced
+ * first where updates do not sync.  Not while one of them is being made.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_staged_sweep(struct moss_store *store,

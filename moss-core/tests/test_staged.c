@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/coding.h"
 #include "base/reaper.h"
 #include "moss.h"
 #include "moss_lower.h"
+#include "store/extras.h"
 #include "support/coll.h"
 #include "support/dump.h"
 #include "support/fail_alloc.h"
@@ -283,6 +285,63 @@ START_TEST(sweep_removes_what_nobody_keeps)
 }
 END_TEST
 
+START_TEST(sweep_of_a_store_without_syncs_waits_for_the_disk)
+{
+    struct moss_store_options so = { .os = fault_os_base(fault),
+                                     .no_sync = true };
+    struct moss_lower *lower = NULL;
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+
+    assert_ok(moss_store_open(DIR, &so, &store, &err));
+    assert_ok(moss_store_lower(store, &lower));
+    assert_ok(moss_collection_open(NULL, lower, &c));
+    assert_ok(stage(&g, &info));
+    assert_ok(publish(g));
+    moss_staged_free(g);
+    assert_ok(moss_collection_flush(c, MOSS_FOREVER, &err));
+    /* While it cannot be synced, the file is all there is. */
+    fault_os_fail_from(fault, FAULT_SYNC, 1, MOSS_IO, 5);
+    assert_status(moss_staged_sweep(store, NULL, NULL, &err), MOSS_IO);
+    fault_os_heal(fault);
+    assert_ok(moss_staged_open(store, &info, &g, &err));
+    moss_staged_free(g);
+    assert_ok(moss_staged_sweep(store, NULL, NULL, &err));
+    assert_status(moss_staged_open(store, &info, &g, &err), MOSS_NOT_FOUND);
+    mem_os_cut(mem);
+    (void)moss_collection_close(c, 0, NULL);
+    moss_store_close(store);
+    c = NULL;
+    store = NULL;
+    mem_os_restart(mem, MEM_CRASH_DROP, 1);
+    open_collection(NULL);
+    assert_collection(c, "a=3 c=2 d=3 kid{x=1 y=2 deep{z=2}} other{}");
+}
+END_TEST
+
+/* Nothing goes into a file that may have lost something. */
+START_TEST(beginning_after_a_failed_sync_leaves_the_file)
+{
+    struct moss_staged *g = NULL;
+    struct moss_store_identity id;
+    struct driver d;
+    struct moss_store_options so = { .os = fault_os_base(fault) };
+
+    store_make(so.os, DIR, "a=1");
+    so.merge = &merge_append; /* to be recorded */
+    assert_ok(driver_open(&d, DIR, &so));
+    fault_os_fail_nth(fault, FAULT_SYNC, 1, MOSS_IO, 5);
+    assert_status(driver_apply(&d, "b=2"), MOSS_IO);
+    assert_ok(moss_staged_begin(d.store, tag7, &g, &err));
+    moss_staged_free(g);
+    ck_assert_str_eq(driver_stats(&d).data_file, "data-0000000000000002.moss");
+    moss_store_identity(d.store, &id);
+    ck_assert_str_eq(id.merge_name, merge_append.name);
+    driver_close(&d);
+    assert_store(so.os, DIR, "a=1");
+}
+END_TEST
+
 START_TEST(another_file_than_was_told_is_corrupt)
 {
     struct moss_staged *g;
@@ -299,6 +358,47 @@ START_TEST(another_file_than_was_told_is_corrupt)
     assert_status(moss_staged_open(store, &wrong, &g, &err), MOSS_CORRUPT);
     assert_ok(moss_staged_open(store, &info, &g, &err));
     moss_staged_free(g);
+}
+END_TEST
+
+/* The nonce of a file, from the text in its first page. */
+static uint64_t
+nonce_of(const uint8_t *bytes)
+{
+    const char *slot = memchr(bytes + 1024, '{', 4096 - 1024);
+    const char *text = strstr(slot, "\"nonce\":\"");
+
+    return strtoull(text + 9, NULL, 16);
+}
+
+START_TEST(entries_that_are_not_in_order_are_corrupt)
+{
+    struct moss_os *os = fault_os_base(fault);
+    struct segment_loc loc = {
+        .kvs_off = 4096, .kvs_bytes = 32, .buf_off = 8192, .buf_bytes = 4
+    };
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+    uint8_t *bytes, *kvs, first[16];
+    size_t n;
+
+    open_collection(NULL);
+    assert_ok(moss_staged_begin(store, tag7, &g, &err));
+    assert_ok(add(g, "a=1 b=2"));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    moss_staged_free(g);
+    /* The entries exchanged, with a checksum that is right. */
+    bytes = file_read_all(os, NAME, &n);
+    kvs = bytes + loc.kvs_off;
+    memcpy(first, kvs, 16);
+    memcpy(kvs, kvs + 16, 16);
+    memcpy(kvs + 16, first, 16);
+    store_le32(bytes + extras_sums_off(&loc),
+               extras_sum(kvs, 32, nonce_of(bytes), loc.kvs_off));
+    file_write_all(os, NAME, bytes, n);
+    free(bytes);
+    assert_status(moss_staged_open(store, &info, &g, &err), MOSS_CORRUPT);
+    ck_assert_str_eq(err.what, "staged batch");
 }
 END_TEST
 
@@ -469,7 +569,10 @@ suite_staged(void)
     tcase_add_test(tc, pieces_become_one_segment_each_and_operands_stay);
     tcase_add_test(tc, pieces_that_drop_collections_are_refused);
     tcase_add_test(tc, sweep_removes_what_nobody_keeps);
+    tcase_add_test(tc, sweep_of_a_store_without_syncs_waits_for_the_disk);
+    tcase_add_test(tc, beginning_after_a_failed_sync_leaves_the_file);
     tcase_add_test(tc, another_file_than_was_told_is_corrupt);
+    tcase_add_test(tc, entries_that_are_not_in_order_are_corrupt);
     tcase_add_test(tc, any_flipped_byte_is_found_or_harmless);
     tcase_add_test(tc, any_failed_allocation_is_reported);
     suite_add_tcase(s, tc);

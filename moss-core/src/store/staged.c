@@ -201,19 +201,16 @@ staged_new(struct moss_store *s, struct moss_tag tag, unsigned flags,
 static enum moss_status
 init_identity(struct moss_store *s, struct identity *id, struct moss_error *err)
 {
-    struct commit *newest;
     bool changed;
     enum moss_status st;
 
     store_begin_write(s);
-    newest = store_current(s);
     *id = store_identity(s);
     st = store_complete_identity(s, id, &changed);
     if (st < 0)
         (void)error_set(err, st, "identity", s->dir, 0);
     else if (changed)
-        st = store_record_identity(s, newest->file, id, err);
-    commit_unref(newest);
+        st = store_save_identity(s, id, err);
     store_end_write(s);
     if (st < 0)
         return st;
@@ -482,11 +479,15 @@ check_segment(const struct commit *c, const struct segment *seg,
               struct moss_error *err)
 {
     struct segment_window window = { 0 };
-    struct entry e;
+    struct entry e, last = { 0 };
     enum moss_status st = MOSS_OK;
 
-    for (size_t i = 0; i < seg->n && st == MOSS_OK; i++)
+    for (size_t i = 0; i < seg->n && st == MOSS_OK; i++) {
         st = segment_entry_checked(seg, i, &window, &e);
+        if (st == MOSS_OK && i > 0 && slice_compare(last.key, e.key) >= 0)
+            st = MOSS_CORRUPT;
+        last = e;
+    }
     return st < 0 ? error_set(err, st, "staged batch", c->file->path, 0) : st;
 }
 
@@ -612,67 +613,5 @@ moss_staged_prepare(struct moss_staged *g, struct moss_collection *c,
     if (st == MOSS_OK)
         st = moss_collection_prepare_changes(c, &changes, timeout_ms, out);
     changes_release(&top);
-    return st;
-}
-
-/* ------------------------------------------------------------------ */
-/* Sweeping                                                           */
-/* ------------------------------------------------------------------ */
-
-struct sweep {
-    bool (*keep)(void *ctx, struct moss_tag tag);
-    void *ctx;
-    uint64_t newest; /* number */
-    struct moss_tag *tags;
-    size_t n;
-    enum moss_status st;
-};
-
-static void
-sweep_name(void *arg, const char *name)
-{
-    struct sweep *w = arg;
-    struct moss_tag tag, *more;
-
-    if (!datafile_parse_staged(name, &tag))
-        return;
-    if (w->keep != NULL ? w->keep(w->ctx, tag) : tag.n > w->newest)
-        return;
-    more = mem_resize(w->tags, w->n + 1, sizeof *more);
-    if (more == NULL) {
-        w->st = MOSS_NOMEM;
-        return;
-    }
-    w->tags = more;
-    w->tags[w->n++] = tag;
-}
-
-enum moss_status
-moss_staged_sweep(struct moss_store *s,
-                  bool (*keep)(void *ctx, struct moss_tag tag), void *ctx,
-                  struct moss_error *err)
-{
-    struct commit *c = store_current(s);
-    struct sweep w = { .keep = keep, .ctx = ctx, .newest = c->tag.n };
-    enum moss_status st;
-
-    commit_unref(c);
-    error_clear(err);
-    if (s->readonly)
-        return error_set(err, MOSS_READONLY, "sweep", s->dir, 0);
-    st = s->os->ops->list(s->os, s->dir, sweep_name, &w);
-    if (st == MOSS_OK)
-        st = w.st;
-    if (st < 0)
-        (void)error_set(err, st, "list", s->dir, 0);
-    for (size_t i = 0; i < w.n && st == MOSS_OK; i++) {
-        char *path = staged_path(s, w.tags[i]);
-
-        st = path == NULL ? MOSS_NOMEM : s->os->ops->remove(s->os, path);
-        if (st < 0)
-            (void)error_set(err, st, "remove", path, 0);
-        mem_free(path);
-    }
-    mem_free(w.tags);
     return st;
 }

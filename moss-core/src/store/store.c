@@ -186,22 +186,40 @@ moss_store_identity(struct moss_store *s, struct moss_store_identity *out)
     *out = id.pub;
 }
 
-/* With the writer's role. */
+/* The newest commit point once more, in a new file, which gets id. */
 static enum moss_status
-record_home(struct moss_store *s, struct identity *id, struct moss_error *err)
+rewrite(struct moss_store *s, const struct commit *newest,
+        const struct identity *id, struct moss_error *err)
+{
+    struct plan *plan = NULL;
+    enum moss_status st = plan_copy(newest, &plan);
+
+    st = st < 0 ? error_set(err, st, "new file", s->dir, 0)
+                : compact(s, plan, id, NULL, NULL, err);
+    plan_free(plan);
+    return st;
+}
+
+enum moss_status
+store_save_identity(struct moss_store *s, const struct identity *id,
+                    struct moss_error *err)
 {
     struct commit *newest = store_current(s);
-    struct plan *plan = NULL;
-    enum moss_status st;
+    enum moss_status st =
+        s->must_rewrite ? rewrite(s, newest, id, err)
+                        : store_record_identity(s, newest->file, id, err);
 
-    if (!s->must_rewrite) {
-        st = store_record_identity(s, newest->file, id, err);
-    } else {
-        st = plan_copy(newest, &plan);
-        st = st < 0 ? error_set(err, st, "identity", s->dir, 0)
-                    : compact(s, plan, id, NULL, NULL, err);
-        plan_free(plan);
-    }
+    commit_unref(newest);
+    return st;
+}
+
+enum moss_status
+store_settle(struct moss_store *s, struct moss_error *err)
+{
+    struct commit *newest = store_current(s);
+    enum moss_status st = s->must_rewrite ? rewrite(s, newest, NULL, err)
+                                          : store_sync(s, newest->file, err);
+
     commit_unref(newest);
     return st;
 }
@@ -231,7 +249,7 @@ moss_store_set_home(struct moss_store *s, const char *path, uint64_t dev,
         memcpy(id.pub.home_path, path, strlen(path));
         id.pub.home_dev = dev;
         id.pub.home_ino = ino;
-        st = record_home(s, &id, err);
+        st = store_save_identity(s, &id, err);
     }
     store_end_write(s);
     return st;

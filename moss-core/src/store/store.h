@@ -141,6 +141,14 @@ MOSS_MUST_CHECK enum moss_status
 store_record_identity(struct moss_store *s, struct file *file,
                       const struct identity *id, struct moss_error *err);
 
+/* The same, or, where the file is not to be written to, in a new one. */
+MOSS_MUST_CHECK enum moss_status
+store_save_identity(struct moss_store *s, const struct identity *id,
+                    struct moss_error *err);
+/* The newest commit point is durable, whether updates sync or not. */
+MOSS_MUST_CHECK enum moss_status
+store_settle(struct moss_store *s, struct moss_error *err);
+
 /* Sync file; after a failure only a new file will do. */
 MOSS_MUST_CHECK enum moss_status
 store_sync(struct moss_store *s, struct file *file, struct moss_error *err);
