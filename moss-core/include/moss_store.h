@@ -126,6 +126,7 @@ struct moss_store_options {
      * Compactions sync the file on their way, whenever so many bytes were
      * written (default 16000000), and leveled ones sync even with no_sync.
      * A full one is synced before it takes the old file's place in any case.
+     * As in Go moss, the number has no effect without compaction_sync.
      */
     bool compaction_sync;
     uint64_t compaction_sync_after_bytes;
@@ -139,7 +140,8 @@ struct moss_store_options {
 
     /*
      * Older data files are not removed when a compaction leaves them behind,
-     * nor at opening, and moss_store_previous() goes on into them.
+     * nor at opening, and moss_store_previous() goes on into them.  So an older
+     * file can take the place of a damaged newest one: see on_error.
      */
     bool keep_files;
 
@@ -161,6 +163,18 @@ struct moss_store_options {
     const struct moss_segment_kind *kinds;
     size_t n_kinds;
     const char *persist_kind;
+
+    /*
+     * What moss_store_open() found damaged and went on without: the newest
+     * data file, as it has no good footer.  The store is as an older one says,
+     * which is there after a crash, or with keep_files: then the commit points
+     * of the damaged one are lost.  A writer names it "moss-damaged-...".  log
+     * is given the same as a line of text, of the level MOSS_LOG_ERRORS.
+     * On the thread that opens, before moss_store_open() returns.
+     */
+    void (*on_error)(void *ctx, const struct moss_error *err);
+    void (*log)(void *ctx, enum moss_log_level level, const char *text);
+    void *ctx; /* handed to both */
 };
 
 /*

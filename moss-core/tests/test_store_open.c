@@ -183,6 +183,56 @@ START_TEST(newest_file_without_a_footer_is_passed_over)
 }
 END_TEST
 
+static struct moss_error told;
+static char *logged;
+
+static void
+note_error(void *ctx, const struct moss_error *err)
+{
+    ck_assert_ptr_eq(ctx, &told);
+    ck_assert_int_eq(told.status, MOSS_OK); /* once */
+    told = *err;
+}
+
+static void
+note_text(void *ctx, enum moss_log_level level, const char *text)
+{
+    ck_assert_ptr_eq(ctx, &told);
+    ck_assert_int_eq(level, MOSS_LOG_ERRORS);
+    ck_assert_ptr_null(logged);
+    logged = strdup(text);
+}
+
+/* With keep_files that is not only the end of a crash: content is lost. */
+START_TEST(damaged_newest_file_is_told)
+{
+    struct moss_store_options o = { .keep_files = true,
+                                    .readonly = _i == 1,
+                                    .on_error = note_error,
+                                    .log = note_text,
+                                    .ctx = &told };
+
+    told = (struct moss_error){ 0 };
+    logged = NULL;
+    open_with((struct moss_store_options){ .keep_files = true });
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(moss_store_compact(d.store, NULL, &d.err));
+    assert_ok(driver_apply(&d, "b=2"));
+    driver_close(&d);
+    open_with(o);
+    ck_assert_int_eq(told.status, MOSS_OK);
+    driver_close(&d);
+    file_write_all(os, DATA2, "x", 1);
+    open_with(o);
+    assert_tree(d.newest, "a=1");
+    assert_status(told.status, MOSS_CORRUPT);
+    ck_assert_str_eq(told.path, DATA2);
+    ck_assert_str_eq(logged, "passed over " DATA2 ": header, MOSS_CORRUPT; "
+                             "the store is " DATA1);
+    free(logged);
+}
+END_TEST
+
 static void
 assert_get(struct moss_snapshot *snap, const char *key, const char *want)
 {
@@ -510,6 +560,7 @@ opening_tcase(void)
     tcase_add_test(tc, second_writer_leaves_the_files_alone);
     tcase_add_test(tc, new_store_survives_a_power_cut);
     tcase_add_loop_test(tc, newest_file_without_a_footer_is_passed_over, 0, 6);
+    tcase_add_loop_test(tc, damaged_newest_file_is_told, 0, 2);
     tcase_add_loop_test(
         tc, damaged_end_of_the_file_leaves_the_older_commit_point, 0, 5);
     tcase_add_test(tc, short_tail_behind_the_last_footer_is_harmless);

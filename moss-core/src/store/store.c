@@ -138,6 +138,9 @@ store_new(const char *dir, const struct moss_store_options *o,
     atomic_init(&s->abort, false);
     if (o->identity != NULL)
         s->wanted = *o->identity;
+    s->on_error = o->on_error;
+    s->log = o->log;
+    s->ctx = o->ctx;
     s->next_number = 1;
     *out = s;
     return MOSS_OK;

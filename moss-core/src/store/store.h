@@ -26,6 +26,9 @@ struct moss_store {
     struct policy policy;
     const struct moss_segment_kind *persist_kind; /* NULL: Go moss's */
     struct moss_store_identity wanted;            /* for a file that has none */
+    void (*on_error)(void *ctx, const struct moss_error *err);
+    void (*log)(void *ctx, enum moss_log_level level, const char *text);
+    void *ctx;
     struct lockfile *lock;                        /* NULL: readonly */
 
     struct refs refs; /* the handle, and an open lower level */
@@ -41,6 +44,12 @@ struct moss_store {
      */
     bool must_rewrite;
     uint64_t next_number; /* of the next data file */
+    /*
+     * Bytes of segments that the last compaction of an idle store could not
+     * merge, as they have operands that the operator refuses, or there is no
+     * operator: to try it again each time would write them again each time.
+     */
+    uint64_t stuck_bytes;
 
     /* Guards what follows; innermost.  Held to copy and swap: no I/O. */
     struct mutex mu;

@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/base.h"
 #include "base/error.h"
@@ -86,6 +87,22 @@ load_file(struct moss_store *s, uint64_t number, bool *has_footer,
     return MOSS_OK;
 }
 
+/* The newest file is damaged, as err says, and another one is the store. */
+static void
+report_damage(const struct moss_store *s, const struct moss_error *err)
+{
+    char text[sizeof err->path + 200];
+
+    if (s->on_error != NULL)
+        s->on_error(s->ctx, err);
+    if (s->log == NULL)
+        return;
+    (void)snprintf(text, sizeof text, "passed over %s: %s, %s; the store is %s",
+                   err->path, err->what, moss_status_name(err->status),
+                   s->current->file->path);
+    s->log(s->ctx, MOSS_LOG_ERRORS, text);
+}
+
 /*
  * Load the newest of the listed files that is good.  MOSS_NOT_FOUND: there
  * are none.
@@ -94,6 +111,7 @@ static enum moss_status
 load_newest(struct moss_store *s, const struct datafile_list *list,
             struct moss_error *err)
 {
+    struct moss_error newest;
     enum moss_status st = MOSS_NOT_FOUND;
 
     for (size_t i = 0; i < list->n_data; i++) {
@@ -105,6 +123,10 @@ load_newest(struct moss_store *s, const struct datafile_list *list,
         if (st < 0 && err != NULL &&
             (i == 0 || st != MOSS_CORRUPT || has_footer))
             *err = why;
+        if (i == 0)
+            newest = why;
+        else if (st == MOSS_OK)
+            report_damage(s, &newest);
         if (st != MOSS_CORRUPT || has_footer)
             break;
     }
