@@ -10,6 +10,7 @@
 #include "support/fault_os.h"
 #include "support/fixture.h"
 #include "support/mem_os.h"
+#include "support/operators.h"
 #include "support/stores.h"
 
 Suite *suite_idle(void);
@@ -321,9 +322,9 @@ teardown_store(void)
     mem_os_free(mem);
 }
 
-/* One update of a key with so many MiB, in a child. */
+/* One update of a key with so many MiB, and of operand if given, in a child. */
 static void
-apply_mib(const char *key, size_t n)
+apply_mib_and(const char *key, size_t n, const char *operand)
 {
     struct moss_batch *batch = NULL, *kid;
     uint8_t *value = calloc(n, 1 << 20);
@@ -331,11 +332,19 @@ apply_mib(const char *key, size_t n)
     assert_ok(moss_batch_new(0, 0, &batch));
     assert_ok(moss_batch_child(batch, moss_str("kid"), &kid));
     assert_ok(moss_batch_set(kid, moss_str(key), moss_slice(value, n << 20)));
+    if (operand != NULL)
+        assert_ok(moss_batch_merge(kid, moss_str("operand"), moss_str(operand)));
     d.n++;
     assert_ok(
         driver_apply_batch(&d, batch, (struct moss_tag){ d.n, 100 * d.n }));
     moss_batch_free(batch);
     free(value);
+}
+
+static void
+apply_mib(const char *key, size_t n)
+{
+    apply_mib_and(key, n, NULL);
 }
 
 static int asked, stop_after;
@@ -400,6 +409,34 @@ START_TEST(less_of_it_is_merged_in_the_file)
     ck_assert_uint_eq(driver_stats(&d).partial_compactions, 1);
     assert_ok(run_idle(0));
     ck_assert_uint_eq(driver_stats(&d).partial_compactions, 1);
+}
+END_TEST
+
+START_TEST(what_the_operator_refuses_is_not_written_again_and_again)
+{
+    static const size_t mib[2][3] = { { 12, 8, 9 }, { 60, 5, 5 } };
+    struct moss_store_options o = d.options;
+    uint64_t once;
+
+    driver_close(&d);
+    o.merge = &merge_fail;
+    assert_ok(driver_open(&d, DIR, &o));
+    moss_store_set_compaction(d.store, MOSS_COMPACTION_DISABLE);
+    for (int i = 0; i < 3; i++)
+        apply_mib_and((const char *[]){ "a", "b", "c" }[i], mib[_i][i], "x");
+    assert_ok(run_idle(0));
+    /* In full, and in the file. */
+    ck_assert_uint_eq(driver_stats(&d).compactions, _i == 0);
+    ck_assert_uint_eq(driver_stats(&d).partial_compactions, _i == 1);
+    ck_assert_uint_eq(driver_stats(&d).segments, 3);
+    once = driver_stats(&d).bytes_written;
+    assert_ok(driver_apply(&d, "little=1"));
+    assert_ok(run_idle(0));
+    ck_assert_uint_lt(driver_stats(&d).bytes_written, once + (1 << 20));
+    /* Much more is. */
+    apply_mib("d", 29);
+    assert_ok(run_idle(0));
+    ck_assert_uint_gt(driver_stats(&d).bytes_written, once + (58 << 20));
 }
 END_TEST
 
@@ -535,6 +572,8 @@ suite_idle(void)
     tcase_add_checked_fixture(store, setup_store, teardown_store);
     tcase_add_test(store, much_above_the_oldest_segments_is_compacted_in_full);
     tcase_add_test(store, less_of_it_is_merged_in_the_file);
+    tcase_add_loop_test(
+        store, what_the_operator_refuses_is_not_written_again_and_again, 0, 2);
     tcase_add_test(store, nothing_is_merged_in_a_file_that_failed_a_sync);
     tcase_add_test(store, little_is_left_alone);
     tcase_add_test(store, what_somebody_else_compacted_is_handed_over);

@@ -354,6 +354,31 @@ count_levels(const struct commit *c, uint64_t *base, uint64_t *above)
     }
 }
 
+/* Bytes in those above the oldest segment, of collections with more than n. */
+static uint64_t
+bytes_above(const struct commit *c, size_t n)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < c->footer->n_colls; i++) {
+        const struct segstack *stack = c->stacks[i];
+
+        for (size_t k = 1; stack->n > n && k < stack->n; k++)
+            sum += segment_bytes(stack->segs[k]);
+    }
+    return sum;
+}
+
+/* A compaction that leaves n segments a collection has left c. */
+static void
+note_stuck(struct moss_store *s, size_t n)
+{
+    struct commit *c = store_current(s);
+
+    s->stuck_bytes = bytes_above(c, n);
+    commit_unref(c);
+}
+
 /* What would be dead of c's file once plan is written. */
 static uint64_t
 dead_after(struct moss_store *s, const struct commit *c,
@@ -370,6 +395,39 @@ dead_after(struct moss_store *s, const struct commit *c,
     return dead;
 }
 
+/* What is to be done with the newest commit point, whose plan this is. */
+static enum moss_status
+tidy(struct moss_store *s, const struct commit *newest, struct plan *plan,
+     bool closing, struct watch *watch, struct moss_error *err)
+{
+    uint64_t base, above, tangled = plan_tangled_bytes(plan);
+    enum moss_status st = MOSS_OK;
+
+    count_levels(newest, &base, &above);
+    /* Some of it may have become mergeable since. */
+    if (s->stuck_bytes > above)
+        s->stuck_bytes = above;
+    base += s->stuck_bytes;
+    above -= s->stuck_bytes;
+    tangled -= s->stuck_bytes < tangled ? s->stuck_bytes : tangled;
+    if (closing && !policy_closing(tangled, base + above))
+        return MOSS_OK;
+    if (policy_idle_full(base, above, dead_bytes(s, newest)) &&
+        !is_compact(s, newest)) {
+        st = compact(s, plan, NULL, watch, NULL, err);
+        if (st == MOSS_OK)
+            note_stuck(s, 1);
+    } else if (plan->rewrites && policy_idle_leveled(above) &&
+               dead_after(s, newest, plan) <=
+                   policy_dead_limit(&s->policy, newest->live_bytes)) {
+        st = s->must_rewrite ? compact(s, plan, NULL, watch, NULL, err)
+                             : store_append(s, plan, watch, NULL, err);
+        if (st == MOSS_OK)
+            note_stuck(s, 2);
+    }
+    return st;
+}
+
 enum moss_status
 compact_idle(struct moss_store *s, bool closing, struct watch *watch,
              struct moss_error *err)
@@ -377,7 +435,6 @@ compact_idle(struct moss_store *s, bool closing, struct watch *watch,
     int compaction = atomic_load_explicit(&s->compaction, memory_order_relaxed);
     struct commit *newest = NULL;
     struct plan *plan = NULL;
-    uint64_t base, above;
     enum moss_status st;
 
     if (compaction == MOSS_COMPACTION_DISABLE ||
@@ -385,21 +442,10 @@ compact_idle(struct moss_store *s, bool closing, struct watch *watch,
         return MOSS_OK;
     newest = store_current(s);
     st = plan_copy(newest, &plan);
-    count_levels(newest, &base, &above);
     if (st == MOSS_OK)
         st = plan_choose_leveled(plan);
-    if (st < 0)
-        (void)error_set(err, st, "compact", s->dir, 0);
-    else if (closing && !policy_closing(plan_tangled_bytes(plan), base + above))
-        st = MOSS_OK;
-    else if (policy_idle_full(base, above, dead_bytes(s, newest)) &&
-             !is_compact(s, newest))
-        st = compact(s, plan, NULL, watch, NULL, err);
-    else if (plan->rewrites && policy_idle_leveled(above) &&
-             dead_after(s, newest, plan) <=
-                 policy_dead_limit(&s->policy, newest->live_bytes))
-        st = s->must_rewrite ? compact(s, plan, NULL, watch, NULL, err)
-                             : store_append(s, plan, watch, NULL, err);
+    st = st < 0 ? error_set(err, st, "compact", s->dir, 0)
+                : tidy(s, newest, plan, closing, watch, err);
     plan_free(plan);
     commit_unref(newest);
     return st;
