@@ -121,8 +121,11 @@ MOSS_API void moss_collection_stats(struct moss_collection *c,
 
 /*
  * Call each for the 71 counters of Go moss, under its names and in its order.
- * Those of things that do not happen here are 0: the merger never waits for
- * the persister (TotMergerWaitOutgoing...).
+ * Go's merger waits for the persister, at the end of a round, while too much is
+ * dirty; here it is the writers that wait.  So TotMergerWaitOutgoingBeg,
+ * TotMergerWaitOutgoingStop and TotMergerWaitOutgoingEnd are always 0, and
+ * TotMergerWaitOutgoingSkip, which counts the rounds that end without, is as
+ * large as TotMergerLoopRepeat.
  */
 MOSS_API void
 moss_collection_stats_each(const struct moss_collection_stats *stats,

@@ -222,6 +222,8 @@ START_TEST(merges_are_counted)
     assert_counter(c, "TotMergerInternalSkip", 1);
     assert_counter(c, "TotMergerAll", 1);
     assert_counter(c, "TotMergerLoopRepeat", 2);
+    assert_counter(c, "TotMergerWaitOutgoingBeg", 0);
+    assert_counter(c, "TotMergerWaitOutgoingSkip", 2);
     ck_assert_uint_eq(histogram(c, "MergerUsecs")->total, 2);
     run(c, "-a");
     assert_ok(moss_collection_wait_idle(c, MOSS_FOREVER));

@@ -64,7 +64,7 @@ static const struct {
     { "TotMergerWaitOutgoingBeg", { NEVER, NEVER, NEVER } },
     { "TotMergerWaitOutgoingStop", { NEVER, NEVER, NEVER } },
     { "TotMergerWaitOutgoingEnd", { NEVER, NEVER, NEVER } },
-    { "TotMergerWaitOutgoingSkip", { NEVER, NEVER, NEVER } },
+    { "TotMergerWaitOutgoingSkip", { AT(merger.rounds_done), NEVER, NEVER } },
     { "TotPersisterLoop", { AT(persister.rounds), NEVER, NEVER } },
     { "TotPersisterLoopRepeat", { AT(persister.rounds_done), NEVER, NEVER } },
     { "TotPersisterWaitBeg", { AT(persister.waits_begun), NEVER, NEVER } },
