@@ -42,6 +42,30 @@ least_key(const struct place *places, size_t n, struct moss_slice *key)
     return found;
 }
 
+static size_t
+bucket_of(uint64_t size)
+{
+    size_t b = 0;
+
+    while (size > 0 && b < HISTOGRAM_BUCKETS - 1) {
+        size >>= 1;
+        b++;
+    }
+    return b;
+}
+
+static void
+sizes_add(struct sizes *s, uint64_t size)
+{
+    if (s->n == 0 || size < s->min)
+        s->min = size;
+    if (size > s->max)
+        s->max = size;
+    s->n++;
+    s->sum += size;
+    s->buckets[bucket_of(size)]++;
+}
+
 /* Count the entries of key, the newest first, and step over them. */
 static enum moss_status
 count_key(struct place *places, size_t n, struct moss_slice key,
@@ -113,18 +137,6 @@ scan_release(struct scan *scan)
 /* Histograms                                                         */
 /* ------------------------------------------------------------------ */
 
-static size_t
-bucket_of(uint64_t size)
-{
-    size_t b = 0;
-
-    while (size > 0 && b < HISTOGRAM_BUCKETS - 1) {
-        size >>= 1;
-        b++;
-    }
-    return b;
-}
-
 static uint64_t
 bucket_from(size_t b)
 {
@@ -135,18 +147,6 @@ static uint64_t
 bucket_to(size_t b)
 {
     return b == 0 ? 0 : ((uint64_t)1 << b) - 1;
-}
-
-void
-sizes_add(struct sizes *s, uint64_t size)
-{
-    if (s->n == 0 || size < s->min)
-        s->min = size;
-    if (size > s->max)
-        s->max = size;
-    s->n++;
-    s->sum += size;
-    s->buckets[bucket_of(size)]++;
 }
 
 void

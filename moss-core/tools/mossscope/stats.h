@@ -30,7 +30,6 @@ struct scan {
 enum scope_exit scan_stack(const struct segstack *stack, struct scan *out);
 void scan_release(struct scan *scan);
 
-void sizes_add(struct sizes *s, uint64_t size);
 void sizes_join(struct sizes *s, const struct sizes *other);
 /* As bars. */
 void sizes_put_text(const struct sizes *s, const char *what);
