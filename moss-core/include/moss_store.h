@@ -277,9 +277,13 @@ moss_store_compact(struct moss_store *store,
                    const struct moss_compact_options *options,
                    struct moss_error *err);
 
-/* Change options.compaction, from the next update on. */
-MOSS_API void moss_store_set_compaction(struct moss_store *store,
-                                        enum moss_compaction compaction);
+/*
+ * Change options.compaction, from the next update on.  MOSS_INVALID, and no
+ * change, if it is none of enum moss_compaction.
+ */
+MOSS_API enum moss_status
+moss_store_set_compaction(struct moss_store *store,
+                          enum moss_compaction compaction);
 
 /*
  * The lower level that persists a collection into store, for
@@ -382,6 +386,8 @@ struct moss_store_stats {
     uint64_t file_bytes; /* all of it */
     uint64_t live_bytes; /* what the commit point needs */
     uint64_t dead_bytes; /* the rest */
+    /* Of all data files; as file_bytes if the directory cannot be read. */
+    uint64_t disk_bytes;
     uint64_t segments;
     uint64_t max_segments;            /* of one collection */
     uint64_t base_bytes, above_bytes; /* in the oldest segments, in others */
@@ -402,9 +408,8 @@ MOSS_API void
 moss_store_stats(struct moss_store *store, struct moss_store_stats *out);
 
 /*
- * Call each for what Go moss counts, too, under its names.
- * num_bytes_used_disk is file_bytes, num_segments is segments: for all files
- * there is moss_store_disk_use().
+ * Call each for what Go moss counts, too, under its names: num_bytes_used_disk
+ * is disk_bytes.
  */
 MOSS_API void
 moss_store_stats_each(const struct moss_store_stats *stats,
@@ -417,7 +422,10 @@ moss_store_stats_each(const struct moss_store_stats *stats,
 MOSS_API size_t moss_store_stats_json(const struct moss_store_stats *stats,
                                       char *text, size_t cap);
 
-/* How many data files there are in the directory, and their bytes. */
+/*
+ * How many data files there are in the directory, and their bytes; on failure
+ * 0.
+ */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_store_disk_use(struct moss_store *store, uint64_t *files, uint64_t *bytes,
                     struct moss_error *err);

@@ -391,6 +391,20 @@ START_TEST(what_newer_entries_hide_counts_as_dead)
 }
 END_TEST
 
+START_TEST(compaction_can_be_changed_to_what_there_is)
+{
+    open_with((struct moss_store_options){ 0 });
+    assert_ok(moss_store_set_compaction(d.store, MOSS_COMPACTION_FORCE));
+    assert_status(moss_store_set_compaction(d.store, (enum moss_compaction)3),
+                  MOSS_INVALID);
+    assert_status(
+        moss_store_set_compaction(d.store, (enum moss_compaction) - 1),
+        MOSS_INVALID);
+    assert_ok(driver_apply(&d, "a=1"));
+    ck_assert_uint_eq(driver_stats(&d).compactions, 1); /* still FORCE */
+}
+END_TEST
+
 START_TEST(kept_files_stay)
 {
     char *names;
@@ -434,6 +448,7 @@ suite_demand(void)
     tcase_add_test(tc, buffer_pages_are_written_at_once);
     tcase_add_test(tc, too_many_dead_bytes_by_their_part);
     tcase_add_test(tc, what_newer_entries_hide_counts_as_dead);
+    tcase_add_test(tc, compaction_can_be_changed_to_what_there_is);
     tcase_add_test(tc, kept_files_stay);
     suite_add_tcase(s, tc);
     return s;

@@ -151,9 +151,17 @@ START_TEST(histograms_count_footers_updates_and_compactions)
 }
 END_TEST
 
+static void
+find_used(void *arg, const char *name, uint64_t value)
+{
+    if (strcmp(name, "num_bytes_used_disk") == 0)
+        *(uint64_t *)arg = value;
+}
+
 START_TEST(disk_use_counts_all_data_files)
 {
-    uint64_t files, bytes, one;
+    uint64_t files, bytes, one, used = 0;
+    struct moss_store_stats s;
 
     open_with((struct moss_store_options){ .keep_files = true });
     assert_ok(driver_apply(&d, "a=1"));
@@ -164,6 +172,16 @@ START_TEST(disk_use_counts_all_data_files)
     assert_ok(moss_store_disk_use(d.store, &files, &bytes, &d.err));
     ck_assert_uint_eq(files, 2);
     ck_assert_uint_gt(bytes, one + 4096);
+    /* Go moss counts them all, too. */
+    s = driver_stats(&d);
+    ck_assert_uint_eq(s.disk_bytes, bytes);
+    ck_assert_uint_lt(s.file_bytes, bytes);
+    moss_store_stats_each(&s, find_used, &used);
+    ck_assert_uint_eq(used, bytes);
+    fault_os_fail_from(fault, FAULT_ANY, 1, MOSS_IO, 5);
+    s = driver_stats(&d);
+    ck_assert_uint_eq(s.disk_bytes, s.file_bytes);
+    fault_os_heal(fault);
     for (unsigned n = 1;; n++) {
         enum moss_status st;
 

@@ -160,11 +160,14 @@ moss_store_close_ex(struct moss_store *s, bool abort)
     store_unref(s);
 }
 
-void
+enum moss_status
 moss_store_set_compaction(struct moss_store *s, enum moss_compaction compaction)
 {
+    if (!compaction_is_valid(compaction))
+        return MOSS_INVALID;
     atomic_store_explicit(&s->compaction, (int)compaction,
                           memory_order_relaxed);
+    return MOSS_OK;
 }
 
 /* ------------------------------------------------------------------ */
@@ -208,9 +211,9 @@ store_save_identity(struct moss_store *s, const struct identity *id,
                     struct moss_error *err)
 {
     struct commit *newest = store_current(s);
-    enum moss_status st =
-        s->must_rewrite ? rewrite(s, newest, id, err)
-                        : store_record_identity(s, newest->file, id, err);
+    enum moss_status st = s->must_rewrite
+                              ? rewrite(s, newest, id, err)
+                              : store_record_identity(s, newest->file, id, err);
 
     commit_unref(newest);
     return st;

@@ -29,7 +29,7 @@ struct moss_store {
     void (*on_error)(void *ctx, const struct moss_error *err);
     void (*log)(void *ctx, enum moss_log_level level, const char *text);
     void *ctx;
-    struct lockfile *lock;                        /* NULL: readonly */
+    struct lockfile *lock; /* NULL: readonly */
 
     struct refs refs; /* the handle, and an open lower level */
 
@@ -70,6 +70,14 @@ store_new(const char *dir, const struct moss_store_options *options,
           struct moss_store **out);
 struct moss_store *store_ref(struct moss_store *s);
 void store_unref(struct moss_store *s);
+
+static inline bool
+compaction_is_valid(enum moss_compaction compaction)
+{
+    return compaction == MOSS_COMPACTION_ALLOW ||
+           compaction == MOSS_COMPACTION_DISABLE ||
+           compaction == MOSS_COMPACTION_FORCE;
+}
 
 /* The newest commit point; one reference for the caller. */
 struct commit *store_current(struct moss_store *s);

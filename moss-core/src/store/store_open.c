@@ -381,8 +381,7 @@ options_are_valid(const struct moss_store_options *o)
     const char *name = o->merge == NULL ? NULL : o->merge->name;
     const struct moss_store_identity *id = o->identity;
 
-    if (o->compaction < MOSS_COMPACTION_ALLOW ||
-        o->compaction > MOSS_COMPACTION_FORCE ||
+    if (!compaction_is_valid(o->compaction) ||
         o->compaction_buffer_pages > BUFFER_PAGES_MAX || !kinds_are_given(o))
         return false;
     if (name != NULL && strlen(name) >= sizeof id->merge_name)

@@ -82,6 +82,7 @@ void
 moss_store_stats(struct moss_store *s, struct moss_store_stats *out)
 {
     struct commit *c = store_current(s);
+    uint64_t files;
 
     mutex_lock(&s->mu);
     *out = s->stats;
@@ -102,6 +103,8 @@ moss_store_stats(struct moss_store *s, struct moss_store_stats *out)
                 segment_bytes(stack->segs[k]);
     }
     commit_unref(c);
+    if (moss_store_disk_use(s, &files, &out->disk_bytes, NULL) < 0)
+        out->disk_bytes = out->file_bytes;
 }
 
 void
@@ -109,7 +112,7 @@ moss_store_stats_each(const struct moss_store_stats *s,
                       void (*each)(void *arg, const char *name, uint64_t value),
                       void *arg)
 {
-    each(arg, "num_bytes_used_disk", s->file_bytes);
+    each(arg, "num_bytes_used_disk", s->disk_bytes);
     each(arg, "total_persists", s->persists);
     each(arg, "total_compactions", s->compactions);
     each(arg, "total_compactions_partial", s->partial_compactions);
@@ -154,6 +157,7 @@ moss_store_stats_json(const struct moss_store_stats *s, char *text, size_t cap)
     return out.len;
 }
 
+/* MOSS_NOT_FOUND: a compaction has removed it meanwhile. */
 static enum moss_status
 add_file_size(struct moss_store *s, uint64_t number, uint64_t *sum,
               struct moss_error *err)
@@ -167,6 +171,8 @@ add_file_size(struct moss_store *s, uint64_t number, uint64_t *sum,
         return error_set(err, st, "size", s->dir, 0);
     st = file_open(s->os, path, MOSS_OPEN_READ, &file, err);
     mem_free(path);
+    if (st == MOSS_CANTOPEN)
+        return MOSS_NOT_FOUND;
     if (st == MOSS_OK)
         st = file_size(file, &size, err);
     *sum += size;
@@ -186,12 +192,17 @@ moss_store_disk_use(struct moss_store *s, uint64_t *files, uint64_t *bytes,
     st = datafile_scan(s->os, s->dir, &list, err);
     if (st < 0)
         return st;
-    for (size_t i = 0; i < list.n_data && st == MOSS_OK; i++) {
+    for (size_t i = 0; i < list.n_data && st >= 0; i++) {
         st = add_file_size(s, list.data[i], bytes, err);
         *files += st == MOSS_OK;
     }
     datafile_list_release(&list);
-    return st;
+    if (st < 0) {
+        *files = *bytes = 0;
+        return st;
+    }
+    error_clear(err);
+    return MOSS_OK;
 }
 
 void
