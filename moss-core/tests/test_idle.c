@@ -333,7 +333,8 @@ apply_mib_and(const char *key, size_t n, const char *operand)
     assert_ok(moss_batch_child(batch, moss_str("kid"), &kid));
     assert_ok(moss_batch_set(kid, moss_str(key), moss_slice(value, n << 20)));
     if (operand != NULL)
-        assert_ok(moss_batch_merge(kid, moss_str("operand"), moss_str(operand)));
+        assert_ok(
+            moss_batch_merge(kid, moss_str("operand"), moss_str(operand)));
     d.n++;
     assert_ok(
         driver_apply_batch(&d, batch, (struct moss_tag){ d.n, 100 * d.n }));
