@@ -259,7 +259,7 @@ START_TEST(gets_make_the_index_that_they_want)
     struct segment *seg = make_segment(decimal_key, 320);
 
     ck_assert(!segment_is_read(seg));
-    search_often(seg, 10);
+    search_often(seg, 40);
     ck_assert_ptr_null(segment_index(seg));
     ck_assert(segment_is_read(seg));
     search_often(seg, 1);

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "base/mem.h"
+#include "segment/segment_index.h"
 
 /* Acquire: the stack was made before its pointer was stored. */
 static struct segstack *
@@ -249,6 +250,25 @@ edit_free(struct edit *edit)
         return;
     edit_release(edit);
     mem_free(edit);
+}
+
+void
+edit_add_keys(const struct edit *edit, struct keyset *set)
+{
+    const struct segstack *stack = stack_of(edit);
+
+    for (size_t i = 0; stack != NULL && i < stack->n; i++) {
+        const struct segment *seg = stack->segs[i];
+
+        for (size_t k = 0; k < seg->n; k++) {
+            struct entry e;
+
+            entry_decode(seg->kvs + 2 * k, seg->buf, &e);
+            keyset_add(set, index_hash(e.key));
+        }
+    }
+    for (size_t i = 0; i < edit->n; i++)
+        edit_add_keys(&edit->children[i], set);
 }
 
 bool

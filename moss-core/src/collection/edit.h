@@ -53,6 +53,9 @@ edit_from_changes(const struct moss_changes *changes,
                   atomic_uint_fast64_t *next_id, struct edit **out);
 void edit_free(struct edit *edit); /* NULL is fine */
 
+/* Put all keys of the batch, which is sorted, into set. */
+void edit_add_keys(const struct edit *edit, struct keyset *set);
+
 /* Neither a change nor a child. */
 bool edit_is_empty(const struct edit *edit);
 /* Sums over the segments; over the changes, if they are not sorted. */

@@ -166,8 +166,14 @@ state_stack(struct state *s, uint64_t id, struct moss_snapshot *lower,
     start.mid = section_find(s->mid.section, id);
     start.n_mid = start.mid == NULL ? 0 : start.mid->n;
     st = state_stack_below(s, id, &start, lower, out);
-    if (st == MOSS_OK)
-        cache_flat(s, id, *out);
+    if (st != MOSS_OK)
+        return st;
+    if (state_knows_keys(s)) {
+        (*out)->n_known = (*out)->n;
+        for (size_t i = 0; i < 2; i++)
+            (*out)->known[i] = keyset_ref(s->keys[i]);
+    }
+    cache_flat(s, id, *out);
     return st;
 }
 

@@ -93,6 +93,29 @@ group_init(const struct fold *f, const struct part *parts, size_t n,
     return MOSS_OK;
 }
 
+/* Merge where f->fan_in of about one size come together. */
+static void
+pick_by_size(const struct fold *f, struct group *g, uint64_t above)
+{
+    size_t first = g->keep, n;
+
+    do {
+        uint64_t sum = above;
+
+        for (; first > 0; first--) {
+            uint64_t below = segment_bytes(g->segs[first - 1]);
+
+            if (below >= 2 * above || sum + below > f->max_merge)
+                break;
+            sum += below;
+        }
+        n = g->keep - first + 1;
+        if (n >= f->fan_in)
+            g->keep = first;
+        above = sum;
+    } while (n >= f->fan_in);
+}
+
 static void
 group_pick_level(const struct fold *f, struct group *g)
 {
@@ -107,6 +130,10 @@ group_pick_level(const struct fold *f, struct group *g)
     for (size_t i = g->n_mid; i < g->n; i++)
         above += (double)segment_bytes(g->segs[i]);
     g->keep = g->n_mid;
+    if (f->fan_in > 0) {
+        pick_by_size(f, g, (uint64_t)above);
+        return;
+    }
     while (g->keep > 0) {
         uint64_t below = segment_bytes(g->segs[g->keep - 1]);
 

@@ -32,6 +32,11 @@ struct fold {
     bool has_mid;
     double ratio;
     uint64_t max_merge;
+    /*
+     * Instead of ratio: so many segments of about one size make a larger one.
+     * 0: no.
+     */
+    size_t fan_in;
     /* Only pile the segments up, merge nothing. */
     bool no_merge;
     bool merge_all; /* merge the segments of mid, too, whatever their size */

@@ -35,6 +35,7 @@
  * copy takes memory beyond the bound.
  */
 #define MERGE_PART 4
+#define FAN_IN 4
 
 /*
  * Nobody reads what is on its way down: it is piled onto mid as it is, since
@@ -225,6 +226,8 @@ merge(struct moss_collection *c, struct state *s, bool all, struct fold *f,
     f->stop = &c->merge_stop;
     f->ratio = c->opts.min_merge_ratio;
     f->max_merge = max_merge(c);
+    /* Gets pass over what is not in the lower level. */
+    f->fan_in = state_knows_keys(s) ? FAN_IN : 0;
     st = state_resolve(s);
     if (st == MOSS_OK)
         st = init_sources(f, s);

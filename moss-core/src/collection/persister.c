@@ -277,6 +277,7 @@ struct attempt {
     struct changes changes;
     struct lower_state *lower;
     struct section *clean; /* NULL: nothing is kept */
+    struct keyset *keys;   /* for the batches to come; NULL: none */
     struct state *next;
 };
 
@@ -315,6 +316,9 @@ attempt_init(struct attempt *a, struct moss_collection *c, struct state *s)
         st = state_new(&a->next);
     if (st == MOSS_OK && c->opts.cache_persisted)
         st = make_clean(s->base.section, &a->clean);
+    /* Readers go without, if there is no memory. */
+    if (st == MOSS_OK && state_was_read(s))
+        a->keys = keyset_new(2 * state_dirty(s).ops);
     if (st != MOSS_OK)
         return st;
     a->lower->tag = s->base.tag;
@@ -327,6 +331,7 @@ attempt_release(struct attempt *a)
 {
     changes_release(&a->changes);
     lower_state_unref(a->lower);
+    keyset_unref(a->keys);
     section_unref(a->clean);
     state_unref(a->next);
 }
@@ -386,6 +391,8 @@ publish(struct moss_collection *c, struct attempt *a)
     state_set_layer(&next->base, empty);
     lower_state_unref(next->lower); /* the state before holds it still */
     next->lower = a->lower;
+    if (state_turn_keys(next, a->keys))
+        a->keys = NULL;
     charge_locked(c, next);
     collection_swap_locked(c, next, &left);
     collection_new_generation_locked(c, &left);

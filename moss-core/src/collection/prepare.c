@@ -27,6 +27,7 @@ struct moss_prepared {
     struct top_node *node; /* NULL: the batch changes nothing */
     struct state *state;   /* fresh, to be filled in */
     struct tree *tree;     /* that node's section is for; one reference */
+    struct keyset *keys;   /* has its keys; one reference; NULL: none has */
     struct moss_tag tag;
     bool reserved, counted;
     bool deferred; /* whoever reads or merges it first sorts it */
@@ -169,9 +170,12 @@ give_back_locked(struct moss_collection *c, struct moss_prepared *p)
 /* Preparing                                                          */
 /* ------------------------------------------------------------------ */
 
-/* Apply the edit to the newest tree, in the hope that it stays. */
+/*
+ * Apply the edit to the newest tree, in the hope that it stays, and tell
+ * readers, in the same hope, which keys it has.
+ */
 static enum moss_status
-resolve_now(struct moss_prepared *p)
+resolve_now(struct moss_prepared *p, bool from_batch)
 {
     struct state *s = collection_state(p->c);
     struct section *section = NULL;
@@ -183,6 +187,10 @@ resolve_now(struct moss_prepared *p)
     if (st == MOSS_OK) {
         p->tree = tree_ref(state_tree(s));
         atomic_store_explicit(&p->node->section, section, memory_order_relaxed);
+    }
+    if (st == MOSS_OK && s->keys[0] != NULL && from_batch) {
+        p->keys = keyset_ref(s->keys[0]);
+        edit_add_keys(p->node->edit, p->keys);
     }
     state_unref(s);
     return st;
@@ -234,7 +242,7 @@ prepare(struct moss_prepared *p, const struct moss_batch *batch,
     if (st == MOSS_OK)
         st = admit(p, timeout_ms);
     if (st == MOSS_OK && !p->deferred)
-        st = resolve_now(p);
+        st = resolve_now(p, batch != NULL);
     return st;
 }
 
@@ -323,6 +331,7 @@ release(struct moss_prepared *p)
     top_node_unref(p->node);
     state_unref(p->state);
     tree_unref(p->tree);
+    keyset_unref(p->keys);
     mem_free(p);
 }
 
@@ -420,6 +429,7 @@ moss_prepared_publish(struct moss_prepared *p)
         c->dirty_since_ns = sync_now_ns();
     state_inherit(s, old);
     s->seq++;
+    state_note_keys(s, p->keys);
     if (has_tag(p->tag)) {
         s->tag = p->tag;
         s->tag_seq = s->seq;

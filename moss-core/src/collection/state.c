@@ -161,6 +161,8 @@ state_unref(struct state *s)
     section_unref(s->base.section);
     section_unref(s->clean.section);
     lower_state_unref(s->lower);
+    keyset_unref(s->keys[0]);
+    keyset_unref(s->keys[1]);
     mem_free(s);
 }
 
@@ -187,20 +189,57 @@ state_inherit(struct state *s, const struct state *old)
     s->base = layer_ref(old->base);
     s->clean = layer_ref(old->clean);
     s->lower = lower_state_ref(old->lower);
+    s->keys[0] = keyset_ref(old->keys[0]);
+    s->keys[1] = keyset_ref(old->keys[1]);
+    s->keys_from = old->keys_from;
+    s->older_last = old->older_last;
     /* Relaxed: nothing is looked at but that there are some. */
     s->read_seq = atomic_load_explicit(&old->n_flats, memory_order_relaxed) > 0
                       ? old->seq
                       : old->read_seq;
 }
 
+void
+state_note_keys(struct state *s, const struct keyset *keys)
+{
+    if (keys == NULL || (keys != s->keys[0] && keys != s->keys[1]))
+        s->keys_from = s->seq;
+    else if (keys != s->keys[0])
+        s->older_last = s->seq; /* it was prepared before the last turn */
+}
+
+bool
+state_turn_keys(struct state *s, struct keyset *fresh)
+{
+    if (s->keys[1] != NULL && s->lower->seq < s->older_last)
+        return false;
+    keyset_unref(s->keys[1]);
+    s->keys[1] = s->keys[0];
+    s->keys[0] = fresh;
+    s->older_last = s->seq;
+    return true;
+}
+
 /* After so many batches that nobody looked at, nobody is expected to. */
-enum { UNREAD_BATCHES = 512 };
+enum { UNREAD_BATCHES = 512, LONG_UNREAD_BATCHES = 1 << 15 };
+
+static bool
+is_read_within(const struct state *s, uint64_t batches)
+{
+    return atomic_load_explicit(&s->n_flats, memory_order_relaxed) > 0 ||
+           (s->read_seq > 0 && s->seq - s->read_seq < batches);
+}
 
 bool
 state_is_read(const struct state *s)
 {
-    return atomic_load_explicit(&s->n_flats, memory_order_relaxed) > 0 ||
-           (s->read_seq > 0 && s->seq - s->read_seq < UNREAD_BATCHES);
+    return is_read_within(s, UNREAD_BATCHES);
+}
+
+bool
+state_was_read(const struct state *s)
+{
+    return is_read_within(s, LONG_UNREAD_BATCHES);
 }
 
 void

@@ -97,6 +97,14 @@ struct state {
     struct layer clean; /* persisted, kept as a cache */
     struct lower_state *lower;
 
+    /*
+     * The keys of all batches after keys_from: those of the newest, after
+     * older_last, are in keys[0], the others may be in keys[1].  One reference
+     * each, or NULL.
+     */
+    struct keyset *keys[2];
+    uint64_t keys_from, older_last;
+
     /* The batch that was newest when a reader last flattened a state. */
     uint64_t read_seq;
 
@@ -122,10 +130,30 @@ void state_take_top(struct state *s);
 void state_set_layer(struct layer *slot, struct layer layer);
 
 /*
+ * The newest batch of s, which is being made, has its keys in that set (NULL:
+ * in none).
+ */
+void state_note_keys(struct state *s, const struct keyset *keys);
+/*
+ * The lower level has got further: let the next keys go into fresh (NULL: into
+ * none), if what keys[1] has is of no use any more.  Takes over fresh if so;
+ * the state that s inherits from has the set that is given up.
+ */
+bool state_turn_keys(struct state *s, struct keyset *fresh);
+/* Do the sets have all keys above the lower level? */
+static inline bool
+state_knows_keys(const struct state *s)
+{
+    return s->keys[0] != NULL && s->keys_from <= s->lower->seq;
+}
+
+/*
  * Somebody reads the newest content again and again: of the states that the
  * last batches made, one was flattened.
  */
 bool state_is_read(const struct state *s);
+/* The same of so many more batches that it seldom changes. */
+bool state_was_read(const struct state *s);
 
 /* The batch up to which everything is in mid or below it. */
 uint64_t state_merged_seq(const struct state *s);

@@ -22,6 +22,7 @@
 #define TIDY_MAX ((uint64_t)1 << 20)
 #define BULK_MAX ((uint64_t)256 << 10)
 #define FAN_IN 64
+#define FAN_IN_KNOWN 4
 
 /* The newest nodes that are to become one. */
 struct pick {
@@ -57,12 +58,12 @@ pick_for_readers(const struct state *s)
 }
 
 /*
- * While nobody reads: a run of nodes of about one size, once there are FAN_IN
- * of them or no more fit into one.  The next older ones join in if they are
+ * While nobody reads, or gets pass over all this: a run of nodes of about one
+ * size, once there are fan_in of them or no more fit into one of max bytes.  The next older ones join in if they are
  * such a run beside what those become.
  */
 static struct pick
-pick_in_bulk(const struct state *s)
+pick_in_bulk(const struct state *s, size_t fan_in, uint64_t max)
 {
     struct pick p = { s->top, { 0, 0 }, 0 };
 
@@ -70,9 +71,9 @@ pick_in_bulk(const struct state *s)
         uint64_t limit = 2 * (p.n == 0 ? p.next->size.bytes : p.sum.bytes);
         struct pick longer = p;
 
-        while (fits(&longer, limit, BULK_MAX))
+        while (fits(&longer, limit, max))
             add(&longer);
-        if (longer.n - p.n < FAN_IN &&
+        if (longer.n - p.n < fan_in &&
             (longer.next == NULL || longer.next->size.bytes > limit))
             break; /* still growing */
         if (longer.n == p.n)
@@ -80,6 +81,16 @@ pick_in_bulk(const struct state *s)
         p = longer;
     }
     return p;
+}
+
+static struct pick
+pick_nodes(const struct moss_collection *c, const struct state *s)
+{
+    if (c->lower != NULL && !state_is_read(s))
+        return pick_in_bulk(s, FAN_IN, BULK_MAX);
+    if (state_knows_keys(s))
+        return pick_in_bulk(s, FAN_IN_KNOWN, TIDY_MAX);
+    return pick_for_readers(s);
 }
 
 static enum moss_status
@@ -146,9 +157,7 @@ tidy_top(struct moss_collection *c)
     struct state *s = collection_state(c), *next = NULL;
     struct top_node *node = NULL;
     struct fold f = { .sources = NULL };
-    struct pick pick = c->lower == NULL || state_is_read(s)
-                           ? pick_for_readers(s)
-                           : pick_in_bulk(s);
+    struct pick pick = pick_nodes(c, s);
 
     if (pick.n < 2 || state_new(&next) != MOSS_OK ||
         merge_nodes(c, s, pick.n, &f, &node) != MOSS_OK)

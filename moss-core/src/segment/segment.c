@@ -26,7 +26,7 @@
  * for it: a search costs about as much as indexing so many entries.  A large
  * one would keep the get waiting that makes it: it is left to the reaper.
  */
-enum { INDEX_MIN = 16, ENTRIES_A_SEARCH = 32 };
+enum { INDEX_MIN = 16, ENTRIES_A_SEARCH = 8, ENTRIES_A_SEARCH_LARGE = 32 };
 
 /* Checksums are made per block of this size, in both regions. */
 enum { BLOCK = 4096, BLOCK_ENTRIES = BLOCK / 16, AHEAD = 128 * 1024 };
@@ -475,15 +475,17 @@ build_index_later(struct segment *seg)
 static const struct segment_index *
 count_search(struct segment *seg)
 {
+    bool is_large = seg->n > INDEX_SMALL;
     unsigned before;
 
     if (seg->n < INDEX_MIN)
         return NULL;
     before = atomic_fetch_add_explicit(&seg->searches, 1, memory_order_relaxed);
     /* Only the get that comes to this number tries, and only once. */
-    if (before != seg->n / ENTRIES_A_SEARCH)
+    if (before !=
+        seg->n / (is_large ? ENTRIES_A_SEARCH_LARGE : ENTRIES_A_SEARCH))
         return NULL;
-    if (seg->n > INDEX_SMALL)
+    if (is_large)
         build_index_later(seg);
     else
         index_build(seg);

@@ -144,6 +144,8 @@ finish(const struct pile *p, struct moss_snapshot *snap,
     st = segstack_new(p->lower, p->segs, p->n, &stack);
     if (st == MOSS_OK) {
         stack->n_lower = p->n_lower;
+        if (snapshot_segments(snap) != NULL)
+            segstack_inherit_known(stack, snapshot_segments(snap));
         st = snapshot_new(stack, snapshot_merge(snap), moss_snapshot_tag(snap),
                           &overlay_family, o, out);
     }

@@ -26,6 +26,8 @@ segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
     refs_init(&stack->refs);
     stack->lower = lower == NULL ? NULL : moss_snapshot_ref(lower);
     stack->n_lower = 0;
+    stack->n_known = 0;
+    stack->known[0] = stack->known[1] = NULL;
     stack->n = n;
     for (size_t i = 0; i < n; i++)
         stack->segs[i] = segment_ref(segs[i]);
@@ -47,8 +49,18 @@ segstack_unref(struct segstack *stack)
         return;
     for (size_t i = 0; i < stack->n; i++)
         segment_unref(stack->segs[i]);
+    keyset_unref(stack->known[0]);
+    keyset_unref(stack->known[1]);
     moss_snapshot_unref(stack->lower);
     mem_free(stack);
+}
+
+void
+segstack_inherit_known(struct segstack *stack, const struct segstack *below)
+{
+    stack->n_known = below->n_known;
+    for (size_t i = 0; i < 2; i++)
+        stack->known[i] = keyset_ref(below->known[i]);
 }
 
 struct segment_totals
@@ -95,6 +107,95 @@ take(enum moss_status st, const struct entry *e, struct operands *list,
     return st < 0 ? st : MOSS_DONE;
 }
 
+/* A get on its way through a stack. */
+struct search {
+    const struct segstack *stack;
+    struct moss_slice key;
+    uint64_t hash;
+    struct operands *list; /* what was found on the way, newest first */
+    struct moss_value *base;
+};
+
+/* Begin with the segments below top, at most AT_ONCE; returns how many. */
+static size_t
+probe_below(const struct search *s, size_t top, struct segment_probe *probes)
+{
+    size_t n = top < AT_ONCE ? top : AT_ONCE;
+
+    for (size_t k = 0; k < n; k++)
+        segment_probe(&probes[k], s->stack->segs[top - 1 - k], s->key, s->hash);
+    return n;
+}
+
+/* Go through n of them; MOSS_DONE to go on below. */
+static enum moss_status
+find_probed(const struct search *s, const struct segment_probe *probes,
+            size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        struct entry e;
+        enum moss_status st = segment_probe_find(&probes[k], s->key, &e);
+
+        st = take(st, &e, s->list, s->base);
+        if (st != MOSS_DONE)
+            return st;
+    }
+    return MOSS_DONE;
+}
+
+/* Go through the segments [from, to); likewise. */
+static enum moss_status
+find_in(const struct search *s, size_t from, size_t to)
+{
+    struct segment_probe probes[AT_ONCE];
+    enum moss_status st = MOSS_DONE;
+
+    while (st == MOSS_DONE && to > from) {
+        size_t n = probe_below(s, to, probes);
+
+        n = n < to - from ? n : to - from;
+        st = find_probed(s, probes, n);
+        to -= n;
+    }
+    return st;
+}
+
+/* Is the key in none of the segments that the sets tell about? */
+static bool
+is_known_absent(const struct segstack *stack, uint64_t hash)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (stack->known[i] != NULL && keyset_may_have(stack->known[i], hash))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Where the sets are likely to say that nothing above the lower level's
+ * segments has the key: while these come from memory, so do the sets.
+ */
+static enum moss_status
+find_knowing(const struct search *s)
+{
+    const struct segstack *stack = s->stack;
+    struct segment_probe probes[AT_ONCE];
+    size_t n, lower = stack->n_lower;
+    enum moss_status st;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (stack->known[i] != NULL)
+            keyset_prefetch(stack->known[i], s->hash);
+    }
+    n = probe_below(s, lower, probes);
+    st = find_in(s, stack->n_known, stack->n);
+    if (st == MOSS_DONE && !is_known_absent(stack, s->hash))
+        st = find_in(s, lower, stack->n_known);
+    if (st == MOSS_DONE)
+        st = find_probed(s, probes, n);
+    return st == MOSS_DONE ? find_in(s, 0, lower - n) : st;
+}
+
 /*
  * What lies below the newest operands of key: the value in *base, or
  * MOSS_NOT_FOUND.  Operands on the way are pushed to list, newest first.
@@ -103,22 +204,13 @@ static enum moss_status
 find_base(const struct segstack *stack, struct moss_slice key,
           struct operands *list, struct moss_value *base)
 {
-    uint64_t hash = index_hash(key);
-    struct segment_probe probes[AT_ONCE];
+    struct search s = { stack, key, index_hash(key), list, base };
+    enum moss_status st = stack->n_known > stack->n_lower
+                              ? find_knowing(&s)
+                              : find_in(&s, 0, stack->n);
 
-    for (size_t i = stack->n, n; i > 0; i -= n) {
-        n = i < AT_ONCE ? i : AT_ONCE;
-        for (size_t k = 0; k < n; k++)
-            segment_probe(&probes[k], stack->segs[i - 1 - k], key, hash);
-        for (size_t k = 0; k < n; k++) {
-            struct entry e;
-            enum moss_status st = segment_probe_find(&probes[k], key, &e);
-
-            st = take(st, &e, list, base);
-            if (st != MOSS_DONE)
-                return st;
-        }
-    }
+    if (st != MOSS_DONE)
+        return st;
     if (stack->lower == NULL)
         return MOSS_NOT_FOUND;
     return moss_snapshot_get(stack->lower, key, base);

@@ -11,24 +11,35 @@
 #include "base/refs.h"
 #include "moss.h"
 #include "segment/segment.h"
+#include "stack/keyset.h"
 
 struct segstack {
     struct refs refs;
     struct moss_snapshot *lower; /* a foreign lower level; NULL: nothing */
     size_t n_lower; /* the first ones, which are the lower level's */
+    /*
+     * The segments from n_lower on, up to here, have no key that is in neither
+     * set; 0: nothing is known.
+     */
+    size_t n_known;
+    struct keyset *known[2]; /* one reference each, or NULL */
     size_t n;
     struct segment *segs[]; /* one reference each; segs[0] is the oldest */
 };
 
 /*
  * Takes its own references to lower (may be NULL) and to each segment.
- * n_lower is 0, for the maker to set.
+ * n_lower and what is known are 0, for the maker to set.
  */
 MOSS_MUST_CHECK enum moss_status
 segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
              struct segstack **out);
 struct segstack *segstack_ref(struct segstack *stack);
 void segstack_unref(struct segstack *stack); /* NULL is fine */
+
+/* Take over from the stack below, on top of which stack has more segments. */
+void
+segstack_inherit_known(struct segstack *stack, const struct segstack *below);
 
 /* Sums over the segments, lower not counted. */
 struct segment_totals segstack_totals(const struct segstack *stack);

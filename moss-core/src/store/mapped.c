@@ -245,6 +245,15 @@ mapped_segment_decoded(const struct segment_loc *loc, void *memory,
     return MOSS_OK;
 }
 
+void
+mapped_segment_written(struct segment *seg)
+{
+    struct mapped_segment *m = container_of(seg, struct mapped_segment, base);
+
+    for (int r = 0; m->has_header && r < REGIONS; r++)
+        atomic_store_explicit(&m->unverified[r], 0, memory_order_relaxed);
+}
+
 const struct segment_loc *
 mapped_segment_loc(const struct segment *seg)
 {

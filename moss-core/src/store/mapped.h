@@ -25,6 +25,13 @@ MOSS_MUST_CHECK enum moss_status
 mapped_segment_decoded(const struct segment_loc *loc, void *memory,
                        struct segment **out);
 
+/*
+ * seg, which nobody else knows yet, lies where this process has just written
+ * and synced it: its checksums were made of the bytes it was written from, and
+ * need not be compared.
+ */
+void mapped_segment_written(struct segment *seg);
+
 /* Where a segment made here lies. */
 const struct segment_loc *mapped_segment_loc(const struct segment *seg);
 

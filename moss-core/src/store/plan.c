@@ -222,8 +222,13 @@ set_locs(struct plan *p)
     return MOSS_OK;
 }
 
+/*
+ * trust: what was written is young, and read from where it was written to.
+ * What a full compaction writes stays for long: it is checked at its first
+ * use, like what other processes wrote.
+ */
 static enum moss_status
-set_stack(const struct target *t, const struct commit_env *env,
+set_stack(const struct target *t, bool trust, const struct commit_env *env,
           const struct commit_place *place, struct mapping *written,
           struct segstack **out, struct moss_error *err)
 {
@@ -235,8 +240,12 @@ set_stack(const struct target *t, const struct commit_env *env,
         return MOSS_NOMEM;
     for (size_t k = 0; k < t->keep; k++)
         segs[k] = segment_ref(t->older->segs[k]);
-    for (size_t k = 0; st == MOSS_OK && k < t->n_added; k++)
-        st = commit_segment(env, place, written, &t->added[k], &segs[n++], err);
+    for (size_t k = 0; st == MOSS_OK && k < t->n_added; k++) {
+        st = commit_segment(env, place, written, &t->added[k], &segs[n], err);
+        if (st == MOSS_OK && trust && !loc_is_encoded(&t->added[k]))
+            mapped_segment_written(segs[n]);
+        n++;
+    }
     if (st == MOSS_OK)
         st = segstack_new(NULL, segs, n, out);
     for (size_t k = 0; k < n; k++)
@@ -279,7 +288,8 @@ plan_commit(struct plan *p, const struct commit_env *env,
         st = mapping_new(place->file, start, (size_t)(end - start), false,
                          &written, err);
     for (size_t i = 0; i < p->n_targets && st == MOSS_OK; i++)
-        st = set_stack(&p->targets[i], env, place, written, &c->stacks[i], err);
+        st = set_stack(&p->targets[i], !p->whole && written != NULL, env, place,
+                       written, &c->stacks[i], err);
     if (st == MOSS_OK) {
         *out = c;
         c = NULL;
