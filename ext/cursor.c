@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "commit_point.h"
 #include "key.h"
 #include "plan.h"
 #include "record.h"
@@ -19,6 +20,7 @@
 struct cursor {
     sqlite3_vtab_cursor base;
     struct moss_snapshot *snap;
+    int64_t commit; /* of which snap is; 0: it is the present state */
     struct ranges ranges;
     bool reverse;
     size_t left; /* ranges not visited yet, the one at hand included */
@@ -65,7 +67,8 @@ fail(struct cursor *c, enum moss_status st)
 int
 cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
 {
-    size_t notes = (size_t)((struct vtab *)vtab)->schema.n_key;
+    struct vtab *v = (struct vtab *)vtab;
+    size_t notes = (size_t)v->schema.n_key;
     struct cursor *c = sqlite3_malloc64(sizeof(*c) + notes);
     int rc;
 
@@ -78,6 +81,7 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
         sqlite3_free(c);
         return rc;
     }
+    v->cursors++;
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -97,6 +101,9 @@ cursor_close(sqlite3_vtab_cursor *cur)
 {
     struct cursor *c = cursor_of(cur);
 
+    if (vtab_of(c)->past_cursor == c)
+        vtab_of(c)->past_cursor = NULL;
+    vtab_of(c)->cursors--;
     cursor_unset(c);
     ranges_release(&c->ranges);
     bytes_release(&c->scratch);
@@ -150,6 +157,47 @@ enter_next_range(struct cursor *c)
     return st < 0 ? fail(c, st) : SQLITE_OK;
 }
 
+/* Is a statement that changes something under way on this connection? */
+static bool
+is_writing(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    do {
+        stmt = sqlite3_next_stmt(db, stmt);
+    } while (stmt != NULL &&
+             (sqlite3_stmt_readonly(stmt) || !sqlite3_stmt_busy(stmt)));
+    return stmt != NULL;
+}
+
+/*
+ * Read the commit point that v names.  A statement that changes the table has
+ * opened its own cursor before those of its subqueries: if that one reads the
+ * past, write.c has to know.
+ */
+static int
+enter_past(struct cursor *c, sqlite3_value *v)
+{
+    struct vtab *vtab = vtab_of(c);
+    struct moss_snapshot *snap;
+    int64_t id;
+    int rc = commit_point_id(&vtab->table, v, &id);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (vtab->cursors == 1 && is_writing(vtab->db))
+        vtab->past_cursor = c;
+    if (c->commit == id)
+        return SQLITE_OK;
+    rc = commit_point_open(&vtab->table, id, &snap);
+    if (rc != SQLITE_OK)
+        return rc;
+    moss_snapshot_unref(c->snap);
+    c->snap = snap;
+    c->commit = id;
+    return SQLITE_OK;
+}
+
 int
 cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
               int argc, sqlite3_value **argv)
@@ -165,10 +213,15 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
     rc = plan_parse(&v->schema, idx_str, &plan);
     if (rc == SQLITE_NOMEM)
         return rc;
-    if (rc != SQLITE_OK || plan.n != (size_t)argc)
+    if (rc != SQLITE_OK || plan.n + plan.past != (size_t)argc)
         return error_report(&v->table, SQLITE_INTERNAL, "moss: plan \"%s\"",
                             idx_str);
-    rc = plan_ranges(v, &plan, argv, &c->ranges);
+    if (plan.past && sqlite3_value_type(argv[0]) == SQLITE_NULL)
+        return SQLITE_OK; /* equals nothing */
+    if (plan.past)
+        rc = enter_past(c, argv[0]);
+    if (rc == SQLITE_OK)
+        rc = plan_ranges(v, &plan, argv + plan.past, &c->ranges);
     if (rc != SQLITE_OK)
         return rc;
     c->reverse = plan.reverse;
@@ -283,6 +336,8 @@ cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
 
     if (i == v->schema.key_column)
         return column_key(c, ctx);
+    if (i == v->schema.commit_column && c->commit != 0)
+        sqlite3_result_int64(ctx, c->commit);
     if (i >= v->schema.n)
         return SQLITE_OK;
     /* An UPDATE that does not set the column: write.c reads it itself. */

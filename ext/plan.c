@@ -32,6 +32,7 @@ static const enum plan_op op_order[] = { PLAN_IN, PLAN_GE, PLAN_LE,
 #define AND_TEXT " AND "
 #define WIDE_TEXT " (any text)"
 #define REVERSE_TEXT "DESC"
+#define PAST_TEXT COMMIT_COLUMN_NAME "=?"
 
 static bool
 plan_op_of(sqlite3_index_info *info, int i, enum plan_op *op)
@@ -374,8 +375,33 @@ choose_terms(const struct vtab *v, sqlite3_index_info *info, int part,
             sqlite3_vtab_in(info, i, 1);
         append_term(out->text, v, term);
         out->values[plan->n++] = value;
-        info->aConstraintUsage[i].argvIndex = (int)plan->n;
+        info->aConstraintUsage[i].argvIndex = (int)plan->n + plan->past;
     }
+}
+
+/*
+ * Which commit point is to be read: it has to be known when the scan begins.
+ * SQLITE_CONSTRAINT: this is no plan.
+ */
+static int
+choose_commit(const struct vtab *v, sqlite3_index_info *info,
+              struct choice *out)
+{
+    for (int i = 0; i < info->nConstraint; i++) {
+        const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+
+        if (c->iColumn != v->schema.commit_column ||
+            c->op != SQLITE_INDEX_CONSTRAINT_EQ)
+            continue;
+        if (!c->usable)
+            return SQLITE_CONSTRAINT;
+        if (out->plan.past)
+            continue; /* SQLite compares the second one */
+        out->plan.past = true;
+        info->aConstraintUsage[i].argvIndex = 1;
+        sqlite3_str_appendall(out->text, PAST_TEXT);
+    }
+    return SQLITE_OK;
 }
 
 /* Take terms on one part after the other, as far as they narrow the scan. */
@@ -400,15 +426,20 @@ plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
     struct vtab *v = (struct vtab *)vtab;
     struct choice c = { .text = sqlite3_str_new(NULL) };
-    int rc;
+    int rc = choose_commit(v, info, &c);
 
+    if (rc != SQLITE_OK) {
+        sqlite3_free(sqlite3_str_finish(c.text));
+        return rc;
+    }
     choose(v, info, &c);
     info->orderByConsumed = plan_order(v, &c.plan, info, &c.plan.reverse);
     if (!info->orderByConsumed)
         c.plan.reverse = false;
     if (c.plan.reverse)
-        sqlite3_str_appendall(c.text,
-                              c.plan.n > 0 ? " " REVERSE_TEXT : REVERSE_TEXT);
+        sqlite3_str_appendall(c.text, sqlite3_str_length(c.text) > 0
+                                          ? " " REVERSE_TEXT
+                                          : REVERSE_TEXT);
     rc = plan_cost(v, &c.plan, c.values, info);
     if (rc == SQLITE_OK)
         rc = sqlite3_str_errcode(c.text);
@@ -496,6 +527,9 @@ plan_parse(const struct schema *schema, const char *idx_str, struct plan *out)
     int rc = SQLITE_OK;
 
     memset(out, 0, sizeof(*out));
+    out->past = skip(&text, PAST_TEXT);
+    if (out->past && *text == ' ' && !skip(&text, AND_TEXT))
+        text++;
     if (strcmp(text, REVERSE_TEXT) == 0) {
         out->reverse = true;
         return SQLITE_OK;

@@ -17,9 +17,10 @@ struct plan_term {
 
 #define PLAN_MAX_TERMS 16
 
-/* Term i is about xFilter's argv[i].  They are sorted by part. */
+/* Term i is about xFilter's argv[i], or [i + 1].  They are sorted by part. */
 struct plan {
     size_t n;
+    bool past; /* argv[0] is a commit point, and the terms' values follow */
     bool reverse;
     struct plan_term terms[PLAN_MAX_TERMS];
 };

@@ -10,6 +10,10 @@ struct vtab {
     sqlite3 *db;
     struct schema schema;
     bool utf16; /* the database's text encoding: see plan.c */
+
+    /* Open cursors, and the one of a writing statement that reads the past. */
+    int cursors;
+    const void *past_cursor;
 };
 
 #endif

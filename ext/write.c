@@ -533,8 +533,13 @@ update_row(struct change *c, sqlite3_value **argv)
 static int
 delete_row(struct change *c, sqlite3_value **argv)
 {
-    int rc = encode_old_key(c, argv[ARG_OLD]);
+    int rc;
 
+    if (c->v->past_cursor != NULL)
+        return error_report(&c->v->table, SQLITE_READONLY,
+                            "moss: %s: a past commit can only be read",
+                            c->v->table.name);
+    rc = encode_old_key(c, argv[ARG_OLD]);
     return rc == SQLITE_OK ? table_delete(&c->v->table, slice_of(&c->old_key))
                            : rc;
 }

@@ -337,6 +337,39 @@ moss_snapshot_iterate_with(struct moss_snapshot *snap,
 MOSS_API void moss_snapshot_segments(struct moss_snapshot *snap,
                                      size_t *in_memory, size_t *lower);
 
+/* A segment of a snapshot. */
+struct moss_segment_info {
+    size_t level; /* 0: the newest */
+    uint64_t entries, deletions, merges; /* the first counts the others, too */
+    uint64_t key_bytes, value_bytes;
+    bool is_indexed; /* for gets, as yet */
+    bool in_file;    /* of the store; else in memory */
+    char file[64];   /* its name; "" in memory, or if it was decoded */
+    uint64_t offset; /* of its entries there */
+};
+
+/*
+ * Call each for the segments of a snapshot, children not included, newest
+ * first, until it returns something else than MOSS_OK; that is returned.  The
+ * lower level's are included if it is of this library.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status moss_snapshot_each_segment(
+    struct moss_snapshot *snap,
+    enum moss_status (*each)(void *arg, const struct moss_segment_info *info),
+    void *arg);
+
+/*
+ * Read all segments that moss_snapshot_each_segment() tells of, and compare:
+ * checksums (each block once for as long as its file is open), bounds and
+ * order of the entries, totals.  MOSS_CORRUPT with the place in err.  go_on
+ * (may be NULL) is called now and then with the entries looked at and how many
+ * there are; false ends it with MOSS_ABORTED.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_snapshot_check(struct moss_snapshot *snap,
+                    bool (*go_on)(void *ctx, uint64_t done, uint64_t total),
+                    void *ctx, struct moss_error *err);
+
 /* The child collection of that name, or MOSS_NOT_FOUND. */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_snapshot_child(struct moss_snapshot *snap, struct moss_slice name,

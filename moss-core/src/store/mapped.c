@@ -261,3 +261,17 @@ mapped_segment_loc(const struct segment *seg)
 
     return &m->loc;
 }
+
+bool
+mapped_segment_is(const struct segment *seg)
+{
+    return seg->ops == &checked_ops || seg->ops == &plain_ops;
+}
+
+const char *
+mapped_segment_path(const struct segment *seg)
+{
+    const struct mapped_segment *m = (const void *)seg;
+
+    return m->map == NULL ? NULL : m->map->file->path;
+}

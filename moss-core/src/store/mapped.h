@@ -34,5 +34,9 @@ void mapped_segment_written(struct segment *seg);
 
 /* Where a segment made here lies. */
 const struct segment_loc *mapped_segment_loc(const struct segment *seg);
+/* Was it made here? */
+bool mapped_segment_is(const struct segment *seg);
+/* The path of its file; NULL if it was decoded.  Borrowed from it. */
+const char *mapped_segment_path(const struct segment *seg);
 
 #endif
