@@ -21,8 +21,27 @@ conn_new(sqlite3 *db, struct conn **out)
     if (*out == NULL)
         return SQLITE_NOMEM;
     (*out)->db = db;
+    (*out)->tables = NULL;
     (*out)->stores = NULL;
     return SQLITE_OK;
+}
+
+void
+conn_list_table(struct table *t)
+{
+    t->next = t->conn->tables;
+    t->conn->tables = t;
+}
+
+void
+conn_unlist_table(struct table *t)
+{
+    struct table **p = &t->conn->tables;
+
+    while (*p != NULL && *p != t)
+        p = &(*p)->next;
+    if (*p == t)
+        *p = t->next;
 }
 
 static void
@@ -88,19 +107,26 @@ schema_is_memory(sqlite3 *db, const char *schema)
     return memory;
 }
 
-/* The directory of a store; sqlite3_malloc'd, NULL without memory. */
-static char *
-store_directory(sqlite3 *db, const char *schema, const struct store_row *row)
+char *
+schema_path(sqlite3 *db, const char *schema, const char *path)
 {
     const char *file = schema_file(db, schema);
     const char *slash = strrchr(file, '/');
 
+    if (path[0] == '/' || slash == NULL)
+        return sqlite3_mprintf("%s", path);
+    return sqlite3_mprintf("%.*s/%s", (int)(slash - file), file, path);
+}
+
+/* The directory of a store; sqlite3_malloc'd, NULL without memory. */
+static char *
+store_directory(sqlite3 *db, const char *schema, const struct store_row *row)
+{
     if (row->is_default)
-        return sqlite3_mprintf("%s" DEFAULT_SUFFIX "%s", file,
+        return sqlite3_mprintf("%s" DEFAULT_SUFFIX "%s",
+                               schema_file(db, schema),
                                row->async ? "-async" : "");
-    if (row->path[0] == '/' || slash == NULL)
-        return sqlite3_mprintf("%s", row->path);
-    return sqlite3_mprintf("%.*s/%s", (int)(slash - file), file, row->path);
+    return schema_path(db, schema, row->path);
 }
 
 /* Who this database is, to be recorded as the store's home. */

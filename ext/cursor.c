@@ -187,7 +187,7 @@ enter_past(struct cursor *c, sqlite3_value *v)
         return rc;
     if (vtab->cursors == 1 && is_writing(vtab->db))
         vtab->past_cursor = c;
-    if (c->commit == id)
+    if (c->commit == id && id != 0)
         return SQLITE_OK;
     rc = commit_point_open(&vtab->table, id, &snap);
     if (rc != SQLITE_OK)

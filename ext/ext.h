@@ -76,6 +76,7 @@ int bytes_reserve(struct bytes *b, size_t n);
 struct table {
     sqlite3_vtab base;
     struct conn *conn;
+    struct table *next; /* in the conn's list */
     char *schema; /* "main", "temp" or an attached database's name */
     char *name;
     struct decl decl;
@@ -91,6 +92,9 @@ struct table {
 /* conn.c: the module's context of one connection. */
 int conn_new(sqlite3 *db, struct conn **out);
 void conn_free(void *conn); /* as sqlite3_create_module_v2's destructor */
+/* t has schema and name, and is there for others to find; or no more. */
+void conn_list_table(struct table *t);
+void conn_unlist_table(struct table *t); /* unless it was not listed */
 
 /*
  * xCreate, xDestroy and xRename, inside the user's transaction: write the

@@ -5,6 +5,8 @@
  */
 #include "ext.h"
 
+#include "function.h"
+
 SQLITE_EXTENSION_INIT1
 
 /* sqlite3_vtab_in() and its like came with 3.38. */
@@ -30,5 +32,6 @@ sqlite3_moss_init(sqlite3 *db, char **err, const sqlite3_api_routines *api)
     if (rc != SQLITE_OK)
         return rc;
     /* conn is freed with the module, also if this fails. */
-    return sqlite3_create_module_v2(db, "moss", &moss_module, conn, conn_free);
+    rc = sqlite3_create_module_v2(db, "moss", &moss_module, conn, conn_free);
+    return rc == SQLITE_OK ? functions_register(db, conn) : rc;
 }

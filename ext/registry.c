@@ -430,6 +430,16 @@ registry_unref(struct shared_store *ss)
     sqlite3_mutex_leave(lock);
 }
 
+void
+registry_each(void (*each)(void *arg, struct shared_store *ss), void *arg)
+{
+    sqlite3_mutex *lock = registry_lock();
+
+    for (struct shared_store *ss = registry; ss != NULL; ss = ss->next)
+        each(arg, ss);
+    sqlite3_mutex_leave(lock);
+}
+
 struct shared_store *
 registry_writable(const struct shared_store *readonly)
 {

@@ -302,6 +302,9 @@ registry_open(const struct open_request *request, struct shared_store **out,
 /* The last one persists and closes the store. */
 void registry_unref(struct shared_store *ss);
 
+/* Call each for the open stores of the process, with the registry locked. */
+void registry_each(void (*each)(void *arg, struct shared_store *ss),
+                   void *arg);
 /* The store that is open for writing in place of a read-only one, or NULL. */
 struct shared_store *registry_writable(const struct shared_store *readonly);
 
@@ -358,6 +361,7 @@ void ring_add(struct shared_store *shared, const struct marker *base,
 
 struct conn {
     sqlite3 *db;
+    struct table *tables; /* the table objects that there are */
     struct conn_store *stores;
 };
 
@@ -426,6 +430,11 @@ int conn_store_open(struct table *t, const struct store_row *row, bool create,
                     struct conn_store **out);
 struct log_ref conn_store_log(const struct conn_store *cs);
 enum role conn_store_role(struct conn_store *cs);
+/*
+ * A path as store= has it, made absolute or relative to the process's
+ * directory; sqlite3_malloc'd, NULL without memory.
+ */
+char *schema_path(sqlite3 *db, const char *schema, const char *path);
 /* Does the schema live in memory (by its VFS, not by its name)? */
 bool schema_is_memory(sqlite3 *db, const char *schema);
 /*

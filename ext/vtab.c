@@ -20,6 +20,7 @@ vtab_free(struct vtab *v)
 {
     if (v == NULL)
         return;
+    conn_unlist_table(&v->table);
     sqlite3_free(v->table.schema);
     sqlite3_free(v->table.name);
     sqlite3_free(v->table.base.zErrMsg);
@@ -101,6 +102,7 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
         vtab_free(v);
         return rc;
     }
+    conn_list_table(&v->table);
     *out = v;
     return SQLITE_OK;
 }
