@@ -77,7 +77,7 @@ struct table {
     sqlite3_vtab base;
     struct conn *conn;
     struct table *next; /* in the conn's list */
-    char *schema; /* "main", "temp" or an attached database's name */
+    char *schema;       /* "main", "temp" or an attached database's name */
     char *name;
     struct decl decl;
 

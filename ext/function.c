@@ -172,8 +172,8 @@ find_schema(const struct call *call, char **out)
 
     *out = NULL;
     if (call->schema != NULL || has_target(call, "temp")) {
-        *out = sqlite3_mprintf("%s",
-                               call->schema != NULL ? call->schema : "temp");
+        *out =
+            sqlite3_mprintf("%s", call->schema != NULL ? call->schema : "temp");
         return *out == NULL ? SQLITE_NOMEM : SQLITE_OK;
     }
     rc = sqlite3_prepare_v2(call->conn->db, "PRAGMA database_list", -1, &stmt,
@@ -230,10 +230,10 @@ call_table(struct call *call, struct table **out)
 
     *out = NULL;
     if (rc == SQLITE_OK && (schema == NULL || !has_target(call, schema)))
-        rc = call_error(call, SQLITE_NOTFOUND, "%s: no such table: %s%s%s",
-                        call->function,
-                        call->schema == NULL ? "" : call->schema,
-                        call->schema == NULL ? "" : ".", call->target);
+        rc =
+            call_error(call, SQLITE_NOTFOUND, "%s: no such table: %s%s%s",
+                       call->function, call->schema == NULL ? "" : call->schema,
+                       call->schema == NULL ? "" : ".", call->target);
     if (rc == SQLITE_OK)
         rc = hold_table(call, schema);
     if (rc == SQLITE_OK) {
@@ -260,8 +260,9 @@ function_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
 {
     const struct module *m = aux;
     struct function_vtab *v;
-    char *sql = sqlite3_mprintf(
-        "CREATE TABLE x(%s, target HIDDEN, schema HIDDEN)", m->function->columns);
+    char *sql =
+        sqlite3_mprintf("CREATE TABLE x(%s, target HIDDEN, schema HIDDEN)",
+                        m->function->columns);
     int rc = SQLITE_NOMEM;
 
     (void)argc;

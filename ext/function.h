@@ -26,10 +26,10 @@ int rows_error(const struct rows *rows);
 struct call {
     struct conn *conn;
     const char *function;
-    const char *target;      /* the first argument */
-    const char *schema;      /* the second; NULL: not given */
-    sqlite3_stmt *hold;      /* keeps the table object while it is used */
-    char *text;              /* a failure's; NULL: none */
+    const char *target; /* the first argument */
+    const char *schema; /* the second; NULL: not given */
+    sqlite3_stmt *hold; /* keeps the table object while it is used */
+    char *text;         /* a failure's; NULL: none */
     struct rows *rows;
 };
 

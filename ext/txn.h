@@ -303,8 +303,7 @@ registry_open(const struct open_request *request, struct shared_store **out,
 void registry_unref(struct shared_store *ss);
 
 /* Call each for the open stores of the process, with the registry locked. */
-void registry_each(void (*each)(void *arg, struct shared_store *ss),
-                   void *arg);
+void registry_each(void (*each)(void *arg, struct shared_store *ss), void *arg);
 /* The store that is open for writing in place of a read-only one, or NULL. */
 struct shared_store *registry_writable(const struct shared_store *readonly);
 

@@ -339,7 +339,7 @@ MOSS_API void moss_snapshot_segments(struct moss_snapshot *snap,
 
 /* A segment of a snapshot. */
 struct moss_segment_info {
-    size_t level; /* 0: the newest */
+    size_t level;                        /* 0: the newest */
     uint64_t entries, deletions, merges; /* the first counts the others, too */
     uint64_t key_bytes, value_bytes;
     bool is_indexed; /* for gets, as yet */
