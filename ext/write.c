@@ -433,7 +433,7 @@ next_rowid(struct change *c, struct datum *d)
         return SQLITE_OK;
     if (rc == SQLITE_OK && last == INT64_MAX)
         return random_rowid(c, d);
-    d->i = last < 0 ? 1 : last + 1;
+    d->i = last + 1;
     return rc;
 }
 
