@@ -1,7 +1,7 @@
 /*
- * Random SQL statements on moss tables and on ordinary tables
- * (key PRIMARY KEY, value) WITHOUT ROWID, in two databases, must give the
- * same rows, codes, messages and counters.
+ * Random SQL statements on moss tables and on ordinary tables of the same
+ * columns, in two databases, must give the same rows, codes, messages and
+ * counters.
  *
  *     diff [--seed N] [--statements N] [--report FILE] [--episode N]
  *          [--mode TEXT] [--differences N] [--tables plain]
@@ -34,7 +34,7 @@ static void
 write_script(const char *path, const struct diff_steps *steps,
              const struct diff_mode *mode, const char *difference)
 {
-    char layout[200];
+    char layout[DIFF_LAYOUT_SIZE];
     const struct diff_dialect dialect = { "VIRTUAL TABLE", layout };
     FILE *to = fopen(path, "w");
 

@@ -27,7 +27,7 @@ target_table(struct diff_gen *g)
 static const char *
 conflict_clause(struct diff_gen *g)
 {
-    if (g->mode->layout->has_rowid)
+    if (diff_mode_has_rowid(g->mode))
         return PICK(g, "", "", "OR ABORT ");
     return PICK(g, "", "", "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
                 "OR IGNORE ", "OR REPLACE ", "OR REPLACE ", "OR ROLLBACK ");
@@ -36,7 +36,7 @@ conflict_clause(struct diff_gen *g)
 static void
 emit_insert_head(struct diff_gen *g, const char *table, const char *columns)
 {
-    if (gen_chance(g, 12) && !g->mode->layout->has_rowid)
+    if (gen_chance(g, 12) && !diff_mode_has_rowid(g->mode))
         gen_emit(g, "REPLACE INTO %s%s ", table, columns);
     else
         gen_emit(g, "INSERT %sINTO %s%s ", conflict_clause(g), table, columns);
@@ -166,7 +166,7 @@ write_update_key(struct diff_gen *g)
     g->step->kind = "UPDATE key";
     if (gen_chance(g, 45)) {
         gen_emit(g, "UPDATE %s%s SET key = ",
-                 g->mode->layout->has_rowid
+                 diff_mode_has_rowid(g->mode)
                      ? ""
                      : PICK(g, "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
                             "OR ROLLBACK "),
@@ -238,6 +238,26 @@ gen_write_change(struct diff_gen *g)
         write_delete(g);
 }
 
+static void
+copy_to_plain(struct diff_gen *g, const char *table)
+{
+    const char *key = "key", *value = "value";
+
+    if (g->mode->schema.n > 0) {
+        key = wide_part(g)->name;
+        value = wide_column(g)->name;
+    }
+    gen_emit(g,
+             "INSERT INTO %s(i, r, s, n, b, x) SELECT %s, %s, %s, %s, %s, %s"
+             " FROM %s",
+             table, key, key, key, key, key, value, gen_moss_table(g));
+    if (g->mode->schema.n > 0)
+        wide_order_by_key(g, "");
+    else
+        gen_emit(g, " ORDER BY key");
+    gen_emit(g, " LIMIT 4");
+}
+
 void
 gen_write_plain_change(struct diff_gen *g)
 {
@@ -258,10 +278,7 @@ gen_write_plain_change(struct diff_gen *g)
         gen_emit(g, " WHERE id %% 4 = %d", gen_between(g, 0, 3));
         break;
     case 2:
-        gen_emit(g,
-                 "INSERT INTO %s(i, r, s, n, b, x) SELECT key, key, key, key,"
-                 " key, value FROM %s ORDER BY key LIMIT 4",
-                 table, gen_moss_table(g));
+        copy_to_plain(g, table);
         break;
     default:
         gen_emit(g, "INSERT INTO %s(i, r, s, n, b, x) VALUES (", table);

@@ -24,8 +24,12 @@ gen_write_create(struct diff_gen *g, const char *table)
         create_plain(g, table);
     } else if (strcmp(table, "v1") == 0) {
         g->step->kind = "CREATE VIEW";
-        gen_emit(g, "CREATE VIEW v1 AS SELECT key, value FROM %s%s",
-                 PICK(g, "t", "u"), PICK(g, "", " WHERE key > 2"));
+        if (g->mode->schema.n > 0)
+            gen_emit(g, "CREATE VIEW v1 AS SELECT * FROM %s",
+                     PICK(g, "t", "u"));
+        else
+            gen_emit(g, "CREATE VIEW v1 AS SELECT key, value FROM %s%s",
+                     PICK(g, "t", "u"), PICK(g, "", " WHERE key > 2"));
     } else {
         g->step->kind = "CREATE";
         gen_emit(g, "CREATE " DIFF_TABLE " %s%s " DIFF_LAYOUT,
@@ -53,11 +57,41 @@ write_trigger(struct diff_gen *g)
     g->step->kind = "CREATE TRIGGER on ordinary";
     gen_emit(g, "CREATE TRIGGER IF NOT EXISTS r1 AFTER %s ON o BEGIN ",
              PICK(g, "INSERT", "DELETE", "UPDATE"));
+    if (g->mode->schema.n > 0) {
+        const struct diff_schema *s = &g->mode->schema;
+        const char *k = s->columns[s->n_parts > 0 ? s->parts[0] : 0].name;
+        bool has_default = false;
+
+        for (int i = 0; i < s->n; i++)
+            has_default = has_default || s->columns[i].has_default;
+        if (has_default || gen_chance(g, 50))
+            gen_emit(g, "DELETE FROM t WHERE %s = %d; END", k,
+                     gen_between(g, 0, 3));
+        else
+            gen_emit(g, "INSERT OR REPLACE INTO t SELECT * FROM u; END");
+        return;
+    }
     gen_emit(g, "%s; END",
              PICK(g, "INSERT OR REPLACE INTO t VALUES (1, 'trigger')",
                   "DELETE FROM t WHERE key = 2",
                   "UPDATE t SET value = 'trigger' WHERE key < 3",
                   "INSERT INTO t VALUES (1, 'trigger')"));
+}
+
+static void
+create_plain_as(struct diff_gen *g)
+{
+    const char *key = "key", *value = "value";
+
+    if (g->mode->schema.n > 0) {
+        key = wide_part(g)->name;
+        value = wide_column(g)->name;
+    }
+    g->step->kind = "CREATE TABLE AS";
+    gen_emit(g,
+             "CREATE TABLE p AS SELECT 1 AS id, %s AS i, %s AS r, %s AS s,"
+             " %s AS n, %s AS b, %s AS x FROM %s",
+             key, key, key, key, key, value, gen_moss_table(g));
 }
 
 void
@@ -96,11 +130,7 @@ gen_write_ddl(struct diff_gen *g)
         g->step->kind = "DROP TRIGGER";
         gen_emit(g, "DROP TRIGGER r1");
     } else if (kind < 89) {
-        g->step->kind = "CREATE TABLE AS";
-        gen_emit(g,
-                 "CREATE TABLE p AS SELECT 1 AS id, key AS i, key AS r, key AS"
-                 " s, key AS n, key AS b, value AS x FROM %s",
-                 gen_moss_table(g));
+        create_plain_as(g);
     } else if (kind < 91) {
         g->step->kind = "VACUUM";
         gen_emit(g, "VACUUM");
@@ -115,10 +145,16 @@ gen_write_ddl(struct diff_gen *g)
                       "incremental_vacuum"));
     } else {
         g->step->kind = "PRAGMA";
+        /* SQLite 3.40 finds NULLs in REAL NOT NULL where there are none. */
+        if (g->mode->schema.n > 0)
+            g->step->compare = DIFF_CODE;
         gen_emit(g, "PRAGMA %s",
-                 PICK(g, "integrity_check", "quick_check", "table_info(t)",
-                      "table_info(u)", "user_version", "user_version = 3",
-                      "foreign_key_check", "encoding"));
+                 PICK(g, "integrity_check", "quick_check",
+                      g->mode->schema.n > 0 ? "user_version" : "table_info(t)",
+                      "table_list(nosuch)", "user_version", "user_version = 3",
+                      "foreign_key_check", "encoding",
+                      "case_sensitive_like = 1", "case_sensitive_like = 0",
+                      "automatic_index = 0", "automatic_index = 1"));
     }
 }
 
@@ -175,6 +211,21 @@ gen_write_mistake(struct diff_gen *g)
 {
     g->step->compare = DIFF_BAG;
     g->step->kind = "mistake";
+    if (g->mode->schema.n > 0) { /* no NULL for a DEFAULT */
+        gen_emit(g, "%s",
+                 PICK(g, "SELECT nope FROM t", "INSERT INTO t(nope) VALUES (1)",
+                      "UPDATE t SET nope = 1", "DELETE FROM t WHERE nope",
+                      "SELECT * FROM nosuch", "UPDATE t SET k1 = NULL",
+                      "UPDATE OR IGNORE t SET k2 = NULL",
+                      "UPDATE OR REPLACE u SET k3 = NULL",
+                      "INSERT INTO t(c1) VALUES ('a')",
+                      "SELECT t.rowid = 0 FROM t", "SELEC 1",
+                      "SELECT k1 FROM t UNION SELECT k1, k2 FROM u",
+                      "DROP TABLE nosuch", "ALTER TABLE nosuch RENAME TO t",
+                      "SELECT abs(-9223372036854775808) FROM t",
+                      "INSERT INTO t VALUES (1, 2, 3, 4, 5, 6, 7)"));
+        return;
+    }
     gen_emit(
         g, "%s",
         PICK(g, "SELECT nope FROM t", "INSERT INTO t VALUES (1)",

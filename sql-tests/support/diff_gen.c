@@ -27,6 +27,67 @@ diff_gen_release(struct diff_gen *g)
 {
     for (int i = 0; i < DIFF_POOL; i++)
         diff_value_release(&g->pool[i]);
+    for (int i = 0; i < DIFF_KEPT; i++)
+        diff_step_release(&g->kept[i]);
+}
+
+static char *
+copy_text(const char *text, int n)
+{
+    char *copy = sqlite3_mprintf("%.*s", n, text);
+
+    if (copy == NULL)
+        abort();
+    return copy;
+}
+
+/* Another value for one that a kept statement had: of a rowid another one. */
+static void
+vary(struct diff_gen *g, const struct diff_value *old, struct diff_value *out)
+{
+    if (gen_chance(g, 40))
+        diff_value_copy(old, out);
+    else if (old->type == SQLITE_INTEGER)
+        diff_value_integer(gen_between(g, -8, 30), out);
+    else
+        diff_value_copy(&g->pool[gen_between(g, 0, DIFF_POOL - 1)], out);
+}
+
+/* Run a statement on a wide table that is kept prepared. */
+static void
+write_kept(struct diff_gen *g, int slot)
+{
+    struct diff_step *kept = &g->kept[slot], *step = g->step;
+
+    step->action = DIFF_TEMPLATE;
+    step->slot = DIFF_SLOTS - 1 - slot;
+    step->bound = true;
+    step->kind = kept->kind;
+    step->compare = kept->compare;
+    step->is_change = kept->is_change;
+    sqlite3_str_appendall(g->out, kept->text);
+    for (int i = 0; i < kept->n_values; i++)
+        vary(g, &kept->values[i], &step->values[i]);
+    step->n_values = kept->n_values;
+}
+
+/* Is the statement just written one to be run again?  Not EXPLAIN. */
+static void
+keep(struct diff_gen *g)
+{
+    struct diff_step *kept = &g->kept[gen_between(g, 0, DIFF_KEPT - 1)];
+    const char *text = sqlite3_str_value(g->out);
+
+    if (!gen_chance(g, 15) || g->step->n_values == 0 || text[0] == 'E')
+        return;
+    diff_step_release(kept);
+    *kept = *g->step;
+    kept->text = copy_text(text, sqlite3_str_length(g->out));
+    kept->values = calloc(DIFF_MAX_VALUES, sizeof *kept->values);
+    if (kept->values == NULL)
+        abort();
+    for (int i = 0; i < kept->n_values; i++)
+        diff_value_copy(&g->step->values[i], &kept->values[i]);
 }
 
 /*
@@ -40,14 +101,58 @@ write_open_read(struct diff_gen *g)
     g->step->compare = DIFF_ORDERED;
     g->step->kind = "read left open";
     g->step->slot = gen_between(g, 0, 5);
-    gen_emit(g, "SELECT key, value FROM %s", PICK(g, "t", "u"));
-    if (gen_chance(g, 50)) {
-        gen_emit(g, " WHERE ");
-        gen_key_range(g, "key");
+    if (g->mode->schema.n > 0) {
+        gen_emit(g, "SELECT * FROM %s", PICK(g, "t", "u"));
+        if (gen_chance(g, 50)) {
+            gen_emit(g, " WHERE ");
+            wide_key_range(g, "");
+        }
+        wide_order_by_key(g, "");
+    } else {
+        gen_emit(g, "SELECT key, value FROM %s", PICK(g, "t", "u"));
+        if (gen_chance(g, 50)) {
+            gen_emit(g, " WHERE ");
+            gen_key_range(g, "key");
+        }
+        gen_order_by_key(g, "key");
     }
-    gen_order_by_key(g, "key");
     g->reader = g->step->conn;
     g->reader_left = gen_between(g, 1, 12);
+}
+
+static void
+write_query(struct diff_gen *g)
+{
+    if (g->mode->schema.n == 0) {
+        gen_write_query(g);
+        return;
+    }
+    gen_wide_query(g);
+    keep(g);
+}
+
+static void
+write_change(struct diff_gen *g)
+{
+    if (g->mode->schema.n == 0) {
+        gen_write_change(g);
+        return;
+    }
+    gen_wide_change(g);
+    keep(g);
+}
+
+static void
+write_template(struct diff_gen *g)
+{
+    int slot = gen_between(g, 0, DIFF_KEPT - 1);
+
+    if (g->mode->schema.n == 0)
+        gen_write_template(g);
+    else if (g->kept[slot].text != NULL)
+        write_kept(g, slot);
+    else
+        write_query(g);
 }
 
 static void
@@ -57,11 +162,11 @@ write_any(struct diff_gen *g)
     bool open = g->in_transaction[g->step->conn];
 
     if (kind < 400) {
-        gen_write_query(g);
+        write_query(g);
     } else if (kind < 720) {
-        gen_write_change(g);
+        write_change(g);
     } else if (kind < 770) {
-        gen_write_template(g);
+        write_template(g);
     } else if (kind < 810) {
         gen_write_plain_change(g);
     } else if (kind < 850) {
@@ -97,7 +202,7 @@ write_first(struct diff_gen *g)
     else if (g->n_steps % 4 == 0)
         gen_write_plain_change(g);
     else
-        gen_write_change(g);
+        write_change(g);
 }
 
 static int
@@ -250,7 +355,7 @@ void
 diff_mode_random(struct rng *r, struct diff_mode *mode)
 {
     static const int pages[] = { 512, 1024, 4096, 4096, 4096, 65536 };
-    const char *journal = "memory";
+    const char *journal = "memory", *columns;
     int page = pages[rng_below(r, 6)];
     unsigned kind = rng_below(r, 100);
     const char *sync = rng_percent(r, 85) ? "off" : "normal";
@@ -266,6 +371,8 @@ diff_mode_random(struct rng *r, struct diff_mode *mode)
     if (!mode->utf16 && rng_percent(r, 75))
         mode->layout =
             &layouts[rng_below(r, sizeof layouts / sizeof layouts[0])];
+    if (rng_percent(r, 60))
+        diff_schema_random(r, &mode->schema);
     if (kind < 12) {
         mode->in_memory = true;
     } else if (kind < 20) {
@@ -274,15 +381,17 @@ diff_mode_random(struct rng *r, struct diff_mode *mode)
     } else {
         choose_journal(r, mode, &journal);
     }
+    columns = mode->schema.n > 0              ? diff_schema_kind(&mode->schema)
+              : mode->layout->columns == NULL ? ""
+                                              : mode->layout->columns;
     snprintf(mode->name, sizeof mode->name, "%s, %d connection%s%s%s%s%s%s",
              mode->in_memory ? ":memory:"
              : mode->memdb   ? "memdb"
                              : journal,
              mode->n_conns, mode->n_conns > 1 ? "s" : "",
              mode->utf16 ? ", UTF-16" : "", mode->attached ? ", attached" : "",
-             mode->async ? ", async" : "",
-             mode->layout->columns == NULL ? "" : ", ",
-             mode->layout->columns == NULL ? "" : mode->layout->columns);
+             mode->async ? ", async" : "", *columns != '\0' ? ", " : "",
+             columns);
     snprintf(mode->setup, sizeof mode->setup,
              "PRAGMA encoding = '%s'; PRAGMA page_size = %d;"
              " PRAGMA cache_spill = off; PRAGMA journal_mode = %s;"

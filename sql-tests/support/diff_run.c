@@ -20,6 +20,9 @@
  *   the other connection keeps readers out, the sides may thus find out in
  *   different order that the database is locked and that a statement is
  *   wrong, or only moss's COMMIT meets the lock.
+ * - What moss gives is what the ordinary table gives with SQLite's optimizer
+ *   switched off.  With it, "WHERE text = number ORDER BY text" takes '5' and
+ *   '5.0' for one text, for example.
  */
 #include "diff_run.h"
 
@@ -200,6 +203,24 @@ leave_out_own(const struct diff_step *step, const struct diff_outcome *o,
                           "total_changes() with rows of moss's own tables");
 }
 
+/* Is it a query whose rows on the ordinary side depend on the plan? */
+static bool
+is_misled(struct diff_pair *pair, const struct diff_step *step,
+          const struct diff_outcome *o, struct diff_outcome *m)
+{
+    struct diff_outcome again;
+    char *difference;
+
+    if (strncmp(step->kind, "SELECT", 6) != 0 || o->rc != SQLITE_OK ||
+        m->rc != SQLITE_OK)
+        return false;
+    diff_side_run_plainly(&pair->ordinary, step, &again);
+    difference = compare(step, &again, m);
+    diff_outcome_release(&again);
+    sqlite3_free(difference);
+    return difference == NULL;
+}
+
 char *
 diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
               struct diff_report *report, struct diff_outcome *out)
@@ -227,6 +248,13 @@ diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
     } else {
         leave_out_own(step, out, &m, report);
         difference = compare(step, out, &m);
+        if (difference != NULL && is_misled(pair, step, out, &m)) {
+            sqlite3_free(difference);
+            difference = NULL;
+            excuse = "rows that SQLite's optimizer gets wrong";
+            if (report != NULL)
+                diff_report_count(report, DIFF_EXCUSED, excuse);
+        }
     }
     if (report != NULL && difference == NULL && excuse == NULL)
         diff_report_step(report, step, &m);

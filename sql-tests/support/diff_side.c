@@ -33,13 +33,14 @@ void
 diff_layout_text(const struct diff_mode *mode, bool use_moss, char *out,
                  size_t size)
 {
-    const char *columns = mode->layout->columns;
+    const char *columns =
+        mode->schema.n > 0 ? mode->schema.text : mode->layout->columns;
     const char *async = mode->async ? "durability='async'" : "";
 
     if (!use_moss)
         snprintf(out, size, "(%s)%s",
                  columns == NULL ? "key PRIMARY KEY, value" : columns,
-                 mode->layout->has_rowid ? "" : " WITHOUT ROWID");
+                 diff_mode_has_rowid(mode) ? "" : " WITHOUT ROWID");
     else if (columns == NULL)
         snprintf(out, size, "USING moss(%s)", async);
     else
@@ -237,6 +238,18 @@ prepare(sqlite3 *db, struct diff_side *side, const struct diff_step *step,
     return rc;
 }
 
+/* Is stmt what the step says? */
+static bool
+is_prepared_as(sqlite3_stmt *stmt, struct diff_side *side,
+               const struct diff_step *step)
+{
+    char *sql = diff_step_sql(step, &side->dialect, true);
+    bool same = strcmp(sql, sqlite3_sql(stmt)) == 0;
+
+    sqlite3_free(sql);
+    return same;
+}
+
 static int
 bind_values(sqlite3_stmt *stmt, const struct diff_step *step)
 {
@@ -277,6 +290,10 @@ run_template(sqlite3 *db, struct diff_side *side, const struct diff_step *step,
     sqlite3_stmt **stmt = &side->kept[step->conn][step->slot];
     int rc = SQLITE_OK;
 
+    if (*stmt != NULL && !is_prepared_as(*stmt, side, step)) {
+        sqlite3_finalize(*stmt);
+        *stmt = NULL;
+    }
     if (*stmt == NULL)
         rc = prepare(db, side, step, true, stmt);
     if (rc == SQLITE_OK)
@@ -371,6 +388,19 @@ diff_side_run(struct diff_side *side, const struct diff_step *step,
     out->total_changes = sqlite3_total_changes(db) - before;
     out->rowid = sqlite3_last_insert_rowid(db);
     out->autocommit = sqlite3_get_autocommit(db) != 0;
+}
+
+void
+diff_side_run_plainly(struct diff_side *side, const struct diff_step *step,
+                      struct diff_outcome *out)
+{
+    struct diff_step once = *step;
+    sqlite3 *db = side->db[step->conn];
+
+    once.action = DIFF_SQL;
+    sqlite3_test_control(SQLITE_TESTCTRL_OPTIMIZATIONS, db, -1);
+    diff_side_run(side, &once, out);
+    sqlite3_test_control(SQLITE_TESTCTRL_OPTIMIZATIONS, db, 0);
 }
 
 void

@@ -5,19 +5,21 @@
 #ifndef SQL_TESTS_DIFF_SIDE_H
 #define SQL_TESTS_DIFF_SIDE_H
 
+#include "diff_schema.h"
 #include "diff_step.h"
 
-enum { DIFF_MAX_CONNS = 2, DIFF_SLOTS = 24 };
+enum { DIFF_MAX_CONNS = 2, DIFF_SLOTS = 48, DIFF_LAYOUT_SIZE = 800 };
 
-/* How the databases of an episode are opened, the same on both sides. */
 /* How the tables under test are declared. */
 struct diff_layout {
     const char *columns; /* NULL: none; an ordinary table has key and value */
     bool has_rowid;      /* no WITHOUT ROWID on the other side */
 };
 
+/* How the databases of an episode are opened, the same on both sides. */
 struct diff_mode {
-    const struct diff_layout *layout;
+    const struct diff_layout *layout; /* unless there is a schema */
+    struct diff_schema schema;        /* with columns: of all tables */
     int n_conns;
     bool in_memory; /* ":memory:", one connection */
     bool memdb;     /* the memdb VFS, shared by the connections */
@@ -27,6 +29,13 @@ struct diff_mode {
     char name[160];  /* for the report */
     char setup[200]; /* pragmas, run on every connection */
 };
+
+static inline bool
+diff_mode_has_rowid(const struct diff_mode *mode)
+{
+    return mode->schema.n > 0 ? mode->schema.has_rowid
+                              : mode->layout->has_rowid;
+}
 
 /* What follows the table's name in CREATE. */
 void diff_layout_text(const struct diff_mode *mode, bool use_moss, char *out,
@@ -48,7 +57,7 @@ struct diff_outcome {
 struct diff_side {
     const struct diff_mode *mode;
     struct diff_dialect dialect;
-    char layout[200];
+    char layout[DIFF_LAYOUT_SIZE];
     bool is_moss;
     char path[600];
     sqlite3 *db[DIFF_MAX_CONNS];
@@ -67,6 +76,12 @@ void diff_side_close(struct diff_side *side);
 /* Do step.  *out is filled in anew; release it. */
 void diff_side_run(struct diff_side *side, const struct diff_step *step,
                    struct diff_outcome *out);
+/*
+ * Ask a query again with SQLite's optimizations off, which can be wrong on
+ * ordinary tables, too.
+ */
+void diff_side_run_plainly(struct diff_side *side, const struct diff_step *step,
+                           struct diff_outcome *out);
 void diff_outcome_release(struct diff_outcome *out);
 
 #endif
