@@ -2,13 +2,14 @@
  * The state machine (support/machine.h) as a program:
  *
  *     state_machine [--steps N] [--seconds N] [--seed S] [--episode N]
- *                   [--below nothing|toy|store] [--no-faults] [--trace]
- *                   [--shrink]
+ *                   [--below nothing|toy|store] [--no-faults] [--basic]
+ *                   [--trace] [--shrink]
  *
  * runs episodes of N steps (default 300), with the seeds S, S + 1, ..., until
  * at least as many steps as asked for (default 30000) are done.  A failure
  * tells its seed: "--seed S --steps 1" repeats that episode.  --shrink leaves
  * out steps of it while it still fails, then runs what is left with --trace.
+ * --basic leaves out what was added to the machine later, for old seeds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,8 @@ parse(struct plan *p, int argc, char **argv)
 
         if (strcmp(name, "--no-faults") == 0) {
             p->options.no_faults = true;
+        } else if (strcmp(name, "--basic") == 0) {
+            p->options.basic = true;
         } else if (strcmp(name, "--trace") == 0) {
             p->options.trace = true;
         } else if (strcmp(name, "--shrink") == 0) {

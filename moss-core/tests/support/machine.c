@@ -94,7 +94,7 @@ static const struct action {
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
 
 /* Told by machine_report(). */
-static uint64_t done[ACTIONS], episodes, failures;
+static uint64_t done[ACTIONS], extras[EXTRAS], episodes, failures;
 
 /* ------------------------------------------------------------ failing */
 
@@ -144,6 +144,24 @@ bool
 one_in(struct machine *m, uint64_t n)
 {
     return rng_below(&m->rng, n) == 0;
+}
+
+uint64_t
+extra(struct machine *m, uint64_t n)
+{
+    return rng_below(&m->extra, n);
+}
+
+bool
+sometimes(struct machine *m, uint64_t n)
+{
+    return !m->options.basic && rng_below(&m->extra, n) == 0;
+}
+
+void
+count_extra(enum extra what)
+{
+    extras[what]++;
 }
 
 /* ---------------------------------------------------------------- the log */
@@ -255,6 +273,7 @@ machine_new(const struct machine_options *options, uint64_t config)
     m->config = config;
     m->action = "(begin)";
     rng_init(&m->rng, config);
+    rng_init(&m->extra, ~config);
     m->below = belows[draw(m, 5)];
     if (options->below > 0)
         m->below = (enum machine_below)(options->below - 1);
@@ -271,6 +290,7 @@ machine_new(const struct machine_options *options, uint64_t config)
         m->model_merge = key_merge_append;
         break;
     }
+    m->has_kinds = sometimes(m, 3);
     make_keys(m);
     m->mem = mem_os_new();
     m->fault = fault_os_new(mem_os_base(m->mem));
@@ -311,6 +331,7 @@ machine_step(struct machine *m, uint32_t action, uint64_t entropy)
     m->action = a == NULL ? "-" : a->name;
     m->recall[m->step % RECALL] = m->action;
     rng_init(&m->rng, entropy);
+    rng_init(&m->extra, ~entropy);
     if (m->options.trace)
         fprintf(stderr, "%u %s\n", m->step, m->action);
     if (a != NULL) {
@@ -340,6 +361,7 @@ machine_end(struct machine *m)
 {
     m->action = "(end)";
     rng_init(&m->rng, m->config + 1);
+    rng_init(&m->extra, ~(m->config + 1));
     machine_heal(m);
     action_check(m);
     machine_close(m, MOSS_FOREVER);
@@ -370,12 +392,23 @@ machine_end(struct machine *m)
 void
 machine_report(void)
 {
+    static const char *const names[EXTRAS] = {
+        "batches staged",
+        "found again",
+        "sweeps",
+        "partial reads",
+        "collections opened for reading",
+        "collections over an initial snapshot",
+        "stores opened with segment kinds",
+    };
     uint64_t sum = 0;
 
     for (size_t i = 0; i < ACTIONS; i++) {
         printf("%10llu %s\n", (unsigned long long)done[i], actions[i].name);
         sum += done[i];
     }
+    for (size_t i = 0; i < EXTRAS; i++)
+        printf("%10llu %s\n", (unsigned long long)extras[i], names[i]);
     printf("%10llu actions in %llu episodes, %llu calls failed\n",
            (unsigned long long)sum, (unsigned long long)episodes,
            (unsigned long long)failures);

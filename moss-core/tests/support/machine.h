@@ -26,6 +26,7 @@ struct machine_options {
     uint64_t seed;  /* only to be told when something is wrong */
     unsigned below; /* 1 + enum machine_below */
     bool no_faults; /* nothing fails and no power is cut */
+    bool basic;     /* without what was added later: for old seeds */
     bool trace;     /* tell each step on stderr */
 };
 

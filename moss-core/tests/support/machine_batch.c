@@ -492,6 +492,28 @@ is_taken(struct machine *m, struct batch_slot *b, enum moss_status st)
     return machine_ok(m, st, "execute");
 }
 
+/* Now and then by way of a file. */
+static bool
+goes_through_a_file(struct machine *m, const struct batch_slot *b)
+{
+    return m->below == BELOW_STORE && staged_fits(&b->changes, b->tag) &&
+           !mem_os_is_off(m->mem) && sometimes(m, 4);
+}
+
+static enum moss_status
+execute_staged(struct machine *m, struct batch_slot *b)
+{
+    struct moss_prepared *p = NULL;
+    enum moss_status st =
+        staged_prepare(m, &b->changes, b->tag, MOSS_FOREVER, &p);
+
+    if (st == MOSS_OK)
+        moss_prepared_publish(p);
+    else if (st == MOSS_TIMEOUT)
+        st = moss_collection_execute(m->c, b->batch);
+    return st;
+}
+
 void
 action_execute(struct machine *m)
 {
@@ -499,7 +521,10 @@ action_execute(struct machine *m)
 
     if (b->batch == NULL)
         return;
-    if (!is_taken(m, b, moss_collection_execute(m->c, b->batch)))
+    if (!is_taken(m, b,
+                  goes_through_a_file(m, b)
+                      ? execute_staged(m, b)
+                      : moss_collection_execute(m->c, b->batch)))
         return;
     published(m, &b->changes, b->tag);
     /* The same tag is not used twice. */
@@ -512,12 +537,16 @@ action_prepare(struct machine *m)
 {
     struct batch_slot *b = &m->batches[draw(m, BATCHES)];
     struct prepared_slot *p = &m->prepared[draw(m, PREPARED)];
+    uint64_t timeout_ms;
     enum moss_status st;
 
     if (b->batch == NULL || p->prepared != NULL)
         return;
-    st = moss_collection_prepare(m->c, b->batch,
-                                 one_in(m, 4) ? 0 : MOSS_FOREVER, &p->prepared);
+    timeout_ms = one_in(m, 4) ? 0 : MOSS_FOREVER;
+    st =
+        goes_through_a_file(m, b)
+            ? staged_prepare(m, &b->changes, b->tag, timeout_ms, &p->prepared)
+            : moss_collection_prepare(m->c, b->batch, timeout_ms, &p->prepared);
     if (st == MOSS_TIMEOUT || !is_taken(m, b, st)) {
         must(m, p->prepared == NULL, "a failed prepare gives something");
         return;

@@ -61,12 +61,18 @@ struct machine {
     struct machine_options options;
     uint64_t config;
     struct rng rng; /* of this step */
+    /*
+     * Of this step, too: decides about what was added to the machine later, so
+     * that without it (options.basic) an old seed is the episode it was.
+     */
+    struct rng extra;
     unsigned step;
     const char *action;
 
     /* Constant over an episode. */
     enum machine_below below;
     bool has_faults;
+    bool has_kinds;                          /* segments may be of toy kinds */
     const struct moss_merge_operator *merge; /* NULL: no merges are made */
     key_merge model_merge;
     struct key_table table;
@@ -90,10 +96,13 @@ struct machine {
     bool tolerant;
     bool faulted; /* since the last opening */
     atomic_uint errors;
+    bool read_only;    /* the collection is opened for reading */
+    bool stage_failed; /* there may be files of staged batches left */
 
     struct batch_slot batches[BATCHES];
     struct prepared_slot prepared[PREPARED];
     struct snap_slot snaps[SNAPS];
+    const struct snap_slot *initial; /* of the collection; NULL: none */
     struct iter_slot iters[ITERS];
 
     const char *recall[RECALL]; /* the last actions, by step modulo */
@@ -119,6 +128,21 @@ bool machine_ok(struct machine *m, enum moss_status st, const char *what);
 
 uint64_t draw(struct machine *m, uint64_t n);
 bool one_in(struct machine *m, uint64_t n);
+/* The same from m->extra; sometimes() is never true if options.basic is set. */
+uint64_t extra(struct machine *m, uint64_t n);
+bool sometimes(struct machine *m, uint64_t n);
+/* Count what these decided, for the report. */
+enum extra {
+    EXTRA_STAGED,
+    EXTRA_FOUND_AGAIN,
+    EXTRA_SWEPT,
+    EXTRA_PARTIAL,
+    EXTRA_READ_ONLY,
+    EXTRA_INITIAL,
+    EXTRA_KINDS,
+    EXTRAS
+};
+void count_extra(enum extra what);
 /* The state that the newest snapshot reads as; borrowed. */
 struct key_model *machine_now(struct machine *m);
 /* Log a state that is the newest from now on; takes over model. */
@@ -171,6 +195,25 @@ void action_drop(struct machine *m);
 void batch_slot_release(struct batch_slot *b);
 void prepared_slot_release(struct prepared_slot *p);
 
+/* ----------------------------------------------------- machine_staged.c */
+
+/* Can these changes be staged? */
+bool staged_fits(const struct record *changes, uint64_t tag);
+/*
+ * Prepare them by way of a staged batch.  MOSS_TIMEOUT also if a file that is
+ * left over is in the way.
+ */
+enum moss_status
+staged_prepare(struct machine *m, const struct record *changes, uint64_t tag,
+               uint64_t timeout_ms, struct moss_prepared **out);
+void staged_sweep(struct machine *m);
+
+/* ---------------------------------------------------- machine_partial.c */
+
+/* A key in a part of the snapshot, by a get and by an iterator. */
+void
+check_partial(struct machine *m, struct snap_slot *s, struct moss_slice key);
+
 /* ------------------------------------------------------- machine_read.c */
 
 enum likeness { SAME, DIFFERENT, UNREADABLE };
@@ -183,6 +226,10 @@ void machine_check(struct machine *m, struct moss_snapshot *snap,
 /* A key of the table, or one near it; points into buf of KEY_BYTES. */
 enum { KEY_BYTES = 512 };
 struct moss_slice draw_key(struct machine *m, uint8_t *buf);
+/* That a get of key gave st and value, where model has all there is. */
+void
+check_value(struct machine *m, enum moss_status st, struct moss_value *value,
+            struct key_model *model, struct moss_slice key);
 void action_get(struct machine *m);
 void action_check(struct machine *m);
 void action_snapshot(struct machine *m);

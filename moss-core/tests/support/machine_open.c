@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "support/fail_alloc.h"
 #include "support/machine_impl.h"
+#include "support/toy_kinds.h"
 
 #define DIR "/store"
 
@@ -20,6 +21,18 @@ on_error(void *ctx, const struct moss_error *err)
 
     (void)err;
     atomic_fetch_add(&m->errors, 1);
+}
+
+static void
+give_kinds(struct machine *m, struct moss_store_options *o)
+{
+    if (!m->has_kinds)
+        return;
+    count_extra(EXTRA_KINDS);
+    o->kinds = toy_kinds;
+    o->n_kinds = TOY_KINDS;
+    if (sometimes(m, 2))
+        o->persist_kind = toy_kinds[extra(m, TOY_KINDS)].name;
 }
 
 static enum moss_status
@@ -45,6 +58,7 @@ open_store(struct machine *m)
         .segment_keys_index_max_bytes = one_in(m, 3) ? 1 + draw(m, 1000) : 0,
     };
 
+    give_kinds(m, &o);
     return moss_store_open(DIR, &o, &m->store, NULL);
 }
 
@@ -63,6 +77,15 @@ take_lower(struct machine *m, struct moss_lower **out)
     }
 }
 
+/* A state of before, to begin with in memory; NULL: nothing. */
+static struct snap_slot *
+choose_initial(struct machine *m)
+{
+    struct snap_slot *s = &m->snaps[extra(m, SNAPS)];
+
+    return s->snap != NULL && sometimes(m, 2) ? s : NULL;
+}
+
 enum moss_status
 machine_open_collection(struct machine *m)
 {
@@ -75,6 +98,7 @@ machine_open_collection(struct machine *m)
         .persist_delay_ms = one_in(m, 3) ? 0 : 1 + draw(m, 3),
         .idle_run_timeout_ms = one_in(m, 3) ? 0 : 1 + draw(m, 3),
         .deferred_sort = one_in(m, 3),
+        .read_only = m->read_only,
         .cancel_check_interval = one_in(m, 2) ? 0 : 1 + (size_t)draw(m, 100),
         .cache_persisted = one_in(m, 3),
         .recent_snapshots = one_in(m, 2) ? 0 : 1 + (size_t)draw(m, 10),
@@ -87,6 +111,8 @@ machine_open_collection(struct machine *m)
 
     if (st < 0)
         return st;
+    if (m->initial != NULL)
+        o.initial = m->initial->snap;
     st = moss_collection_open(&o, lower, &m->c);
     if (st < 0 && lower != NULL)
         lower->ops->close(lower);
@@ -169,12 +195,15 @@ restart(struct machine *m)
 void
 machine_open(struct machine *m)
 {
+    m->initial = NULL;
     if (m->below == BELOW_NOTHING) {
-        struct key_model *empty = key_model_new(m->table.n);
-
+        m->initial = choose_initial(m);
         machine_cut_log(m, 0);
         key_model_unref(m->log[0].model);
-        m->log[0].model = empty;
+        m->log[0].model = m->initial == NULL ? key_model_new(m->table.n)
+                                             : key_model_ref(m->initial->model);
+        m->log[0].tag =
+            m->initial == NULL ? 0 : moss_snapshot_tag(m->initial->snap).n;
         m->durable = 0;
     }
     m->faulted = m->tolerant;
@@ -189,6 +218,8 @@ machine_open(struct machine *m)
         m->tolerant = false;
     }
     m->opened_at = m->n_log - 1;
+    if (m->initial != NULL)
+        count_extra(EXTRA_INITIAL);
 }
 
 /* --------------------------------------------------------------- closing */
@@ -240,11 +271,38 @@ machine_heal(struct machine *m)
         m->durable = m->n_log - 1;
 }
 
+/* What is open reads as it is to, and takes nothing. */
+static void
+look_read_only(struct machine *m)
+{
+    struct moss_batch *batch = NULL;
+    struct moss_prepared *p = NULL;
+
+    count_extra(EXTRA_READ_ONLY);
+    action_check(m);
+    must(m, moss_batch_new(0, 0, &batch) == MOSS_OK, "no batch");
+    must(m,
+         moss_collection_execute(m->c, batch) == MOSS_READONLY &&
+             moss_collection_prepare(m->c, batch, 0, &p) == MOSS_READONLY &&
+             moss_collection_notify_merger(m->c, true, 0) == MOSS_READONLY,
+         "a collection that is to be read takes a change");
+    moss_batch_free(batch);
+}
+
 void
 action_reopen(struct machine *m)
 {
     machine_heal(m);
+    if (sometimes(m, 2))
+        staged_sweep(m);
     machine_close(m, MOSS_FOREVER);
+    if (sometimes(m, 3)) {
+        m->read_only = true;
+        machine_open(m);
+        look_read_only(m);
+        machine_close(m, MOSS_FOREVER);
+        m->read_only = false;
+    }
     machine_open(m);
 }
 
@@ -267,6 +325,7 @@ action_readonly(struct machine *m)
     struct moss_lower *lower;
     unsigned before;
 
+    give_kinds(m, &o);
     machine_heal(m);
     machine_close(m, MOSS_FOREVER);
     before = mem_os_count(m->mem, MEM_CUT_CHANGE);

@@ -176,7 +176,7 @@ draw_key(struct machine *m, uint8_t *buf)
     }
 }
 
-static void
+void
 check_value(struct machine *m, enum moss_status st, struct moss_value *value,
             struct key_model *model, struct moss_slice key)
 {
@@ -375,6 +375,8 @@ action_snapshot_get(struct machine *m)
                 key);
     if (one_in(m, 4))
         check_copy(m, s, key);
+    if (sometimes(m, 2))
+        check_partial(m, s, key);
 }
 
 void
