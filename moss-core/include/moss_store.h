@@ -45,7 +45,8 @@ enum { MOSS_SEGMENT_PIECE = 1 << 20 };
  *
  * Segments of other kinds are decoded into memory, all of them, when the store
  * or an older commit point is opened and when they were written; they have no
- * search index in the file.
+ * search index in the file.  What is damaged in the file is MOSS_CORRUPT for
+ * those who read it; if that leaves open where the rest belongs, for opening.
  */
 struct moss_segment_kind {
     /* Recorded with each segment: 1 to 15 letters, digits, "-", "_", ".". */

@@ -165,7 +165,7 @@ unknown_kind(struct file *file, const struct segment_loc *loc,
 enum moss_status
 commit_segment(const struct commit_env *env, const struct commit_place *place,
                struct mapping *whole, const struct segment_loc *loc,
-               struct segment **out, struct moss_error *err)
+               bool was_written, struct segment **out, struct moss_error *err)
 {
     const struct moss_segment_kind *kind;
     uint64_t nonce = place->nonce == NULL ? 0 : *place->nonce;
@@ -177,7 +177,8 @@ commit_segment(const struct commit_env *env, const struct commit_place *place,
     /* Without extras it is of another library, and framed otherwise. */
     if (kind == NULL || !loc->has_extras)
         return unknown_kind(place->file, loc, err);
-    return encoded_segment_new(place->file, whole, loc, nonce, kind, out, err);
+    return encoded_segment_new(place->file, whole, loc, nonce, kind,
+                               !was_written, out, err);
 }
 
 static enum moss_status
@@ -190,8 +191,8 @@ load_stack(struct commit *c, const struct commit_place *place,
     size_t n = 0;
 
     for (; st == MOSS_OK && n < coll->n_locs; n++)
-        st = commit_segment(&c->env, place, whole, &coll->locs[n], &segs[n],
-                            err);
+        st = commit_segment(&c->env, place, whole, &coll->locs[n], false,
+                            &segs[n], err);
     if (st == MOSS_OK)
         st = segstack_new(NULL, segs, n, &c->stacks[coll->index]);
     for (size_t i = 0; i < n; i++)

@@ -56,12 +56,13 @@ commit_new(const struct commit_env *env, const struct commit_place *place,
 
 /*
  * The segment at loc, of whatever kind.  whole is a mapping that it lies in,
- * or NULL.  MOSS_UNSUPPORTED: of a kind that was not given.
+ * or NULL.  was_written: just now, so nothing of it may be damaged.
+ * MOSS_UNSUPPORTED: of a kind that was not given.
  */
 MOSS_MUST_CHECK enum moss_status
 commit_segment(const struct commit_env *env, const struct commit_place *place,
                struct mapping *whole, const struct segment_loc *loc,
-               struct segment **out, struct moss_error *err);
+               bool was_written, struct segment **out, struct moss_error *err);
 
 struct commit *commit_ref(struct commit *c);
 void commit_unref(struct commit *c); /* NULL is fine */

@@ -14,6 +14,12 @@
  * entry is checked as in any segment that was read, their order and totals,
  * too.
  *
+ * A piece with a damaged block must not take the rest with it.  It is left out,
+ * and whoever reads there is told.  That takes for granted that the others are
+ * where they belong, which the lengths of all frames say.  Together they come
+ * to what the footer says; so each frame's place is certain as long as there is
+ * one at most whose own length is in doubt.
+ *
  * Writing: the thread that may write to the store.  Reading: any thread.
  */
 #include "store/encoded.h"
@@ -164,91 +170,139 @@ encoder_finish(struct encoder *e)
 
 /* One of the two arrays, as it lies in the file. */
 struct stored {
+    int region; /* 0 or 1 */
     const uint8_t *bytes;
     uint64_t n;
-    uint64_t off; /* in the file */
+    uint64_t off;        /* in the file */
+    const uint8_t *sums; /* of its blocks */
     uint64_t nonce;
     const struct moss_segment_kind *kind;
 };
 
-static enum moss_status
-check_blocks(const struct stored *s, const uint8_t *sums)
+/* Are the blocks good that have the bytes [pos, pos + n)? */
+static bool
+blocks_are_good(const struct stored *s, uint64_t pos, uint64_t n)
 {
-    for (uint64_t done = 0; done < s->n; done += EXTRAS_BLOCK) {
-        uint64_t left = s->n - done;
-        size_t n = left < EXTRAS_BLOCK ? (size_t)left : EXTRAS_BLOCK;
+    for (uint64_t b = pos / EXTRAS_BLOCK; b * EXTRAS_BLOCK < pos + n; b++) {
+        uint64_t begin = b * EXTRAS_BLOCK, left = s->n - begin;
+        size_t len = left < EXTRAS_BLOCK ? (size_t)left : EXTRAS_BLOCK;
 
-        if (extras_sum(s->bytes + done, n, s->nonce, s->off + done) !=
-            load_le32(sums + done / EXTRAS_BLOCK * 4))
-            return MOSS_CORRUPT;
+        if (extras_sum(s->bytes + begin, len, s->nonce, s->off + begin) !=
+            load_le32(s->sums + 4 * b))
+            return false;
     }
-    return MOSS_OK;
+    return true;
 }
 
-/* Decode the frame at pos into out, which has room for it. */
-static enum moss_status
-decode_frame(const struct stored *s, uint64_t pos, uint8_t *out)
-{
-    const uint8_t *head = s->bytes + pos, *body = head + FRAME_HEAD;
-    size_t len = load_le32(head), n = load_le32(head + 4) & ~AS_IS;
-    enum moss_status st = MOSS_OK;
-    size_t written = n;
+struct frame {
+    uint64_t pos;
+    uint32_t len, body; /* of the piece, and of what encode made of it */
+    bool as_is;
+};
 
-    if ((load_le32(head + 4) & AS_IS) == 0)
-        st = s->kind->decode(s->kind->ctx, moss_slice(body, n), out, len,
-                             &written);
-    else if (n == len)
-        memcpy(out, body, n);
+/* The frame at pos, behind which left bytes are to come; false: it is none. */
+static bool
+get_frame(const struct stored *s, uint64_t pos, uint64_t left, struct frame *f)
+{
+    uint32_t body;
+
+    if (s->n - pos < FRAME_HEAD)
+        return false;
+    body = load_le32(s->bytes + pos + 4);
+    f->pos = pos;
+    f->len = load_le32(s->bytes + pos);
+    f->body = body & ~AS_IS;
+    f->as_is = (body & AS_IS) != 0;
+    return f->len > 0 && f->len <= MOSS_SEGMENT_PIECE && f->len <= left &&
+           f->body <= s->n - pos - FRAME_HEAD;
+}
+
+/* Do the frames come to n bytes, and is it certain which? */
+static enum moss_status
+check_frames(const struct stored *s, uint64_t n, bool tolerant)
+{
+    uint64_t pos = 0, done = 0, doubtful = 0;
+    struct frame f;
+
+    while (pos < s->n) {
+        if (!get_frame(s, pos, n - done, &f))
+            return MOSS_CORRUPT;
+        doubtful += !blocks_are_good(s, pos, FRAME_HEAD);
+        pos += FRAME_HEAD + f.body;
+        done += f.len;
+    }
+    return done == n && doubtful <= tolerant ? MOSS_OK : MOSS_CORRUPT;
+}
+
+/* Decode the frame into out, which has room for it. */
+static enum moss_status
+decode_frame(const struct stored *s, const struct frame *f, uint8_t *out)
+{
+    const uint8_t *head = s->bytes + f->pos, *body = head + FRAME_HEAD;
+    enum moss_status st = MOSS_OK;
+    size_t written = f->body;
+
+    if (!f->as_is)
+        st = s->kind->decode(s->kind->ctx, moss_slice(body, f->body), out,
+                             f->len, &written);
+    else if (f->body == f->len)
+        memcpy(out, body, f->len);
     if (st != MOSS_OK)
         return st == MOSS_NOMEM ? st : MOSS_CORRUPT;
-    if (written != len ||
-        load_le64(head + 8) != checksum64(out, len, s->nonce ^ (s->off + pos)))
+    if (written != f->len ||
+        load_le64(head + 8) !=
+            checksum64(out, f->len, s->nonce ^ (s->off + f->pos)))
         return MOSS_CORRUPT;
     return MOSS_OK;
 }
 
-/*
- * Walk over the frames, which must come to n bytes, and decode them into out;
- * if that is NULL, only see whether they would.
- */
+/* Decode all frames, which were checked; out has room for n bytes. */
 static enum moss_status
-walk_frames(const struct stored *s, uint8_t *out, uint64_t n)
+decode_frames(const struct stored *s, uint8_t *out, uint64_t n, bool tolerant,
+              struct lacking *lacking)
 {
     uint64_t pos = 0, done = 0;
     enum moss_status st = MOSS_OK;
+    struct frame f;
 
     while (pos < s->n && st == MOSS_OK) {
-        uint32_t len, body;
-
-        if (s->n - pos < FRAME_HEAD)
+        if (!get_frame(s, pos, n - done, &f))
             return MOSS_CORRUPT;
-        len = load_le32(s->bytes + pos);
-        body = load_le32(s->bytes + pos + 4) & ~AS_IS;
-        if (len == 0 || len > MOSS_SEGMENT_PIECE || len > n - done ||
-            body > s->n - pos - FRAME_HEAD)
-            return MOSS_CORRUPT;
-        if (out != NULL)
-            st = decode_frame(s, pos, out + done);
-        pos += FRAME_HEAD + body;
-        done += len;
+        if (blocks_are_good(s, pos, FRAME_HEAD + f.body)) {
+            st = decode_frame(s, &f, out + done);
+        } else if (tolerant) {
+            memset(out + done, 0, f.len);
+            st = lacking_add(lacking, s->region, done, done + f.len);
+        } else {
+            st = MOSS_CORRUPT;
+        }
+        pos += FRAME_HEAD + f.body;
+        done += f.len;
     }
-    return st == MOSS_OK && done != n ? MOSS_CORRUPT : st;
+    return st;
 }
 
-/* Are the entries in order, sound, and what the footer says? */
+/*
+ * Are the entries in order, sound, and what the footer says?  is_whole is false
+ * if some cannot be read, which tells nothing of the others.
+ */
 static enum moss_status
-check_entries(const struct segment *seg)
+check_entries(const struct segment *seg, bool is_whole)
 {
     struct segment_totals t = { 0, 0, 0, 0, 0 };
     struct entry e, last = { 0 };
+    bool has_last = false;
 
     for (size_t i = 0; i < seg->n; i++) {
         enum moss_status st = segment_entry(seg, i, &e);
 
+        if (st < 0 && !is_whole)
+            continue;
         if (st < 0)
             return st;
-        if (i > 0 && slice_compare(last.key, e.key) >= 0)
+        if (has_last && slice_compare(last.key, e.key) >= 0)
             return MOSS_CORRUPT;
+        has_last = true;
         t.n_set += e.op == MOSS_OP_SET;
         t.n_del += e.op == MOSS_OP_DEL;
         t.n_merge += e.op == MOSS_OP_MERGE;
@@ -256,6 +310,8 @@ check_entries(const struct segment *seg)
         t.value_bytes += e.value.len;
         last = e;
     }
+    if (!is_whole)
+        return MOSS_OK;
     return memcmp(&t, &seg->totals, sizeof t) == 0 ? MOSS_OK : MOSS_CORRUPT;
 }
 
@@ -263,43 +319,48 @@ check_entries(const struct segment *seg)
 static enum moss_status
 decode_segment(const struct mapping *map, const struct segment_loc *loc,
                uint64_t nonce, const struct moss_segment_kind *kind,
-               struct segment **out)
+               bool tolerant, struct segment **out)
 {
     const uint8_t *base = map->bytes + (loc->kvs_off - map->off);
-    struct stored kvs = { base, loc->kvs_bytes, loc->kvs_off, nonce, kind };
-    struct stored buf = { base + (loc->buf_off - loc->kvs_off), loc->buf_bytes,
-                          loc->buf_off, nonce, kind };
     const uint8_t *sums = base + (extras_sums_off(loc) - loc->kvs_off);
+    struct stored kvs = { 0,     base, loc->kvs_bytes, loc->kvs_off, sums,
+                          nonce, kind };
+    struct stored buf = { 1,
+                          base + (loc->buf_off - loc->kvs_off),
+                          loc->buf_bytes,
+                          loc->buf_off,
+                          sums + 4 * extras_blocks(kvs.n),
+                          nonce,
+                          kind };
     uint64_t n = 16 * loc->entries;
+    struct lacking lacking = { 0 };
     struct segment *seg = NULL;
     uint8_t *memory;
+    bool is_whole;
     enum moss_status st;
 
     if (!extras_match(loc, nonce, kvs.bytes + kvs.n, extras_room(loc), NULL))
         return MOSS_CORRUPT;
-    st = check_blocks(&kvs, sums);
-    if (st == MOSS_OK)
-        st = check_blocks(&buf, sums + 4 * extras_blocks(kvs.n));
     /* Before memory is asked for. */
+    st = check_frames(&kvs, n, tolerant);
     if (st == MOSS_OK)
-        st = walk_frames(&kvs, NULL, n);
-    if (st == MOSS_OK)
-        st = walk_frames(&buf, NULL, loc->bytes);
+        st = check_frames(&buf, loc->bytes, tolerant);
     if (st < 0)
         return st;
     memory = arena_alloc((size_t)(n + loc->bytes));
     if (memory == NULL)
         return MOSS_NOMEM;
-    st = walk_frames(&kvs, memory, n);
+    st = decode_frames(&kvs, memory, n, tolerant, &lacking);
     if (st == MOSS_OK)
-        st = walk_frames(&buf, memory + n, loc->bytes);
-    if (st < 0) {
+        st = decode_frames(&buf, memory + n, loc->bytes, tolerant, &lacking);
+    is_whole = lacking.n == 0;
+    if (st == MOSS_OK)
+        st = mapped_segment_decoded(loc, memory, &lacking, &seg);
+    else
         arena_free(memory, (size_t)(n + loc->bytes));
-        return st;
-    }
-    st = mapped_segment_decoded(loc, memory, &seg);
+    lacking_release(&lacking);
     if (st == MOSS_OK)
-        st = check_entries(seg);
+        st = check_entries(seg, is_whole);
     if (st < 0)
         segment_unref(seg);
     else
@@ -310,8 +371,8 @@ decode_segment(const struct mapping *map, const struct segment_loc *loc,
 enum moss_status
 encoded_segment_new(struct file *file, struct mapping *whole,
                     const struct segment_loc *loc, uint64_t nonce,
-                    const struct moss_segment_kind *kind, struct segment **out,
-                    struct moss_error *err)
+                    const struct moss_segment_kind *kind, bool tolerant,
+                    struct segment **out, struct moss_error *err)
 {
     struct mapping *map = NULL;
     enum moss_status st = MOSS_OK;
@@ -325,7 +386,7 @@ encoded_segment_new(struct file *file, struct mapping *whole,
                         (size_t)(loc_end(loc) - loc->kvs_off), true, &map, err);
     if (st < 0)
         return st;
-    st = decode_segment(map, loc, nonce, kind, out);
+    st = decode_segment(map, loc, nonce, kind, tolerant, out);
     mapping_unref(map);
     return st < 0 ? error_set(err, st, "segment", file->path, loc->kvs_off)
                   : MOSS_OK;

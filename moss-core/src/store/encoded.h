@@ -51,12 +51,14 @@ MOSS_MUST_CHECK enum moss_status encoder_finish(struct encoder *e);
 
 /*
  * Decode the segment of file at loc, which is sound, into memory.  whole is a
- * mapping that it lies in, or NULL.  All of it is checked: MOSS_CORRUPT.
+ * mapping that it lies in, or NULL.  All of it is checked: MOSS_CORRUPT, but
+ * with tolerant set not for pieces whose bytes are damaged in the file, as long
+ * as it is certain where the others belong.  Who reads those gets it then.
  */
 MOSS_MUST_CHECK enum moss_status
 encoded_segment_new(struct file *file, struct mapping *whole,
                     const struct segment_loc *loc, uint64_t nonce,
-                    const struct moss_segment_kind *kind, struct segment **out,
-                    struct moss_error *err);
+                    const struct moss_segment_kind *kind, bool tolerant,
+                    struct segment **out, struct moss_error *err);
 
 #endif

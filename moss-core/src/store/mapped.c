@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "base/coding.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "segment/segment_index.h"
 
 /* The entry array, the byte array, or the index. */
@@ -34,6 +35,7 @@ struct mapped_segment {
     struct mapping *map; /* one reference; NULL: it was decoded */
     void *decoded;       /* owned: entries and bytes */
     size_t decoded_bytes;
+    struct lacking lacking; /* of it */
     struct segment_loc loc;
     uint64_t nonce;
     struct region regions[REGIONS];
@@ -93,11 +95,27 @@ verify(const struct segment *seg, int r, size_t off, size_t n)
     return st;
 }
 
+/* Of a segment that was decoded, but for what is lacking. */
+static enum moss_status
+verify_decoded(const struct segment *seg, int r, size_t off, size_t n)
+{
+    const struct mapped_segment *m = (const void *)seg;
+
+    for (size_t i = 0; i < m->lacking.n; i++) {
+        const struct lacking_range *range = &m->lacking.ranges[i];
+
+        if (range->region == r && off < range->to && range->from < off + n)
+            return MOSS_CORRUPT;
+    }
+    return MOSS_OK;
+}
+
 static void
 release(struct segment *seg)
 {
     struct mapped_segment *m = container_of(seg, struct mapped_segment, base);
 
+    lacking_release(&m->lacking);
     mapping_unref(m->map);
     arena_free(m->decoded, m->decoded_bytes);
     arena_free(m, m->mem_bytes);
@@ -105,6 +123,7 @@ release(struct segment *seg)
 
 static const struct segment_ops checked_ops = { verify, release };
 static const struct segment_ops plain_ops = { NULL, release };
+static const struct segment_ops lacking_ops = { verify_decoded, release };
 
 /* Where its regions are and what they were checked for; returns the bits. */
 static uint64_t
@@ -215,8 +234,28 @@ mapped_segment_new(struct file *file, struct mapping *whole,
 }
 
 enum moss_status
+lacking_add(struct lacking *l, int region, uint64_t from, uint64_t to)
+{
+    struct lacking_range *more =
+        mem_resize(l->ranges, l->n + 1, sizeof *l->ranges);
+
+    if (more == NULL)
+        return MOSS_NOMEM;
+    l->ranges = more;
+    more[l->n++] = (struct lacking_range){ region, from, to };
+    return MOSS_OK;
+}
+
+void
+lacking_release(struct lacking *l)
+{
+    mem_free(l->ranges);
+    *l = (struct lacking){ 0 };
+}
+
+enum moss_status
 mapped_segment_decoded(const struct segment_loc *loc, void *memory,
-                       struct segment **out)
+                       struct lacking *lacking, struct segment **out)
 {
     struct mapped_segment *m = arena_alloc(sizeof *m);
     size_t kvs_bytes = (size_t)(16 * loc->entries);
@@ -230,7 +269,9 @@ mapped_segment_decoded(const struct segment_loc *loc, void *memory,
     memset(m, 0, sizeof *m);
     m->mem_bytes = sizeof *m;
     refs_init(&m->base.refs);
-    m->base.ops = &plain_ops;
+    m->base.ops = lacking->n == 0 ? &plain_ops : &lacking_ops;
+    m->lacking = *lacking;
+    *lacking = (struct lacking){ 0 };
     m->base.big = bytes >= ARENA_MIN;
     m->loc = *loc;
     m->decoded = memory;

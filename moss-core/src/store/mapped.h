@@ -17,13 +17,28 @@ mapped_segment_new(struct file *file, struct mapping *whole,
                    const struct segment_loc *loc, uint64_t nonce,
                    struct segment **out, struct moss_error *err);
 
+/* Ranges of the entry array (region 0) and the byte array (1) to be lacking. */
+struct lacking {
+    struct lacking_range {
+        int region;
+        uint64_t from, to;
+    } * ranges; /* owned */
+    size_t n;
+};
+/* MOSS_NOMEM. */
+MOSS_MUST_CHECK enum moss_status
+lacking_add(struct lacking *l, int region, uint64_t from, uint64_t to);
+void lacking_release(struct lacking *l);
+
 /*
  * The segment at loc, which is encoded, from what it decodes to: entries, then
  * bytes, in memory from arena_alloc(), which is taken over, failure or not.
+ * What is lacking of them is MOSS_CORRUPT to who reads it; moved from *lacking
+ * on success.
  */
 MOSS_MUST_CHECK enum moss_status
 mapped_segment_decoded(const struct segment_loc *loc, void *memory,
-                       struct segment **out);
+                       struct lacking *lacking, struct segment **out);
 
 /*
  * seg, which nobody else knows yet, lies where this process has just written

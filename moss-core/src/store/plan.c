@@ -241,7 +241,8 @@ set_stack(const struct target *t, bool trust, const struct commit_env *env,
     for (size_t k = 0; k < t->keep; k++)
         segs[k] = segment_ref(t->older->segs[k]);
     for (size_t k = 0; st == MOSS_OK && k < t->n_added; k++) {
-        st = commit_segment(env, place, written, &t->added[k], &segs[n], err);
+        st = commit_segment(env, place, written, &t->added[k], true, &segs[n],
+                            err);
         if (st == MOSS_OK && trust && !loc_is_encoded(&t->added[k]))
             mapped_segment_written(segs[n]);
         n++;
