@@ -158,7 +158,7 @@ unknown_kind(struct file *file, const struct segment_loc *loc,
 
     (void)snprintf(where, sizeof where, "kind \"%s\" in %s", loc->kind,
                    file->path);
-    return error_set(err, MOSS_UNSUPPORTED, "unknown kind of segment", where,
+    return error_set(err, MOSS_UNSUPPORTED, COMMIT_UNKNOWN_KIND, where,
                      loc->kvs_off);
 }
 

@@ -54,6 +54,9 @@ MOSS_MUST_CHECK enum moss_status
 commit_new(const struct commit_env *env, const struct commit_place *place,
            struct footer *footer, struct commit **out);
 
+/* What the error of a kind that was not given says; its path names the kind. */
+#define COMMIT_UNKNOWN_KIND "unknown kind of segment"
+
 /*
  * The segment at loc, of whatever kind.  whole is a mapping that it lies in,
  * or NULL.  was_written: just now, so nothing of it may be damaged.

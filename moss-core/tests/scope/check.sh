@@ -276,3 +276,33 @@ run 2 stats nonsense "$fixtures/children"
 python3 -B "$(dirname "$0")/scope/fuzz.py" "$scope" "${SCOPE_RUNS:-12}" \
     "${SEED:-1}" "$fixtures"/*/ "$dir/whole"
 note "mutated stores" $?
+
+# Files that compactions have kept.
+rm -rf "$dir/kept2"
+for i in 1 2 3; do
+    printf '\t%s\tvalue\n' "$i" | "$scope" import --keep-files --stdin "$dir/kept2" >/dev/null
+    "$scope" compact --keep-files "$dir/kept2" >/dev/null
+done
+run 0 check "$dir/kept2"
+says "older files" "data-0000000000000003.moss, offset 0: an older data file, not checked"
+run 0 check --keep-files "$dir/kept2"
+says "kept files" "^7 commit points"
+file="$dir/kept2/data-0000000000000003.moss"
+footer=$("$scope" history --json --keep-files "$dir/kept2" | python3 -c 'import json, sys
+print(json.load(sys.stdin)[1]["offset"])')
+flip "$file" $((footer + 30))
+run 0 check "$dir/kept2"
+run 1 check --keep-files "$dir/kept2"
+says "kept files" "problem: data-0000000000000003.moss, offset $footer: the newer file goes on from"
+rm "$file"
+run 0 check --keep-files "$dir/kept2"
+says "kept files" "data-0000000000000003.moss, offset 0: not kept"
+
+# A segment kind of somebody's own.
+rm -rf "$dir/damaged"
+cp -r "$fixtures/basic" "$dir/damaged"
+sed -i 's/"Kind":"a"/"Kind":"z"/g' "$dir"/damaged/data-*
+for command in dump stats check history; do
+    run 2 $command "$dir/damaged"
+    complains "$command of a kind not known" 'only the program that wrote it knows how its segments are stored (kind "z" in '
+done

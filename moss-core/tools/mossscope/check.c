@@ -2,7 +2,7 @@
  * check: reads all of a store and compares everything that can be compared.
  *
  * The newest data file that has a good footer is the store, as for any
- * opener.  Its commit points are followed from the newest to the oldest; each
+ * opener; with --keep-files those before it are checked, too.  Commit points are followed from the newest to the oldest; each
  * segment is looked at once, however many of them name it.  What no commit
  * point names is only counted, but for whole footers in it.
  */
@@ -20,6 +20,8 @@
 #include "store/lockfile.h"
 
 static const struct option options[] = {
+    OPT_FLAG("keep-files", keep_files,
+             "also the data files that compactions have kept"),
     OPT_FLAG("no-mmap", no_mmap, "read segments into memory, do not map them"),
     { 0 },
 };
@@ -54,6 +56,8 @@ struct check {
     bool has_nonce;
     uint64_t nonce;
     struct ranges ranges;
+    /* What the file checked last says comes before it; 0: nothing. */
+    uint64_t older_file, older_off;
     uint64_t points, segments, entries, bytes;
 };
 
@@ -213,6 +217,8 @@ check_points(struct check *c, const struct commit_place *place,
         if (st < 0)
             return scope_failed("cannot read a commit point", st, &err);
         c->points++;
+        c->older_file = commit->footer->older_file;
+        c->older_off = commit->footer->older_off;
         for (size_t i = 0; i < commit->footer->n_colls; i++)
             check_coll(c, commit, commit->footer->colls[i]);
         commit_unref(commit);
@@ -232,10 +238,28 @@ check_points(struct check *c, const struct commit_place *place,
 /* Files                                                              */
 /* ------------------------------------------------------------------ */
 
-/* *good: it has a good footer, and so is the store. */
+/* The commit point that the newer file goes on from. */
+static void
+check_link(struct check *c, const struct commit_place *place)
+{
+    struct footer *f = NULL;
+    struct moss_error err;
+
+    if (c->older_file != place->number)
+        return;
+    if (footer_read(c->file, c->size, c->older_off, place->nonce, &f, &err) < 0)
+        report_problem(&c->report, c->name, c->older_off,
+                       "the newer file goes on from a commit point here, and "
+                       "there is none: %s",
+                       err.what);
+    footer_free(f);
+}
+
+/* *good: it has a good footer; the first such file is the store. */
 static enum scope_exit
 check_opened(struct check *c, uint64_t number, bool *good)
 {
+    bool is_store = !*good;
     struct commit_place place = { c->file, number, NULL };
     struct identity id;
     struct footer *footer = NULL;
@@ -264,7 +288,11 @@ check_opened(struct check *c, uint64_t number, bool *good)
     if (st < 0)
         return scope_failed("cannot read", st, &err);
     *good = true;
-    check_lock(c, &id, number, footer->off);
+    if (is_store)
+        check_lock(c, &id, number, footer->off);
+    else
+        check_link(c, &place);
+    c->older_file = 0;
     x = check_points(c, &place, footer);
     if (x == SCOPE_OK)
         check_ranges(c);
@@ -307,6 +335,17 @@ note_leftover(struct check *c, void (*kind)(uint64_t number, char *out),
     report_note(&c->report, name, 0, "%s", what);
 }
 
+/* The next older file is that of this number; 0: there is none. */
+static void
+note_missing(struct check *c, uint64_t next)
+{
+    if (c->a->keep_files && c->older_file > next) {
+        note_leftover(c, datafile_name, c->older_file,
+                      "not kept: a newer file goes on from it");
+        c->older_file = 0;
+    }
+}
+
 static enum scope_exit
 check_files(struct check *c, const struct datafile_list *list)
 {
@@ -314,14 +353,17 @@ check_files(struct check *c, const struct datafile_list *list)
     bool good = false;
 
     for (size_t i = 0; i < list->n_data && x == SCOPE_OK; i++) {
-        if (good)
+        note_missing(c, list->data[i]);
+        if (good && !c->a->keep_files)
             note_leftover(c, datafile_name, list->data[i],
-                          "an older data file, left behind");
+                          "an older data file, not checked (--keep-files)");
         else
             x = check_file(c, list->data[i], &good);
         if (c->has_vanished)
             return SCOPE_OK;
     }
+    if (x == SCOPE_OK)
+        note_missing(c, 0);
     for (size_t i = 0; i < list->n_temp; i++)
         note_leftover(c, datafile_temp_name, list->temp[i],
                       "a data file that is not finished");
@@ -363,6 +405,7 @@ check_dir(struct check *c)
     enum moss_status st;
 
     c->has_vanished = false;
+    c->older_file = 0;
     read_lock(c);
     st = datafile_scan(c->os, c->a->dir, &list, &err);
     if (st < 0)

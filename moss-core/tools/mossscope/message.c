@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "scope.h"
+#include "store/commit.h"
 
 #define SHOW_EVERY_NS ((uint64_t)200 * 1000 * 1000)
 
@@ -118,6 +119,10 @@ scope_failed(const char *doing, enum moss_status st,
 {
     if (err == NULL || err->what == NULL)
         return scope_complain("%s: %s", doing, meaning(st));
+    if (st == MOSS_UNSUPPORTED && strcmp(err->what, COMMIT_UNKNOWN_KIND) == 0)
+        return scope_complain("%s: only the program that wrote it knows how "
+                              "its segments are stored (%s)",
+                              doing, err->path);
     return scope_complain("%s: %s (%s, %s at offset %" PRIu64 "%s%s)", doing,
                           meaning(st), err->what, err->path, err->offset,
                           err->sys_errno != 0 ? ", " : "",
