@@ -40,6 +40,16 @@ START_TEST(every_vector_unit_gives_the_same_number)
 }
 END_TEST
 
+START_TEST(the_best_unit_is_chosen)
+{
+    ck_assert(checksum_best(false, false) == checksum64_base);
+#ifdef CHECKSUM_X86
+    ck_assert(checksum_best(false, true) == checksum64_avx2);
+    ck_assert(checksum_best(true, true) == checksum64_avx512);
+#endif
+}
+END_TEST
+
 /* Files are full of them: XXH3 with 64 bits it is to stay. */
 START_TEST(numbers_are_those_of_xxh3)
 {
@@ -56,6 +66,7 @@ suite_checksum(void)
     TCase *tc = tcase_create("checksum");
 
     tcase_add_test(tc, every_vector_unit_gives_the_same_number);
+    tcase_add_test(tc, the_best_unit_is_chosen);
     tcase_add_test(tc, numbers_are_those_of_xxh3);
     suite_add_tcase(s, tc);
     return s;

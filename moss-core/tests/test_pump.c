@@ -3,6 +3,8 @@
 
 #include "base/base.h"
 #include "base/pump.h"
+#include "support/coll.h"
+#include "support/fail_alloc.h"
 #include "support/fixture.h"
 
 Suite *suite_pump(void);
@@ -71,6 +73,30 @@ START_TEST(a_job_can_be_waited_for_and_used_again)
 }
 END_TEST
 
+/* The pump itself, then what its thread needs. */
+START_TEST(without_memory_there_is_no_pump)
+{
+    struct pump *p = NULL;
+    int64_t before;
+
+    settle_reaper();
+    fail_alloc_install();
+    before = fail_alloc_live();
+    for (uint64_t n = 1; n <= 2; n++) {
+        fail_alloc_nth(n);
+        assert_status(pump_new(&p), MOSS_NOMEM);
+        ck_assert(fail_alloc_tripped());
+        ck_assert_ptr_null(p);
+        ck_assert_int_eq(fail_alloc_live(), before);
+    }
+    fail_alloc_nth(0);
+    assert_ok(pump_new(&p));
+    pump_free(p);
+    ck_assert_int_eq(fail_alloc_live(), before);
+    fail_alloc_remove();
+}
+END_TEST
+
 START_TEST(no_pump_is_nothing_to_end)
 {
     pump_free(NULL);
@@ -85,6 +111,7 @@ suite_pump(void)
 
     tcase_add_test(tc, jobs_run_in_order_before_the_end);
     tcase_add_test(tc, a_job_can_be_waited_for_and_used_again);
+    tcase_add_test(tc, without_memory_there_is_no_pump);
     tcase_add_test(tc, no_pump_is_nothing_to_end);
     suite_add_tcase(s, tc);
     return s;

@@ -25,24 +25,30 @@ checksum64_base(const void *bytes, size_t n, uint64_t seed)
     return XXH3_64bits_withSeed(bytes, n, seed);
 }
 
-static checksum_fn
-best(void)
+checksum_fn
+checksum_best(bool has_avx512, bool has_avx2)
 {
 #ifdef CHECKSUM_X86
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f"))
+    if (has_avx512)
         return checksum64_avx512;
-    if (__builtin_cpu_supports("avx2"))
+    if (has_avx2)
         return checksum64_avx2;
 #endif
+    (void)has_avx512;
+    (void)has_avx2;
     return checksum64_base;
 }
 
 static uint64_t
 choose(const void *bytes, size_t n, uint64_t seed)
 {
-    checksum_fn fn = best();
+    checksum_fn fn = checksum64_base;
 
+#ifdef CHECKSUM_X86
+    __builtin_cpu_init();
+    fn = checksum_best(__builtin_cpu_supports("avx512f") != 0,
+                       __builtin_cpu_supports("avx2") != 0);
+#endif
     atomic_store_explicit(&chosen, fn, memory_order_relaxed);
     return fn(bytes, n, seed);
 }

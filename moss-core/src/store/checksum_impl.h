@@ -5,6 +5,7 @@
 #ifndef MOSS_STORE_CHECKSUM_IMPL_H
 #define MOSS_STORE_CHECKSUM_IMPL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,5 +19,8 @@ uint64_t checksum64_base(const void *bytes, size_t n, uint64_t seed);
 uint64_t checksum64_avx2(const void *bytes, size_t n, uint64_t seed);
 uint64_t checksum64_avx512(const void *bytes, size_t n, uint64_t seed);
 #endif
+
+/* The best one for a processor that has these. */
+checksum_fn checksum_best(bool has_avx512, bool has_avx2);
 
 #endif
