@@ -26,7 +26,9 @@ static const struct {
     { "flush", "seconds", false, command_flush },
     { "merge", "seconds", false, command_merge },
     { "compact", "seconds", false, command_compact },
+    { "check", "seconds", false, command_check },
     { "truncate", NULL, false, command_truncate },
+    { "revert", "commit", true, command_revert },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

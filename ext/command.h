@@ -47,5 +47,10 @@ int command_compact(struct vtab *v, sqlite3_value *arg);
 /* -------------------------------------------------------- command_rows.c */
 
 int command_truncate(struct vtab *v, sqlite3_value *arg);
+int command_revert(struct vtab *v, sqlite3_value *arg);
+
+/* ------------------------------------------------------- command_check.c */
+
+int command_check(struct vtab *v, sqlite3_value *arg);
 
 #endif

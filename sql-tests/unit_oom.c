@@ -85,6 +85,13 @@ static const struct step reading[] = {
     { "SELECT count(*) FROM t WHERE key >= substr('15', 1)", "2\n" },
     { "SELECT key, value FROM r ORDER BY key DESC", "x'02'|x''\nx''|x'00'\n" },
     { "SELECT max(key) FROM r WHERE key < x'03'", "x'02'\n" },
+    { "SELECT sum(entries) FROM moss_segments('t')", "4\n" },
+    { "SELECT count(*) > 10 FROM moss_stats('t', 'main')", "1\n" },
+    { "SELECT count(*) > 0 FROM moss_histograms('t')", "1\n" },
+    { "SELECT count(*) > 1 FROM moss_collections('t')", "1\n" },
+    { "SELECT count(*) >= 0 FROM moss_commits('t')", "1\n" },
+    { "SELECT json_valid(moss_debug())", "1\n" },
+    { "INSERT INTO t(t, arg) VALUES('check', 1000)", NULL },
 };
 
 static const struct step writing[] = {
@@ -93,6 +100,8 @@ static const struct step writing[] = {
     { "SAVEPOINT s", NULL },
     { "UPDATE t SET key = key + 10 WHERE key < 3", NULL },
     { "DELETE FROM t WHERE key = 'a'", NULL },
+    { "INSERT INTO t(t) VALUES('truncate')", NULL },
+    { "INSERT INTO t VALUES(1, 'again')", NULL },
     { "ROLLBACK TO s", NULL },
     { "UPDATE t SET value = 'two' WHERE key = 2.5", NULL },
     { "REPLACE INTO t VALUES(1.0, 'real')", NULL },
