@@ -21,14 +21,16 @@ static const struct {
     const char *name;
     const char *argument; /* what it is, for people; NULL: it takes none */
     bool wanted;          /* it cannot be left out */
+    bool reads;           /* a database that may not write can run it, too */
     int (*run)(struct vtab *v, sqlite3_value *arg);
 } commands[] = {
-    { "flush", "seconds", false, command_flush },
-    { "merge", "seconds", false, command_merge },
-    { "compact", "seconds", false, command_compact },
-    { "check", "seconds", false, command_check },
-    { "truncate", NULL, false, command_truncate },
-    { "revert", "commit", true, command_revert },
+    { "flush", "seconds", false, false, command_flush },
+    { "merge", "seconds", false, false, command_merge },
+    { "compact", "seconds", false, false, command_compact },
+    { "check", "seconds", false, true, command_check },
+    { "truncate", NULL, false, false, command_truncate },
+    { "revert", "commit", true, false, command_revert },
+    { "adopt", NULL, false, true, command_adopt },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -156,7 +158,7 @@ run(struct vtab *v, sqlite3_value *command, sqlite3_value *arg)
             return error_report(t, SQLITE_ERROR,
                                 "moss: %s: '%s' wants an argument: %s", t->name,
                                 commands[i].name, commands[i].argument);
-        rc = txn_join(t);
+        rc = commands[i].reads ? table_resolve(t) : txn_join(t);
         return rc == SQLITE_OK ? commands[i].run(v, arg) : rc;
     }
     return report_unknown(t, name);

@@ -43,6 +43,7 @@ uint64_t deadline_slice_ms(const struct deadline *d);
 int command_flush(struct vtab *v, sqlite3_value *arg);
 int command_merge(struct vtab *v, sqlite3_value *arg);
 int command_compact(struct vtab *v, sqlite3_value *arg);
+int command_adopt(struct vtab *v, sqlite3_value *arg);
 
 /* -------------------------------------------------------- command_rows.c */
 

@@ -129,3 +129,10 @@ command_compact(struct vtab *v, sqlite3_value *arg)
 {
     return run_until(v, "compact", arg, compact);
 }
+
+int
+command_adopt(struct vtab *v, sqlite3_value *arg)
+{
+    (void)arg;
+    return table_adopt(&v->table);
+}

@@ -167,6 +167,30 @@ home_stands(const struct moss_store_identity *home)
            id.dev == home->home_dev && id.ino == home->home_ino;
 }
 
+/*
+ * Has the store gone beyond the last transaction that this database knows to
+ * be its own?  If that cannot be found out, whoever reads the marker next says
+ * why.
+ */
+static bool
+store_is_ahead(struct conn_store *cs)
+{
+    struct log_ref log = conn_store_log(cs);
+    struct moss_snapshot *newest;
+    struct moss_tag tag;
+    struct marker m;
+    char *err = NULL;
+    int rc = log_read_marker(&log, &m, &err);
+
+    sqlite3_free(err);
+    if (rc != SQLITE_OK || !marker_claims(&m) ||
+        shared_store_newest(cs->shared, &newest) != MOSS_OK)
+        return false;
+    tag = moss_snapshot_tag(newest);
+    moss_snapshot_unref(newest);
+    return tag.n > m.tag.n || (tag.n == m.tag.n && tag.id != m.tag.id);
+}
+
 static enum role
 find_role(struct conn_store *cs)
 {
@@ -190,7 +214,10 @@ find_role(struct conn_store *cs)
     if (memcmp(home.store_id, cs->row.id, STORE_ID_BYTES) != 0)
         return ROLE_GUEST;
     /* Moved together, or restored: it takes over with its first write. */
-    return cs->row.is_default || !home_stands(&home) ? ROLE_HOME : ROLE_GUEST;
+    if (cs->row.is_default || strcmp(home.home_path, us.home_path) == 0)
+        return ROLE_HOME;
+    /* Elsewhere it may be one that was the home long ago: nothing is lost. */
+    return home_stands(&home) || store_is_ahead(cs) ? ROLE_GUEST : ROLE_HOME;
 }
 
 enum role
@@ -205,8 +232,17 @@ conn_store_role(struct conn_store *cs)
     return cs->role;
 }
 
-int
-conn_store_take_home(struct table *t, struct conn_store *cs)
+/* Is all that anybody has committed in the store?  mu held. */
+static bool
+is_settled(struct shared_store *ss)
+{
+    return ss->prepared == NULL && ss->collection != NULL &&
+           moss_tag_equal(moss_collection_tag(ss->collection),
+                          moss_collection_persisted_tag(ss->collection));
+}
+
+static int
+take_home(struct table *t, struct conn_store *cs, bool adopt)
 {
     struct moss_error why = { .status = MOSS_OK };
     struct moss_store_identity home, us;
@@ -226,13 +262,20 @@ conn_store_take_home(struct table *t, struct conn_store *cs)
     bool ours =
         same_file(&home, &us) && strcmp(home.home_path, us.home_path) == 0;
     bool lost = !ours && cs->home_version != version;
+    bool busy = adopt && !ours && !cs->row.async && !is_settled(cs->shared);
 
-    if (!ours && !lost)
+    if (!ours && !lost && !busy)
         st = moss_store_set_home(cs->shared->store, us.home_path, us.home_dev,
                                  us.home_ino, &why);
-    if (!ours && !lost && st == MOSS_OK)
+    if (!ours && !lost && !busy && st == MOSS_OK) {
         version = atomic_fetch_add(&cs->shared->home_version, 1) + 1;
+        cs->shared->ring_known = false; /* it was another log's */
+    }
     sqlite3_mutex_leave(cs->shared->mu);
+    if (busy && !lost)
+        return error_report(t, SQLITE_BUSY,
+                            "moss: database %s is writing to the store %s",
+                            home.home_path, cs->shared->dir);
     if (lost)
         return error_report(t, SQLITE_READONLY,
                             "moss: the store %s has just become that of"
@@ -242,6 +285,18 @@ conn_store_take_home(struct table *t, struct conn_store *cs)
         return error_status(t, st, &why, "record the store's home");
     cs->taken_version = version;
     return SQLITE_OK;
+}
+
+int
+conn_store_take_home(struct table *t, struct conn_store *cs)
+{
+    return take_home(t, cs, false);
+}
+
+int
+conn_store_adopt(struct table *t, struct conn_store *cs)
+{
+    return take_home(t, cs, true);
 }
 
 /* ---------------------------------------------------------------- opening */

@@ -87,6 +87,7 @@ struct table {
     bool made;                /* by CREATE, not attached */
     bool joined;              /* takes part in store's transaction */
     bool fresh;               /* attached by the transaction that is open */
+    bool adopting;            /* its COMMIT makes this database store's home */
 };
 
 /* conn.c: the module's context of one connection. */
@@ -103,6 +104,11 @@ void conn_unlist_table(struct table *t); /* unless it was not listed */
 int table_create(struct table *t);
 int table_destroy(struct table *t);
 int table_rename(struct table *t, const char *name);
+/*
+ * Make this database the home of the table's store, at once or with the commit
+ * of the statement that runs.
+ */
+int table_adopt(struct table *t);
 /* xDisconnect and after xDestroy: t is about to be freed. */
 void table_forget(struct table *t);
 

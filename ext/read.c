@@ -18,6 +18,9 @@
 
 SQLITE_EXTENSION_INIT3
 
+/* How long a first writer waits for what others have written. */
+#define FLUSH_WAIT_MS 30000
+
 /* --------------------------------------------------- the state that is held */
 
 static void
@@ -168,6 +171,9 @@ resolve(struct table *t, struct conn_store *cs, const struct marker *m)
     struct moss_snapshot *snap;
     enum moss_status st = state_in_memory(cs->shared, m->tag, true, &snap);
 
+    /* One that never wrote follows those who do. */
+    if (st == MOSS_NOT_FOUND && !marker_claims(m) && !cs->shared->memory)
+        st = shared_store_newest(cs->shared, &snap);
     if (st == MOSS_OK) {
         hold(cs, snap);
         return SQLITE_OK;
@@ -336,6 +342,29 @@ align_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
     return rc;
 }
 
+/*
+ * A database that writes to the store for the first time goes on from the
+ * newest state, whoever made it.  What its first record refers to has to be a
+ * commit point, as nobody else's log may be there later.
+ */
+static int
+align_to_newest(struct table *t, struct conn_store *cs, struct marker *m)
+{
+    struct moss_error why = { .status = MOSS_OK };
+    enum moss_status st = moss_collection_flush(cs->shared->collection,
+                                                FLUSH_WAIT_MS, &why);
+
+    if (st == MOSS_TIMEOUT)
+        return error_report(t, SQLITE_BUSY,
+                            "moss: the store %s takes too long to persist",
+                            cs->shared->dir);
+    if (st != MOSS_OK)
+        return error_status(t, st, &why, "persist what others have written");
+    m->tag = moss_collection_tag(cs->shared->collection);
+    m->prev_id = 0;
+    return SQLITE_OK;
+}
+
 int
 read_align(struct table *t, struct marker *marker)
 {
@@ -349,6 +378,8 @@ read_align(struct table *t, struct marker *marker)
     if (rc != SQLITE_OK)
         return report_text(t, rc, &err);
     rc = check_marker(t, cs, marker);
+    if (rc == SQLITE_OK && !marker_claims(marker) && !cs->shared->memory)
+        rc = align_to_newest(t, cs, marker);
     if (rc != SQLITE_OK)
         return rc;
     st = state_in_memory(cs->shared, marker->tag, false, &snap);

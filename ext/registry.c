@@ -20,6 +20,7 @@ SQLITE_EXTENSION_INIT3
 
 /* What has to be on disk before a footer may name a transaction. */
 struct home_files {
+    struct home_files *before; /* of an earlier home: the persister may look */
     char *wal;
     char *journal;
     char *dir;
@@ -68,26 +69,32 @@ registry_lock(void)
 static void
 home_files_free(struct home_files *h)
 {
-    if (h == NULL)
-        return;
-    sqlite3_free(h->wal);
-    sqlite3_free(h->journal);
-    sqlite3_free(h->dir);
-    sqlite3_free(h);
+    while (h != NULL) {
+        struct home_files *before = h->before;
+
+        sqlite3_free(h->wal);
+        sqlite3_free(h->journal);
+        sqlite3_free(h->dir);
+        sqlite3_free(h);
+        h = before;
+    }
 }
 
 enum moss_status
 shared_store_set_home_files(struct shared_store *ss, const char *database)
 {
-    struct home_files *none = NULL;
+    struct home_files *old = atomic_load(&ss->home_files);
     struct home_files *h;
     const char *slash = strrchr(database, '/');
+    size_t n = strlen(database);
 
-    if (atomic_load(&ss->home_files) != NULL)
+    if (old != NULL && strncmp(old->wal, database, n) == 0 &&
+        strcmp(old->wal + n, "-wal") == 0)
         return MOSS_OK;
     h = sqlite3_malloc64(sizeof *h);
     if (h == NULL)
         return MOSS_NOMEM;
+    h->before = NULL;
     h->wal = sqlite3_mprintf("%s-wal", database);
     h->journal = sqlite3_mprintf("%s-journal", database);
     h->dir =
@@ -98,8 +105,12 @@ shared_store_set_home_files(struct shared_store *ss, const char *database)
         home_files_free(h);
         return MOSS_NOMEM;
     }
-    if (!atomic_compare_exchange_strong(&ss->home_files, &none, h))
+    h->before = old;
+    if (!atomic_compare_exchange_strong(&ss->home_files, &old, h)) {
+        h->before = NULL;
         home_files_free(h);
+        return shared_store_set_home_files(ss, database);
+    }
     return MOSS_OK;
 }
 

@@ -39,7 +39,7 @@ active_store(const struct table *t)
 
 /* ------------------------------------------------------- begin and end */
 
-static int
+int
 report_guest(struct table *t, const struct conn_store *cs)
 {
     struct moss_store_identity home;
@@ -57,8 +57,10 @@ report_guest(struct table *t, const struct conn_store *cs)
                             cs->shared->dir);
     return error_report(t, SQLITE_READONLY,
                         "moss: the store %s belongs to database %s;"
-                        " database %s can only read it",
-                        cs->shared->dir, home.home_path, cs->file);
+                        " database %s can only read it, or take it over with"
+                        " INSERT INTO %s(%s) VALUES('adopt')",
+                        cs->shared->dir, home.home_path, cs->file, t->name,
+                        t->name);
 }
 
 static int
@@ -191,10 +193,19 @@ txn_leave(struct table *t)
         txn_end(t->store);
 }
 
+/*
+ * In a database that may not write, the first change says so: it may be the
+ * command that makes it the store's home.
+ */
 int
 txn_begin(sqlite3_vtab *vtab)
 {
-    return txn_join(table_of(vtab));
+    struct table *t = table_of(vtab);
+    int rc = table_resolve(t);
+
+    if (rc != SQLITE_OK || conn_store_role(t->store) == ROLE_GUEST)
+        return rc;
+    return txn_join(t);
 }
 
 /* ---------------------------------------------------------- what to write */
@@ -440,18 +451,28 @@ write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
     return report_text(t, rc, &err);
 }
 
-/* Hand p to whoever sees its marker first. */
-static void
-offer_prepared(struct conn_store *cs, struct moss_prepared *p)
+/*
+ * Hand p, which is taken over, to whoever sees its marker first.  Not if
+ * another database has adopted the store since this one was sure to be its
+ * home.
+ */
+static int
+offer_prepared(struct table *t, struct conn_store *cs, struct moss_prepared *p)
 {
     struct shared_store *ss = cs->shared;
-    struct moss_prepared *old;
+    struct moss_prepared *old = p;
+    bool ours;
 
     sqlite3_mutex_enter(ss->mu);
-    old = ss->prepared;
-    ss->prepared = p;
+    ours =
+        ss->memory || cs->taken_version == atomic_load(&ss->home_version);
+    if (ours) {
+        old = ss->prepared;
+        ss->prepared = p;
+    }
     sqlite3_mutex_leave(ss->mu);
     moss_prepared_free(old);
+    return ours ? SQLITE_OK : report_guest(t, cs);
 }
 
 static int
@@ -475,8 +496,9 @@ sync_home(struct table *t, struct conn_store *cs, struct moss_batch *batch)
     if (rc == SQLITE_OK) {
         /* Before anybody can see the marker; see is_in_doubt() in read.c. */
         cs->written = m;
-        offer_prepared(cs, p);
-        rc = write_log(t, cs, &payload, &m);
+        rc = offer_prepared(t, cs, p);
+        if (rc == SQLITE_OK)
+            rc = write_log(t, cs, &payload, &m);
         if (rc == SQLITE_OK)
             cs->written = m;
         else
@@ -580,12 +602,32 @@ publish(struct conn_store *cs)
     sqlite3_mutex_leave(ss->mu);
 }
 
+/*
+ * The marker no longer claims an old history: the store can be taken over.  If
+ * that fails the database stays what it is, a guest, as its next write says.
+ */
+static void
+finish_adoption(struct table *t)
+{
+    int rc = conn_store_adopt(t, t->store);
+
+    t->adopting = false;
+    if (rc == SQLITE_OK)
+        return;
+    sqlite3_log(rc, "%s", t->base.zErrMsg == NULL ? "moss: adopt"
+                                                  : t->base.zErrMsg);
+    sqlite3_free(t->base.zErrMsg);
+    t->base.zErrMsg = NULL;
+}
+
 int
 txn_commit(sqlite3_vtab *vtab)
 {
     struct table *t = table_of(vtab);
     struct conn_store *cs = active_store(t);
 
+    if (t->adopting)
+        finish_adoption(t);
     if (cs != NULL) {
         if (cs->synced)
             publish(cs);
@@ -605,7 +647,7 @@ txn_rollback(sqlite3_vtab *vtab)
 
     if (cs != NULL)
         txn_end(cs);
-    t->joined = t->fresh = false;
+    t->joined = t->fresh = t->adopting = false;
     return SQLITE_OK;
 }
 

@@ -95,6 +95,16 @@ struct marker {
     uint64_t ring_bytes;   /* what the ring holds; 0 in memory */
 };
 
+/*
+ * Has this database ever written to the store?  If not, its marker only says
+ * how the store was when it got to know it.
+ */
+static inline bool
+marker_claims(const struct marker *m)
+{
+    return m->last.len > 0;
+}
+
 /* One transaction in the ring. */
 struct record {
     struct moss_tag tag, prev;
@@ -445,6 +455,11 @@ int conn_store_upgrade(struct table *t, struct conn_store *cs, bool wanted);
 /* Record this database as the store's home unless it is.  Reports on t. */
 int conn_store_take_home(struct table *t, struct conn_store *cs);
 /*
+ * The same, away from another database that may be using it: SQLITE_BUSY
+ * unless all that it has committed is in the store.
+ */
+int conn_store_adopt(struct table *t, struct conn_store *cs);
+/*
  * Report rc with the message *err, if there is one, and free it.  By address:
  * rc is often the result of a call, in the same argument list, that sets it.
  */
@@ -462,6 +477,8 @@ int txn_join(struct table *t);
  * marker that an xSync before a refused COMMIT has written.
  */
 int txn_take_back(struct table *t);
+/* Why t's database cannot write to its store: SQLITE_READONLY. */
+int report_guest(struct table *t, const struct conn_store *cs);
 /* t gets no further callback: the last participant ends the transaction. */
 void txn_leave(struct table *t);
 /* Forget it, whatever became of it. */

@@ -1,0 +1,2 @@
+-- database: guest.db
+DELETE FROM top WHERE key < x'07';
