@@ -351,8 +351,8 @@ static int
 align_to_newest(struct table *t, struct conn_store *cs, struct marker *m)
 {
     struct moss_error why = { .status = MOSS_OK };
-    enum moss_status st = moss_collection_flush(cs->shared->collection,
-                                                FLUSH_WAIT_MS, &why);
+    enum moss_status st =
+        moss_collection_flush(cs->shared->collection, FLUSH_WAIT_MS, &why);
 
     if (st == MOSS_TIMEOUT)
         return error_report(t, SQLITE_BUSY,

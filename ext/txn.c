@@ -464,8 +464,7 @@ offer_prepared(struct table *t, struct conn_store *cs, struct moss_prepared *p)
     bool ours;
 
     sqlite3_mutex_enter(ss->mu);
-    ours =
-        ss->memory || cs->taken_version == atomic_load(&ss->home_version);
+    ours = ss->memory || cs->taken_version == atomic_load(&ss->home_version);
     if (ours) {
         old = ss->prepared;
         ss->prepared = p;
@@ -614,8 +613,8 @@ finish_adoption(struct table *t)
     t->adopting = false;
     if (rc == SQLITE_OK)
         return;
-    sqlite3_log(rc, "%s", t->base.zErrMsg == NULL ? "moss: adopt"
-                                                  : t->base.zErrMsg);
+    sqlite3_log(rc, "%s",
+                t->base.zErrMsg == NULL ? "moss: adopt" : t->base.zErrMsg);
     sqlite3_free(t->base.zErrMsg);
     t->base.zErrMsg = NULL;
 }

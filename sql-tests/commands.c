@@ -27,19 +27,19 @@ open_file(const char *name, int flags)
 static sqlite3 *
 make_database(const char *name)
 {
-    sqlite3 *db =
-        open_file(name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    sqlite3 *db = open_file(name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 
-    db_must(db, "PRAGMA journal_mode = wal; BEGIN;"
-                "CREATE VIRTUAL TABLE t USING moss;"
-                "CREATE TABLE at(id);"
-                "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1"
-                " FROM c WHERE i < %d)"
-                " INSERT INTO t SELECT i, 'row ' || i FROM c; COMMIT;"
-                "INSERT INTO t(t) VALUES('flush');"
-                "INSERT INTO at SELECT max(id) FROM moss_commits('t');"
-                "UPDATE t SET value = 'new' WHERE key %% 2;"
-                "INSERT INTO t(t) VALUES('flush')",
+    db_must(db,
+            "PRAGMA journal_mode = wal; BEGIN;"
+            "CREATE VIRTUAL TABLE t USING moss;"
+            "CREATE TABLE at(id);"
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+            " FROM c WHERE i < %d)"
+            " INSERT INTO t SELECT i, 'row ' || i FROM c; COMMIT;"
+            "INSERT INTO t(t) VALUES('flush');"
+            "INSERT INTO at SELECT max(id) FROM moss_commits('t');"
+            "UPDATE t SET value = 'new' WHERE key %% 2;"
+            "INSERT INTO t(t) VALUES('flush')",
             ROWS);
     return db;
 }
@@ -126,9 +126,8 @@ test_interrupts(void)
         fail("check: %s", sqlite3_errmsg(db));
     few = steps;
     check_interrupts(db, "INSERT INTO t(t) VALUES('check')", few);
-    check_interrupts(db,
-                     "INSERT INTO t(t, arg) SELECT 'revert', id FROM at LIMIT 1",
-                     few);
+    check_interrupts(
+        db, "INSERT INTO t(t, arg) SELECT 'revert', id FROM at LIMIT 1", few);
     db_must(db, "UPDATE t SET value = 'new' WHERE key %% 2");
     if (run_interrupted(db, "INSERT INTO t(t) VALUES('compact')", few + 2) !=
         SQLITE_INTERRUPT)
