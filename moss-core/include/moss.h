@@ -504,7 +504,8 @@ struct moss_collection_options {
      * How long the persister lets changes gather before it writes them, in
      * milliseconds; a flush, a close, a writer that waits for room, or half of
      * a bound used up end the wait.  0, the default: a tenth of a second, and
-     * less if much has gathered.
+     * less if much has gathered; up to a second in a load out of key order
+     * beside which nobody reads.
      */
     uint64_t persist_delay_ms;
 

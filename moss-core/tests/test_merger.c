@@ -204,6 +204,69 @@ START_TEST(unread_changes_are_only_merged_by_the_lower_level)
 }
 END_TEST
 
+enum { LARGE = 150000 }; /* of such values writers merge none */
+
+/* Batches of one large value each, whose keys are step apart, round a circle */
+static void
+run_many(struct moss_collection *c, int n, int step)
+{
+    char *value = calloc(1, LARGE);
+    char key[2][16];
+
+    ck_assert_ptr_nonnull(value);
+    for (int i = 0; i < n; i++) {
+        struct moss_batch *batch = batch_of("");
+
+        for (int k = 0; k < 2; k++) {
+            snprintf(key[k], sizeof(key[k]), "k%06d",
+                     (2 * i + k) * step % (2 * n));
+            assert_ok(moss_batch_set(batch, moss_str(key[k]),
+                                     moss_slice(value, k == 0 ? LARGE : 1)));
+        }
+        assert_ok(moss_collection_execute(c, batch));
+        moss_batch_free(batch);
+    }
+    free(value);
+}
+
+/* An update would merge many pieces slowly that lie all over the memory. */
+START_TEST(unread_batches_that_overlap_are_merged_by_halves)
+{
+    struct moss_collection_stats stats;
+    struct over_toy o;
+
+    over_toy_open(&o, NULL);
+    toy_hold(o.toy);
+    run(o.c, "x=1");
+    toy_wait_held(o.toy);
+    run_many(o.c, 150, 37);
+    heard_wait_merged(&o.heard, 2); /* the first was for the update */
+    moss_collection_stats(o.c, &stats);
+    ck_assert_uint_ge(stats.merged_ops, 128);
+    ck_assert_uint_le(stats.mid_segments + stats.top_segments, 150 - 127);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
+START_TEST(unread_batches_in_order_are_not_merged)
+{
+    struct moss_collection_stats stats;
+    struct over_toy o;
+
+    over_toy_open(&o, NULL);
+    toy_hold(o.toy);
+    run(o.c, "x=1");
+    toy_wait_held(o.toy);
+    run_many(o.c, 300, 1);
+    heard_wait_merged(&o.heard, 2);
+    moss_collection_stats(o.c, &stats);
+    ck_assert_uint_eq(stats.merged_ops, 0);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
 START_TEST(big_segment_is_left_alone)
 {
     struct moss_collection_stats before, after;
@@ -345,6 +408,8 @@ suite_merger(void)
     tcase_add_test(tc, top_has_at_most_log_n_segments);
     tcase_add_test(tc, unread_top_is_merged_in_bulk);
     tcase_add_test(tc, unread_changes_are_only_merged_by_the_lower_level);
+    tcase_add_test(tc, unread_batches_that_overlap_are_merged_by_halves);
+    tcase_add_test(tc, unread_batches_in_order_are_not_merged);
     tcase_add_test(tc, big_segment_is_left_alone);
     tcase_add_test(tc, large_segment_on_its_way_down_is_not_merged);
     tcase_add_test(tc, merge_ratio_is_heeded);

@@ -1,6 +1,9 @@
 /* The persister: once each, in order, and what it does about failures. */
 #include <stdlib.h>
 
+#include <stdio.h>
+
+#include "collection/collection.h"
 #include "support/coll.h"
 #include "support/operators.h"
 
@@ -50,6 +53,54 @@ START_TEST(flush_times_out)
 END_TEST
 
 /* Batches that come within the delay go down together. */
+/* What is out of order comes dearer by pieces; not if it is little. */
+START_TEST(loads_out_of_order_gather_longer)
+{
+    const uint64_t mib = (uint64_t)1 << 20;
+
+    ck_assert_uint_eq(persister_patience_ns(32 * mib, false), 0);
+    ck_assert_uint_gt(persister_patience_ns(32 * mib, true),
+                      persister_patience_ns(mib, true));
+    ck_assert_uint_eq(persister_patience_ns(mib, true),
+                      persister_patience_ns(mib, false));
+    ck_assert_uint_gt(persister_patience_ns(mib, false), 0);
+}
+END_TEST
+
+static bool
+is_tangled(struct moss_collection *c)
+{
+    struct state *s = collection_state(c);
+    bool answer = state_is_tangled(s);
+
+    state_unref(s);
+    return answer;
+}
+
+START_TEST(batches_out_of_order_are_noticed_and_forgotten)
+{
+    struct moss_collection *c;
+    char text[32];
+
+    assert_ok(moss_collection_open(NULL, NULL, &c));
+    run(c, "d=1 f=1 kid{x=1}");
+    run(c, "a=1 c=1 kid{w=1}"); /* downwards is in order, too */
+    run(c, "g=1 h=1 kid{y=1}");
+    ck_assert(!is_tangled(c));
+    run(c, "i=1 kid{b=1 d=1}");
+    run(c, "j=1 kid{c=1 e=1}");
+    ck_assert(is_tangled(c));
+    for (int i = 0; i < 63; i++) {
+        ck_assert(is_tangled(c));
+        snprintf(text, sizeof(text), "k%02d=1", i);
+        run(c, text);
+    }
+    run(c, "l=1");
+    ck_assert(!is_tangled(c));
+    assert_ok(moss_collection_close(c, 0, NULL));
+}
+END_TEST
+
 START_TEST(delay_gathers_batches)
 {
     struct moss_collection_options options = { .persist_delay_ms = 1000000 };
@@ -294,6 +345,8 @@ suite_persister(void)
     tcase_add_test(tc, flush_returns_when_it_is_in_the_lower_level);
     tcase_add_test(tc, flush_of_a_memory_collection_is_at_once);
     tcase_add_test(tc, flush_times_out);
+    tcase_add_test(tc, loads_out_of_order_gather_longer);
+    tcase_add_test(tc, batches_out_of_order_are_noticed_and_forgotten);
     tcase_add_test(tc, delay_gathers_batches);
     tcase_add_test(tc, delay_ends);
     tcase_add_test(tc, filling_bound_cuts_the_delay);

@@ -20,6 +20,7 @@
 #include "collection/collection.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -29,6 +30,8 @@
 #define MERGE_BYTES ((uint64_t)1 << 20)
 #define MERGE_NODES 24
 #define PASSING_NODES 256
+/* So many overlapping nodes on their way down are better merged by halves. */
+#define TANGLED_NODES 128
 /*
  * Over a lower level, not more than this part of the bound on dirty bytes is
  * merged at once: it is on its way down, where it is merged again, and the
@@ -67,7 +70,8 @@ merger_has_work_locked(struct moss_collection *c)
     if (state_merged_seq(s) < c->merge_up_to)
         return true;
     if (is_only_passing(c, s))
-        return s->top_nodes >= PASSING_NODES;
+        return s->top_nodes >=
+               (state_is_tangled(s) ? TANGLED_NODES : PASSING_NODES);
     return s->top_size.bytes >= MERGE_BYTES || s->top_nodes >= MERGE_NODES;
 }
 
@@ -205,6 +209,19 @@ init_sources(struct fold *f, struct state *s)
     return MOSS_OK;
 }
 
+/* Whether taken is merged, and how much of mid with it. */
+static void
+choose_merge(const struct moss_collection *c, const struct state *s, bool all,
+             struct fold *f)
+{
+    bool is_passing = is_only_passing(c, s);
+    bool is_tangled = state_is_tangled(s) && f->n - f->has_mid >= TANGLED_NODES;
+
+    f->ratio = is_passing ? (double)INFINITY : c->opts.min_merge_ratio;
+    f->no_merge = !all && ((is_passing && !is_tangled) ||
+                           s->taken_size.bytes > max_merge(c));
+}
+
 /* Fold taken onto mid. */
 static enum moss_status
 merge(struct moss_collection *c, struct state *s, bool all, struct fold *f,
@@ -221,18 +238,17 @@ merge(struct moss_collection *c, struct state *s, bool all, struct fold *f,
     f->into_mid = true;
     f->pile_failures = true;
     f->merge_all = all;
-    f->no_merge =
-        !all && (is_only_passing(c, s) || s->taken_size.bytes > max_merge(c));
     f->stop = &c->merge_stop;
-    f->ratio = c->opts.min_merge_ratio;
     f->max_merge = max_merge(c);
     /* Gets pass over what is not in the lower level. */
     f->fan_in = state_knows_keys(s) ? FAN_IN : 0;
     st = state_resolve(s);
     if (st == MOSS_OK)
         st = init_sources(f, s);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK) {
+        choose_merge(c, s, all, f);
         st = fold_run(f, out);
+    }
     if (st == MOSS_OK && f->failure == MOSS_ABORTED) {
         collection_log(c, MOSS_LOG_STEPS, "merge given up to close");
     } else if (st == MOSS_OK && f->failure != MOSS_OK) {

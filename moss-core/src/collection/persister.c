@@ -29,9 +29,15 @@
  * Without a delay: how much is written at once, and how long that may take to
  * gather.  Each update costs two syncs and leaves segments to be merged, so
  * many batches share one.
+ *
+ * What comes in bulk, out of order, while nobody reads, gathers until half of
+ * a bound is used up: updates of such batches overlap, so that each of them
+ * makes all that follow dearer, until they are merged.
  */
 #define GATHER_BYTES ((uint64_t)32 << 20)
 #define GATHER_NS ((uint64_t)100 * 1000000)
+#define BULK_BYTES ((uint64_t)4 << 20) /* in GATHER_NS */
+#define BULK_NS ((uint64_t)1000 * 1000000)
 
 void
 persister_ask_locked(struct moss_collection *c, uint64_t seq)
@@ -57,6 +63,26 @@ is_filling_locked(struct moss_collection *c) REQUIRES(c->mu)
            dirty.ops > c->opts.max_dirty_ops / 2;
 }
 
+uint64_t
+persister_patience_ns(uint64_t bytes, bool in_bulk)
+{
+    if (in_bulk && bytes >= BULK_BYTES)
+        return BULK_NS;
+    return bytes >= GATHER_BYTES ? 0 : GATHER_NS;
+}
+
+/* Without a delay, and while no bound is near. */
+static uint64_t
+gathered_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
+{
+    bool in_bulk = state_is_tangled(c->state) && !state_is_read(c->state);
+    uint64_t patience_ns =
+        persister_patience_ns(state_dirty(c->state).bytes, in_bulk);
+
+    mutex_assert_held(&c->mu);
+    return patience_ns == 0 ? 0 : c->dirty_since_ns + patience_ns;
+}
+
 /* When to persist: 0 for now, MOSS_FOREVER while there is nothing to do. */
 static uint64_t
 due_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
@@ -70,11 +96,8 @@ due_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
         return c->wake_persister ? 0 : c->persist_trouble.retry_ns;
     if (c->persist_up_to > c->state->lower->seq || is_filling_locked(c))
         return 0;
-    if (delay_ms == 0) {
-        return state_dirty(c->state).bytes >= GATHER_BYTES
-                   ? 0
-                   : c->dirty_since_ns + GATHER_NS;
-    }
+    if (delay_ms == 0)
+        return gathered_ns_locked(c);
     if (delay_ms >= (UINT64_MAX - c->dirty_since_ns) / 1000000)
         return MOSS_FOREVER;
     return c->dirty_since_ns + delay_ms * 1000000;

@@ -30,7 +30,8 @@ struct moss_prepared {
     struct keyset *keys;   /* has its keys; one reference; NULL: none has */
     struct moss_tag tag;
     bool reserved, counted;
-    bool deferred; /* whoever reads or merges it first sorts it */
+    bool deferred;   /* whoever reads or merges it first sorts it */
+    bool is_tangled; /* its keys lie among those of the batch before */
     uint64_t given_ops, given_bytes; /* of the batch, as it was given */
     uint64_t prepare_ns;             /* how long that took */
 };
@@ -170,6 +171,41 @@ give_back_locked(struct moss_collection *c, struct moss_prepared *p)
 /* Preparing                                                          */
 /* ------------------------------------------------------------------ */
 
+/* Is the range of keys of the newest segment of a that of b, in part? */
+static bool
+overlap(const struct segstack *a, const struct segstack *b)
+{
+    const struct segment *x = a->segs[a->n - 1], *y = b->segs[b->n - 1];
+    struct entry x_first, x_last, y_first, y_last;
+
+    return x->n > 0 && y->n > 0 && segment_entry(x, 0, &x_first) == MOSS_OK &&
+           segment_entry(x, x->n - 1, &x_last) == MOSS_OK &&
+           segment_entry(y, 0, &y_first) == MOSS_OK &&
+           segment_entry(y, y->n - 1, &y_last) == MOSS_OK &&
+           slice_compare(x_first.key, y_last.key) <= 0 &&
+           slice_compare(y_first.key, x_last.key) <= 0;
+}
+
+/* Do keys of section, of any collection, lie among those of node? */
+static bool
+is_tangled(const struct section *section, const struct top_node *node)
+{
+    const struct section *older = NULL;
+
+    if (node != NULL)
+        older = atomic_load_explicit(&node->section, memory_order_acquire);
+    for (size_t i = 0; older != NULL && i < section->n; i++) {
+        const struct segstack *stack = section->items[i].stack;
+        const struct segstack *below =
+            section_find(older, section->items[i].id);
+
+        if (below != NULL && stack->n > 0 && below->n > 0 &&
+            overlap(stack, below))
+            return true;
+    }
+    return false;
+}
+
 /*
  * Apply the edit to the newest tree, in the hope that it stays, and tell
  * readers, in the same hope, which keys it has.
@@ -185,6 +221,7 @@ resolve_now(struct moss_prepared *p, bool from_batch)
     if (st == MOSS_OK)
         st = edit_apply(p->node->edit, state_tree(s), true, &section);
     if (st == MOSS_OK) {
+        p->is_tangled = is_tangled(section, s->top);
         p->tree = tree_ref(state_tree(s));
         atomic_store_explicit(&p->node->section, section, memory_order_relaxed);
     }
@@ -430,6 +467,8 @@ moss_prepared_publish(struct moss_prepared *p)
     state_inherit(s, old);
     s->seq++;
     state_note_keys(s, p->keys);
+    if (p->is_tangled)
+        s->tangled_seq = s->seq;
     if (has_tag(p->tag)) {
         s->tag = p->tag;
         s->tag_seq = s->seq;

@@ -197,6 +197,7 @@ state_inherit(struct state *s, const struct state *old)
     s->read_seq = atomic_load_explicit(&old->n_flats, memory_order_relaxed) > 0
                       ? old->seq
                       : old->read_seq;
+    s->tangled_seq = old->tangled_seq;
 }
 
 void
@@ -240,6 +241,15 @@ bool
 state_was_read(const struct state *s)
 {
     return is_read_within(s, LONG_UNREAD_BATCHES);
+}
+
+/* After so many batches in key order, more are expected. */
+enum { ORDERED_BATCHES = 64 };
+
+bool
+state_is_tangled(const struct state *s)
+{
+    return s->tangled_seq > 0 && s->seq - s->tangled_seq < ORDERED_BATCHES;
 }
 
 void

@@ -107,6 +107,8 @@ struct state {
 
     /* The batch that was newest when a reader last flattened a state. */
     uint64_t read_seq;
+    /* The newest batch whose keys lie among those of the batch before. */
+    uint64_t tangled_seq;
 
     _Atomic(struct flat *) flats; /* a list that only grows */
     atomic_uint n_flats;
@@ -154,6 +156,9 @@ state_knows_keys(const struct state *s)
 bool state_is_read(const struct state *s);
 /* The same of so many more batches that it seldom changes. */
 bool state_was_read(const struct state *s);
+
+/* Of the last batches, one had keys among those of the batch before. */
+bool state_is_tangled(const struct state *s);
 
 /* The batch up to which everything is in mid or below it. */
 uint64_t state_merged_seq(const struct state *s);
