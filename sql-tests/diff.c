@@ -4,7 +4,7 @@
  * counters.
  *
  *     diff [--seed N] [--statements N] [--report FILE] [--episode N]
- *          [--mode TEXT] [--differences N] [--tables plain]
+ *          [--mode TEXT] [--differences N] [--whole] [--tables plain]
  *
  * A run consists of episodes.  Each begins with new databases in a random
  * mode (WAL, rollback journal, memory, one or two connections, ...) and has a
@@ -14,6 +14,7 @@
  * the scratch directory before they run, for the case of a crash, and what
  * came of each.  A difference is shrunk and written to a script beside it;
  * the run ends after --differences of them (1), with exit code 1.
+ * With --whole it is not shrunk.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,8 @@ report_difference(struct run *run, int episode, const struct diff_mode *mode,
            difference);
     write_script(whole, steps, mode, difference);
     printf("all steps: %s\n", whole);
+    if (option_given("--whole"))
+        goto done;
     struct diff_steps part = diff_shrink(steps, mode, dir, difference, &again);
     if (again == NULL) {
         printf("running the episode again, the sides agree\n");
@@ -90,6 +93,7 @@ report_difference(struct run *run, int episode, const struct diff_mode *mode,
     }
     free(part.at);
     sqlite3_free(again);
+done:
     sqlite3_free(whole);
     sqlite3_free(small);
     sqlite3_free(dir);
@@ -182,8 +186,9 @@ main(int argc, char **argv)
     const char *path;
     int episode;
 
-    harness_start(argc, argv,
-                  "--statements --report --episode --differences --mode");
+    harness_start(
+        argc, argv,
+        "--statements --report --episode --differences --mode --whole");
     memset(&run, 0, sizeof run);
     run.dir = scratch_dir();
     run.statements = option_number("--statements", 4000);

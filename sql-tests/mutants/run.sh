@@ -1,18 +1,21 @@
 #!/bin/sh
-# run.sh BUILD_DIR: does the differential test find seeded bugs?
+# run.sh BUILD_DIR: do the tests find seeded bugs?
 #
 # Each NN_name.sed begins with "# FILE: the bug" and is applied to that file in
-# a copy of the sources below BUILD_DIR, where the differential test is then
-# built and run.  The unchanged copy must pass, each mutant must not.  A script
-# that changes nothing has to be brought up to date.  MUTANTS="03 07" chooses.
+# a copy of the sources below BUILD_DIR.  Then the test that its second line
+# names, "# found by: TEST", must fail: "diff" with options, which is the
+# differential test and the default; or the beginning of the name of SQL
+# scripts or programs (see sql-tests/run.sh).  The unchanged copy must pass
+# all these tests.  A script that changes nothing has to be brought up to date.
+# MUTANTS="03 07" chooses.
 set -u
 mkdir -p "${1:?usage: run.sh BUILD_DIR}" && build=$(cd "$1" && pwd) || exit 2
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
 work=$build/mutants
 src=$work/src
-statements=${STATEMENTS:-40000}
-seeds=${SEEDS:-1 2 3}
+statements=${STATEMENTS:-12000}
+seeds=${SEEDS:-1 2 3 4 5}
 found=0 survived=0
 
 if [ -z "${TMPDIR-}" ] && [ -d /dev/shm ]; then
@@ -26,67 +29,85 @@ for part in Makefile .ci moss-core ext sql-tests; do
     cp -R "$top/$part" "$src/" || exit 2
 done
 
-build_diff() {
-    make -C "$src" BUILD="$work/build" "$work/build/plain/sql-tests/diff" \
+# Without optimization: it is the compiler that takes the time.
+build() {
+    make -C "$src" BUILD="$work/build" OPT='-O1' all sql-programs \
         >"$work/log" 2>&1
 }
 
-# try: run the differential test; it keeps its files only when it fails.
-try() {
-    timeout 900 "$work/build/plain/sql-tests/diff" \
-        --statements "$statements" --seed "$1" >"$work/output" 2>&1
-    status=$?
-    kept=$(sed -n 's/^files are in //p' "$work/output")
-    test -z "$kept" || rm -rf "$kept"
-    return $status
+# test_of NAME: what is to find it.
+test_of() {
+    t=$(sed -n '2s/^# found by: //p' "$here/$1.sed")
+    echo "${t:-diff}"
 }
 
-# A crash leaves its directory behind: "working in DIR" names it.
-clean_up() {
-    kept=$(sed -n 's/^working in //p' "$work/output")
-    test -z "$kept" || rm -rf "$kept"
-}
-
-hunt() {
+# diff_passes OPTION...: it keeps its files only when it fails.
+diff_passes() {
     for seed in $seeds; do
-        if ! try "$seed"; then
-            clean_up
-            return 0
-        fi
+        timeout 900 "$work/build/plain/sql-tests/diff" --whole \
+            --statements "$statements" --seed "$seed" "$@" \
+            >"$work/output" 2>&1
+        status=$?
+        kept=$(sed -n 's/^files are in //p; s/^working in //p' "$work/output")
+        for dir in $kept; do rm -rf "$dir"; done
+        test $status -eq 0 || return 1
     done
-    return 1
 }
 
-build_diff || { tail -n 20 "$work/log"; exit 2; }
-for seed in $seeds; do
-    if ! try "$seed"; then
-        sed '/ statements, .* compared$/,$d' "$work/output"
-        echo "the unchanged sources fail with seed $seed: no mutant was tried"
+# passes TEST...
+passes() {
+    case $1 in
+    diff) shift && diff_passes "$@" ;;
+    *) ONLY="$*" timeout 900 sh "$src/sql-tests/run.sh" "$work/build" \
+        >"$work/output" 2>&1 ;;
+    esac
+}
+
+wanted() {
+    case " ${MUTANTS:-${1%%_*}} " in *" ${1%%_*} "*) ;; *) return 1 ;; esac
+}
+
+build || { tail -n 20 "$work/log"; exit 2; }
+tests=$(for script in "$here"/[0-9]*_*.sed; do
+    name=$(basename "$script" .sed)
+    if wanted "$name"; then test_of "$name"; fi
+done | sort -u)
+start=$(date +%s)
+while read -r test; do
+    # shellcheck disable=SC2086 -- a test and its options
+    if ! passes $test; then
+        tail -n 40 "$work/output"
+        echo "the unchanged sources fail $test: no mutant was tried"
         exit 1
     fi
-done
-echo "the unchanged sources pass: seeds $seeds, $statements statements each"
+done <<END
+$tests
+END
+echo "the unchanged sources pass: $(($(date +%s) - start)) s"
 
-for script in "$here"/[0-9][0-9]_*.sed; do
+for script in "$here"/[0-9]*_*.sed; do
     name=$(basename "$script" .sed)
-    case " ${MUTANTS:-${name%%_*}} " in *" ${name%%_*} "*) ;; *) continue ;; esac
+    wanted "$name" || continue
     file=$(sed -n '1s/^# \([^:]*\):.*/\1/p' "$script")
+    test=$(test_of "$name")
+    start=$(date +%s)
     cp "$src/$file" "$work/original" || exit 2
     sed -f "$script" "$work/original" >"$src/$file"
     if cmp -s "$work/original" "$src/$file"; then
         echo "STALE     $name: changes nothing in $file"
         survived=$((survived + 1))
-    elif ! build_diff; then
+    elif ! build; then
         tail -n 20 "$work/log"
         echo "BROKEN    $name: does not compile"
         survived=$((survived + 1))
-    elif hunt; then
-        echo "found     $name: seed $seed, status $status," \
-            "$(grep -m 1 '^DIFFERENCE' "$work/output")"
-        found=$((found + 1))
-    else
-        echo "SURVIVED  $name"
+    elif passes $test; then
+        echo "SURVIVED  $name: $test passes"
         survived=$((survived + 1))
+    else
+        echo "found     $name: $test," \
+            "$(grep -m 1 -E '^(DIFFERENCE|FAILED)' "$work/output")," \
+            "$(($(date +%s) - start)) s"
+        found=$((found + 1))
     fi
     cp "$work/original" "$src/$file"
 done

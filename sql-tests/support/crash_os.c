@@ -41,12 +41,25 @@ enter(enum disk_op op)
     return e == ENOSPC ? MOSS_FULL : MOSS_IO;
 }
 
+/* May a call that changes nothing go on? */
+static enum moss_status
+may_read(void)
+{
+    enum moss_status st = enter(DISK_READ);
+
+    disk_leave();
+    return st;
+}
+
 /* ---------------------------------------------------------------- files */
 
 static enum moss_status
 crash_read(struct moss_file *f, uint64_t off, void *buf, size_t n)
 {
-    return real_file(f)->ops->read(real_file(f), off, buf, n);
+    enum moss_status st = may_read();
+
+    return st == MOSS_OK ? real_file(f)->ops->read(real_file(f), off, buf, n)
+                         : st;
 }
 
 static enum moss_status
@@ -76,13 +89,19 @@ crash_sync(struct moss_file *f)
 static enum moss_status
 crash_size(struct moss_file *f, uint64_t *out)
 {
-    return real_file(f)->ops->size(real_file(f), out);
+    enum moss_status st = may_read();
+
+    return st == MOSS_OK ? real_file(f)->ops->size(real_file(f), out) : st;
 }
 
 static enum moss_status
 crash_map(struct moss_file *f, uint64_t off, size_t n, const void **out)
 {
-    return real_file(f)->ops->map(real_file(f), off, n, out);
+    enum moss_status st = may_read();
+
+    *out = NULL;
+    return st == MOSS_OK ? real_file(f)->ops->map(real_file(f), off, n, out)
+                         : st;
 }
 
 static void
@@ -149,7 +168,7 @@ os_open(struct moss_os *os, const char *path, unsigned flags,
         struct moss_file **out)
 {
     bool is_new = (flags & MOSS_OPEN_CREATE) && !file_exists(path);
-    enum moss_status st = enter(is_new ? DISK_NAME : 0);
+    enum moss_status st = enter(is_new ? DISK_NAME : DISK_READ);
 
     (void)os;
     *out = NULL;
@@ -165,8 +184,10 @@ static enum moss_status
 os_list(struct moss_os *os, const char *dir,
         void (*each)(void *arg, const char *name), void *arg)
 {
+    enum moss_status st = may_read();
+
     (void)os;
-    return below()->ops->list(below(), dir, each, arg);
+    return st == MOSS_OK ? below()->ops->list(below(), dir, each, arg) : st;
 }
 
 static enum moss_status
@@ -241,14 +262,16 @@ os_sync_dir(struct moss_os *os, const char *dir)
 static enum moss_status
 os_identify(struct moss_os *os, const char *path, struct moss_file_id *out)
 {
+    enum moss_status st = may_read();
+
     (void)os;
-    return below()->ops->identify(below(), path, out);
+    return st == MOSS_OK ? below()->ops->identify(below(), path, out) : st;
 }
 
 static enum moss_status
 os_lock(struct moss_os *os, const char *path, struct moss_file **out)
 {
-    enum moss_status st = enter(file_exists(path) ? 0 : DISK_NAME);
+    enum moss_status st = enter(file_exists(path) ? DISK_READ : DISK_NAME);
 
     (void)os;
     *out = NULL;

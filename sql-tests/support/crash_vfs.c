@@ -1,8 +1,8 @@
 /*
  * The VFS "crash": the system's VFS, with every call that changes a file
- * reported to disk.c and failing when disk.c says so.  Reading, locking and
- * shared memory pass through; the wal-index needs no power cut, as SQLite
- * rebuilds it.
+ * reported to disk.c; it fails, and so do opening and reading, when disk.c
+ * says so.  Locking and shared memory pass through; the wal-index needs no
+ * power cut, as SQLite rebuilds it.
  *
  * SQLite's own VFS syncs the directory at the first sync of a new journal;
  * that happens below xSync, so it is repeated here for the log.
@@ -38,6 +38,16 @@ static sqlite3_file *
 real_file(sqlite3_file *f)
 {
     return crash_file(f)->real;
+}
+
+/* May a call that changes nothing go on? */
+static bool
+may_read(void)
+{
+    int e = disk_enter(DISK_SQLITE, DISK_READ);
+
+    disk_leave();
+    return e == 0;
 }
 
 /* -------------------------------------------------------------- changes */
@@ -111,13 +121,15 @@ crash_close(sqlite3_file *f)
 static int
 crash_read(sqlite3_file *f, void *p, int n, sqlite3_int64 off)
 {
-    return real_file(f)->pMethods->xRead(real_file(f), p, n, off);
+    return may_read() ? real_file(f)->pMethods->xRead(real_file(f), p, n, off)
+                      : SQLITE_IOERR_READ;
 }
 
 static int
 crash_size(sqlite3_file *f, sqlite3_int64 *size)
 {
-    return real_file(f)->pMethods->xFileSize(real_file(f), size);
+    return may_read() ? real_file(f)->pMethods->xFileSize(real_file(f), size)
+                      : SQLITE_IOERR_FSTAT;
 }
 
 static int
@@ -208,7 +220,7 @@ crash_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags,
         SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
     bool is_new =
         (flags & SQLITE_OPEN_CREATE) && name != NULL && !file_exists(name);
-    enum disk_op op = is_new ? DISK_NAME : 0;
+    enum disk_op op = is_new ? DISK_NAME : DISK_READ;
 
     (void)vfs;
     memset(c, 0, sizeof *c);

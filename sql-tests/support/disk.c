@@ -31,7 +31,7 @@ static struct {
 } fault;
 
 /* Calls let through, by layer and op. */
-static long counts[DISK_MOSS + 1][DISK_NAME + 1];
+static long counts[DISK_MOSS + 1][DISK_READ + 1];
 
 /* ----------------------------------------------------------------- log */
 

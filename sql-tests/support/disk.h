@@ -73,7 +73,8 @@ enum disk_layer { DISK_SQLITE = 1, DISK_MOSS = 2 };
 enum disk_op {
     DISK_WRITE = 1,
     DISK_SYNC = 2,
-    DISK_NAME = 4 /* create, remove, rename, truncate, sync of a directory */
+    DISK_NAME = 4, /* create, remove, rename, truncate, sync of a directory */
+    DISK_READ = 8  /* open, lock, map and list, too: it changes nothing */
 };
 
 /*
