@@ -203,6 +203,17 @@ check_raw(const struct change *c, const struct column *column,
                         datum_type_name(d->type));
 }
 
+/*
+ * Does the column's DEFAULT take the place of a NULL?  OR REPLACE does so with
+ * a NULL that may not be.
+ */
+static bool
+falls_back(const struct change *c, const struct column *column, bool insert)
+{
+    return column->default_text != NULL &&
+           (insert || (c->conflict == SQLITE_REPLACE && column->not_null));
+}
+
 /* Column i of the new row is v. */
 static int
 read_column(const struct change *c, int i, sqlite3_value *v, bool insert)
@@ -211,8 +222,7 @@ read_column(const struct change *c, int i, sqlite3_value *v, bool insert)
     struct cell *cell = &c->cells[i];
     int rc;
 
-    if (insert && column->default_text != NULL &&
-        sqlite3_value_type(v) == SQLITE_NULL)
+    if (sqlite3_value_type(v) == SQLITE_NULL && falls_back(c, column, insert))
         rc = read_default(c, column, cell);
     else if (is_raw(c))
         rc = datum_read(v, &cell->d);
