@@ -4,9 +4,10 @@
 # Each NN_name.sed begins with "# FILE: the bug" and is applied to that file in
 # a copy of the sources below BUILD_DIR.  Then the test that its second line
 # names, "# found by: TEST", must fail: "diff" with options, which is the
-# differential test and the default; or the beginning of the name of SQL
-# scripts or programs (see sql-tests/run.sh).  The unchanged copy must pass
-# all these tests.  A script that changes nothing has to be brought up to date.
+# differential test and the default; "products", which is .ci/check-symbols; or
+# beginnings of the names of SQL scripts and programs (see sql-tests/run.sh).
+# The unchanged copy must pass all these tests.  A script that changes nothing
+# has to be brought up to date.
 # MUTANTS="03 07" chooses.
 set -u
 mkdir -p "${1:?usage: run.sh BUILD_DIR}" && build=$(cd "$1" && pwd) || exit 2
@@ -58,6 +59,8 @@ diff_passes() {
 passes() {
     case $1 in
     diff) shift && diff_passes "$@" ;;
+    products) (cd "$src" && .ci/check-symbols "$work/build") \
+        >"$work/output" 2>&1 ;;
     *) ONLY="$*" timeout 900 sh "$src/sql-tests/run.sh" "$work/build" \
         >"$work/output" 2>&1 ;;
     esac

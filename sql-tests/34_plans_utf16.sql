@@ -1,0 +1,17 @@
+-- In a UTF-16 database BINARY texts are in another order than their keys:
+-- equality narrows, nothing else does, and no order is promised.
+PRAGMA encoding = 'UTF-16le';
+CREATE VIRTUAL TABLE x USING moss(k TEXT PRIMARY KEY, v);
+CREATE VIRTUAL TABLE nc USING moss(k TEXT COLLATE NOCASE PRIMARY KEY, v);
+EXPLAIN QUERY PLAN SELECT * FROM x WHERE k = 'a';
+EXPLAIN QUERY PLAN SELECT * FROM x WHERE k IN ('a', 'b');
+EXPLAIN QUERY PLAN SELECT * FROM x WHERE k > 'a';
+EXPLAIN QUERY PLAN SELECT * FROM x WHERE k GLOB 'a*';
+EXPLAIN QUERY PLAN SELECT * FROM x ORDER BY k;
+EXPLAIN QUERY PLAN SELECT max(k) FROM x;
+EXPLAIN QUERY PLAN SELECT k, count(*) FROM x GROUP BY k;
+EXPLAIN QUERY PLAN SELECT * FROM nc WHERE k > 'a' ORDER BY k;
+INSERT INTO x VALUES ('ﬁ', 1), ('😀', 2), ('a', 3);
+SELECT k FROM x ORDER BY k;
+SELECT k FROM x WHERE k > 'b' ORDER BY k DESC;
+SELECT max(k) FROM x;

@@ -1,0 +1,230 @@
+/*
+ * Traps of SQLite's virtual-table interface that only a program can step in:
+ * functions that the application replaced, an authorizer, results kept past
+ * their cursor, a connection that is closed, trusted schemas.  TRAPS.md lists
+ * them all.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/harness.h"
+
+static const char *
+new_database(void)
+{
+    make_empty_dir(path_of("%s/run", scratch_dir()));
+    return path_of("%s/run/test.db", scratch_dir());
+}
+
+/* ------------------------------------------------- functions of others */
+
+/* "text LIKE pattern" that is true if text ends as pattern begins. */
+static void
+own_like(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    const char *pattern = (const char *)sqlite3_value_text(argv[0]);
+    const char *text = (const char *)sqlite3_value_text(argv[1]);
+    size_t n = text == NULL ? 0 : strlen(text);
+
+    (void)argc;
+    sqlite3_result_int(ctx,
+                       n > 0 && pattern != NULL && text[n - 1] == pattern[0]);
+}
+
+/* A LIKE of the application's own decides which rows there are. */
+static void
+like_is_replaced(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss(k TEXT PRIMARY KEY, v);"
+                "INSERT INTO t VALUES('a', 1), ('xa', 2), ('ax', 3)");
+    db_expect(db, "SELECT k FROM t WHERE k LIKE 'a'", "'a'\n");
+    sqlite3_create_function(db, "like", 2, SQLITE_UTF8, NULL, own_like, NULL,
+                            NULL);
+    sqlite3_create_function(db, "glob", 2, SQLITE_UTF8, NULL, own_like, NULL,
+                            NULL);
+    db_expect(db, "SELECT k FROM t WHERE k LIKE 'a'", "'a'\n'xa'\n");
+    db_expect(db, "SELECT k FROM t WHERE k GLOB 'a*'", "'a'\n'xa'\n");
+    db_close(db);
+}
+
+/* ------------------------------------------------------------- results */
+
+/* Values stay when the cursor that gave them is at another row, or closed. */
+static void
+results_outlive_their_cursor(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss(k TEXT PRIMARY KEY, v);"
+                "INSERT INTO t VALUES('first key', 'first value that is long'),"
+                " ('second key', 'second value, long, too'),"
+                " ('third key', 'third value of such a length')");
+    for (int i = 0; i < 3; i++) {
+        db_expect(db,
+                  "SELECT (SELECT v FROM t WHERE k = 'first key'),"
+                  " (SELECT v FROM t WHERE k = 'second key'),"
+                  " (SELECT v FROM t ORDER BY k DESC LIMIT 1)",
+                  "'first value that is long'|'second value, long, too'|"
+                  "'third value of such a length'\n");
+        db_expect(db,
+                  "SELECT max(k), v, lag(v) OVER (ORDER BY k) FROM t GROUP BY"
+                  " v ORDER BY v",
+                  "'first key'|'first value that is long'|NULL\n"
+                  "'second key'|'second value, long, too'|"
+                  "'first value that is long'\n"
+                  "'third key'|'third value of such a length'|"
+                  "'second value, long, too'\n");
+        /* In rows just written, in the log's, then in the store's. */
+        if (i == 0)
+            db_must(db, "BEGIN; UPDATE t SET v = v");
+        if (i == 1)
+            db_must(db, "COMMIT");
+    }
+    db_close(db);
+}
+
+/* ---------------------------------------------------------- authorizer */
+
+static int
+deny_pragmas(void *arg, int action, const char *a, const char *b,
+             const char *schema, const char *trigger)
+{
+    (void)arg;
+    (void)a;
+    (void)b;
+    (void)schema;
+    (void)trigger;
+    return action == SQLITE_PRAGMA ? SQLITE_DENY : SQLITE_OK;
+}
+
+/* What an application forbids its users we may have to ask for: not here. */
+static void
+authorizer_denies_pragmas(void)
+{
+    const char *file = new_database();
+    sqlite3 *db = db_open(file, NULL);
+
+    db_must(db,
+            "CREATE VIRTUAL TABLE t USING moss; INSERT INTO t VALUES(1, 2)");
+    db_close(db);
+    db = db_open(file, NULL);
+    sqlite3_set_authorizer(db, deny_pragmas, NULL);
+    db_must(db, "CREATE VIRTUAL TABLE u USING moss(a TEXT, b, PRIMARY KEY(a))");
+    db_must(db,
+            "BEGIN; INSERT INTO t VALUES(3, 4); INSERT INTO u VALUES('x', 5);"
+            "COMMIT; DROP TABLE u");
+    db_expect(db, "SELECT * FROM t", "1|2\n3|4\n");
+    db_close(db);
+}
+
+/* ---------------------------------------------------------- connections */
+
+/* Nothing of ours keeps a connection from closing, in whatever state. */
+static void
+connection_closes(void)
+{
+    static const char *const before[] = {
+        "SELECT 1",
+        "SELECT * FROM t",
+        "INSERT INTO t VALUES(7, 8)",
+        "BEGIN; INSERT INTO t VALUES(9, 10)",
+        "BEGIN; INSERT INTO t VALUES(9, 10); SAVEPOINT s; DELETE FROM t",
+        "BEGIN; CREATE VIRTUAL TABLE u USING moss; INSERT INTO u VALUES(1, 1)",
+        "DROP TABLE t",
+    };
+    const char *file = new_database();
+    sqlite3 *db = db_open(file, NULL);
+
+    db_must(db,
+            "CREATE VIRTUAL TABLE t USING moss; INSERT INTO t VALUES(1, 2)");
+    db_close(db);
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) {
+        db = db_open(file, NULL);
+        db_must(db, "%s", before[i]);
+        if (sqlite3_close(db) != SQLITE_OK)
+            fail("after \"%s\": sqlite3_close: %s", before[i],
+                 sqlite3_errmsg(db));
+    }
+    db = db_open(file, NULL);
+    db_expect(db, "SELECT count(*) FROM sqlite_schema WHERE name = 't'", "0\n");
+    db_close(db);
+}
+
+/* Ours leave it alone: nested SQL of CREATE, DDL, a log that grows. */
+static void
+last_insert_rowid_stays(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+
+    db_must(db, "CREATE TABLE o(x); INSERT INTO o(rowid, x) VALUES(4711, 1)");
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss;"
+                "INSERT INTO t VALUES(1, 2), (3, 4); ALTER TABLE t RENAME TO u;"
+                "BEGIN; INSERT INTO u VALUES(5, zeroblob(300000)); COMMIT;"
+                "DELETE FROM u; DROP TABLE u");
+    if (sqlite3_last_insert_rowid(db) != 4711)
+        fail("last_insert_rowid() is %lld",
+             (long long)sqlite3_last_insert_rowid(db));
+    db_close(db);
+}
+
+/* ---------------------------------------------------------- other schemas */
+
+/* A schema that somebody else made cannot have a view open a path. */
+static void
+paths_are_not_for_views(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+    int rc;
+
+    db_must(db,
+            "CREATE VIRTUAL TABLE t USING moss(store='%s/run/elsewhere');"
+            "INSERT INTO t VALUES(1, 2); CREATE VIEW w AS SELECT * FROM t",
+            scratch_dir());
+    db_expect(db, "SELECT * FROM t", "1|2\n");
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    rc = db_run(db, "SELECT * FROM w");
+    if (rc != SQLITE_ERROR ||
+        strcmp(sqlite3_errmsg(db), "unsafe use of virtual table \"t\"") != 0)
+        fail("a view reads a path: %d, %s", rc, sqlite3_errmsg(db));
+    db_close(db);
+}
+
+/* ------------------------------------------------------------ many columns */
+
+/* More terms than SQLite lets be omitted, and than a plan takes. */
+static void
+many_terms_lose_nothing(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+    char *sql = NULL;
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss(k INTEGER PRIMARY KEY, v)");
+    for (int i = 0; i < 100; i++)
+        db_must(db, "INSERT INTO t VALUES(%d, %d)", i, i % 7);
+    text_append(&sql, "SELECT count(*) FROM t WHERE k >= 0");
+    for (int i = 1; i <= 40; i++)
+        text_append(&sql, " AND k > %d AND k < %d", i, 100 - i);
+    db_expect(db, sql, "19\n");
+    free(sql);
+    db_close(db);
+}
+
+int
+main(int argc, char **argv)
+{
+    static void (*const tests[])(void) = {
+        like_is_replaced,        results_outlive_their_cursor,
+        connection_closes,       authorizer_denies_pragmas,
+        last_insert_rowid_stays, paths_are_not_for_views,
+        many_terms_lose_nothing,
+    };
+
+    harness_start(argc, argv, "");
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
+        tests[i]();
+    printf("%zu traps, none stepped in\n", sizeof tests / sizeof tests[0]);
+    return 0;
+}
