@@ -359,9 +359,33 @@ segment_seek_in(const struct segment *seg, struct moss_slice key, size_t from,
     return st < 0 ? st : segment_search_in(seg, key, from, to, pos);
 }
 
-enum moss_status
-segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
-               size_t to, size_t *pos)
+/* Narrow [*from, *to) down from its beginning, or from its end. */
+static enum moss_status
+gallop(const struct segment *seg, const struct probe *p, bool backwards,
+       size_t *from, size_t *to)
+{
+    for (size_t step = 1; step < *to - *from; step *= 2) {
+        size_t at = backwards ? *to - step : *from + step - 1;
+        struct entry e;
+        bool before;
+        enum moss_status st = segment_entry(seg, at, &e);
+
+        if (st < 0)
+            return st;
+        before = probe_compare(p, e.key) < 0;
+        if (before)
+            *from = at + 1;
+        else
+            *to = at;
+        if (before == backwards)
+            break;
+    }
+    return MOSS_OK;
+}
+
+static enum moss_status
+gallop_in(const struct segment *seg, struct moss_slice key, bool backwards,
+          size_t from, size_t to, size_t *pos)
 {
     struct probe p;
     enum moss_status st;
@@ -377,19 +401,22 @@ segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
         *pos = side < 0 ? from : to;
         return MOSS_OK;
     }
-    for (size_t step = 1; step < to - from; step *= 2) {
-        struct entry e;
+    st = gallop(seg, &p, backwards, &from, &to);
+    return st < 0 ? st : search(seg, &p, from, to, pos);
+}
 
-        st = segment_entry(seg, from + step - 1, &e);
-        if (st < 0)
-            return st;
-        if (probe_compare(&p, e.key) >= 0) {
-            to = from + step - 1;
-            break;
-        }
-        from += step;
-    }
-    return search(seg, &p, from, to, pos);
+enum moss_status
+segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
+               size_t to, size_t *pos)
+{
+    return gallop_in(seg, key, false, from, to, pos);
+}
+
+enum moss_status
+segment_gallop_back(const struct segment *seg, struct moss_slice key,
+                    size_t from, size_t to, size_t *pos)
+{
+    return gallop_in(seg, key, true, from, to, pos);
 }
 
 enum moss_status
@@ -543,9 +570,12 @@ segment_init_prefix(struct segment *seg)
     size_t max;
 
     seg->prefix_len = seg->stride = 0;
+    seg->first_key = seg->last_key = moss_slice(NULL, 0);
     if (seg->n == 0 || segment_entry(seg, 0, &first) < 0 ||
         segment_entry(seg, seg->n - 1, &last) < 0)
         return;
+    seg->first_key = first.key;
+    seg->last_key = last.key;
     max = first.key.len < last.key.len ? first.key.len : last.key.len;
     seg->prefix_len = shared_bytes(first.key.bytes, last.key.bytes, max);
     max = first.key.len + first.value.len;

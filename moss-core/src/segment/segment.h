@@ -58,6 +58,8 @@ struct segment {
      * right.
      */
     size_t prefix_len;
+    /* Of its entries, in buf; bytes NULL: not known. */
+    struct moss_slice first_key, last_key;
     /* Of each entry's key and value, if all are of the same size; else 0. */
     size_t stride;
     /* Set once, and then owned; NULL: none.  Only what follows may change. */
@@ -204,6 +206,10 @@ segment_search_in(const struct segment *seg, struct moss_slice key, size_t from,
 MOSS_MUST_CHECK enum moss_status
 segment_gallop(const struct segment *seg, struct moss_slice key, size_t from,
                size_t to, size_t *pos);
+/* And if it lies close before to. */
+MOSS_MUST_CHECK enum moss_status
+segment_gallop_back(const struct segment *seg, struct moss_slice key,
+                    size_t from, size_t to, size_t *pos);
 
 static inline const struct segment_index *
 segment_index(const struct segment *seg)
@@ -248,8 +254,8 @@ segment_find(const struct segment *seg, struct moss_slice key,
              struct entry *out);
 
 /*
- * Set prefix_len and stride from the first and last entry; for segments mapped
- * from a file.  Leaves them 0 if these cannot be read.
+ * Set what is known from the first and last entry: these keys, prefix_len and
+ * stride.  Leaves them 0 if the entries cannot be read.
  */
 void segment_init_prefix(struct segment *seg);
 

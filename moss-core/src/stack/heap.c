@@ -18,6 +18,7 @@
 #include "stack/heap.h"
 
 #include "base/coding.h"
+#include "stack/chain.h"
 
 /* ------------------------------------------------------------------ */
 /* Cursors                                                            */
@@ -57,13 +58,40 @@ load_lower(struct cursor *c, enum moss_status st)
     return MOSS_OK;
 }
 
+/* Be on the segment chain[at]. */
+static void
+enter(struct cursor *c, size_t at)
+{
+    c->at = at;
+    c->seg = c->chain[at];
+    c->window = segment_window(c->seg);
+    c->lo = at == 0 ? c->begin : 0;
+    c->hi = at + 1 == c->n_chain ? c->end : c->seg->n;
+}
+
+/* To the first entry of the next segment, or the last one of that before. */
+static enum moss_status
+leave(struct cursor *c, bool backwards)
+{
+    while (backwards ? c->at > 0 : c->at + 1 < c->n_chain) {
+        enter(c, backwards ? c->at - 1 : c->at + 1);
+        if (c->lo < c->hi) {
+            c->pos = backwards ? c->hi - 1 : c->lo;
+            return load(c);
+        }
+    }
+    return MOSS_DONE;
+}
+
 enum moss_status
 cursor_first(struct cursor *c)
 {
     if (c->seg == NULL)
         return load_lower(c, moss_iterator_first(c->lower));
+    if (c->n_chain > 0)
+        enter(c, 0);
     if (c->lo >= c->hi)
-        return MOSS_DONE;
+        return leave(c, false);
     c->pos = c->lo;
     return load(c);
 }
@@ -73,8 +101,10 @@ cursor_last(struct cursor *c)
 {
     if (c->seg == NULL)
         return load_lower(c, moss_iterator_last(c->lower));
+    if (c->n_chain > 0)
+        enter(c, c->n_chain - 1);
     if (c->lo >= c->hi)
-        return MOSS_DONE;
+        return leave(c, true);
     c->pos = c->hi - 1;
     return load(c);
 }
@@ -87,13 +117,13 @@ cursor_step(struct cursor *c, bool backwards)
                                        : moss_iterator_next(c->lower));
     if (backwards) {
         if (c->pos == c->lo)
-            return MOSS_DONE;
+            return leave(c, true);
         c->pos--;
         if (c->pos > c->lo)
             prefetch_near(c, c->pos - 1);
     } else {
         if (c->pos + 1 >= c->hi)
-            return MOSS_DONE;
+            return leave(c, false);
         c->pos++;
         if (c->pos + 1 < c->hi)
             prefetch_near(c, c->pos + 1);
@@ -104,6 +134,12 @@ cursor_step(struct cursor *c, bool backwards)
 enum moss_status
 cursor_prepare_seek(struct cursor *c, struct moss_slice key)
 {
+    if (c->n_chain > 0) {
+        size_t at = chain_find(c->chain, c->n_chain, key);
+
+        if (at != c->at)
+            enter(c, at);
+    }
     c->from = c->lo;
     c->to = c->hi;
     return c->seg == NULL ? MOSS_OK
@@ -121,7 +157,7 @@ cursor_seek(struct cursor *c, struct moss_slice key, bool behind)
         st = segment_search_in(c->seg, key, c->from, c->to, &c->pos);
         if (st < 0)
             return st;
-        st = c->pos < c->hi ? load(c) : MOSS_DONE;
+        st = c->pos < c->hi ? load(c) : leave(c, false);
     }
     if (st == MOSS_OK && behind && slice_equal(c->e.key, key))
         st = cursor_step(c, false);
@@ -154,27 +190,42 @@ cursor_seek_back(struct cursor *c, struct moss_slice key, bool before)
 /* The heap                                                           */
 /* ------------------------------------------------------------------ */
 
+/* The bytes that all keys of a cursor share; *first gets its first key. */
+static size_t
+cursor_prefix(const struct cursor *c, struct moss_slice *first)
+{
+    size_t max;
+    struct moss_slice last;
+    struct entry e;
+
+    if (c->n_chain > 0) {
+        *first = c->chain[0]->first_key;
+        last = c->chain[c->n_chain - 1]->last_key;
+        max = first->len < last.len ? first->len : last.len;
+        return shared_bytes(first->bytes, last.bytes, max);
+    }
+    if (c->seg == NULL || c->seg->prefix_len == 0 || c->seg->n == 0 ||
+        segment_entry(c->seg, 0, &e) < 0)
+        return 0;
+    *first = e.key;
+    return c->seg->prefix_len < e.key.len ? c->seg->prefix_len : e.key.len;
+}
+
 size_t
 heap_shared_prefix(const struct cursor *cursors, size_t n)
 {
     struct moss_slice first = { NULL, 0 };
     size_t shared = SIZE_MAX;
 
-    for (size_t i = 0; i < n; i++) {
-        const struct segment *seg = cursors[i].seg;
-        struct entry e;
+    for (size_t i = 0; i < n && shared > 0; i++) {
+        struct moss_slice key;
+        size_t own = cursor_prefix(&cursors[i], &key);
 
-        if (seg == NULL || seg->prefix_len == 0)
-            return 0;
-        if (seg->n == 0 || segment_entry(seg, 0, &e) < 0)
-            return 0;
-        if (shared > seg->prefix_len)
-            shared = seg->prefix_len;
-        if (shared > e.key.len)
-            shared = e.key.len;
         if (i == 0)
-            first = e.key;
-        shared = shared_bytes(first.bytes, e.key.bytes, shared);
+            first = key;
+        shared = own < shared ? own : shared;
+        if (shared > 0)
+            shared = shared_bytes(first.bytes, key.bytes, shared);
     }
     return n == 0 ? 0 : shared;
 }

@@ -16,7 +16,14 @@ struct cursor {
     size_t lo, hi;                /* entries of seg that may be visited */
     size_t from, to;              /* those that a seek has to look at */
     size_t pos;
-    size_t rank;    /* greater is newer */
+    size_t rank; /* greater is newer */
+    /*
+     * A chain, in key order, that it goes through as if it was one segment:
+     * seg is that at chain[at]; of the first one entries count from begin on,
+     * of the last one up to end.  n_chain 0: there is seg alone.
+     */
+    struct segment *const *chain; /* the owner's */
+    size_t n_chain, at, begin, end;
     struct entry e; /* where it stands; for lower, until that moves */
 };
 

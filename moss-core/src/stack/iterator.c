@@ -1,8 +1,8 @@
 /*
  * Iterators over a stack of segments and a lower level.
  *
- * A heap merges one cursor per segment, each with the bounds as positions in
- * its segment, and one for a foreign lower level.  The cursor on top has the
+ * A heap merges one cursor per chain of segments (chain.h), each with the bounds
+ * as positions in its segments, and one for a foreign lower level.  The cursor on top has the
  * newest entry of the current key.  Older ones of that key are moved off it
  * before the entry is handed out; so a step moves the top only.  Deletions are
  * passed over, and an operand is combined with all that older segments have
@@ -14,7 +14,7 @@
  * To turn round, every cursor is placed anew next to the current key.
  *
  * Keys and values are handed out as pointers into the segments.  With a
- * single segment and nothing below no heap is needed: iterator_one.c.
+ * single chain and nothing below no heap is needed: iterator_one.c.
  *
  * One thread at a time.
  */
@@ -32,7 +32,7 @@ enum moss_status
 iterator_stop(struct stack_iterator *it, enum moss_status st)
 {
     it->base.key = it->base.value = moss_slice(NULL, 0);
-    it->fast_n = 0;
+    iterator_no_fast(it);
     it->state = st < 0 ? ITERATOR_FAILED : ITERATOR_END;
     it->error = st;
     return st;
@@ -118,7 +118,7 @@ static enum moss_status
 place(struct stack_iterator *it, enum where where, struct moss_slice key)
 {
     heap_begin(&it->heap, where == AT_LAST || where >= AT_SEEK_BACK);
-    it->fast_n = 0;
+    iterator_no_fast(it);
     it->leader = NULL;
     for (size_t i = 0; i < it->n && where >= AT_SEEK; i++) {
         enum moss_status st = cursor_prepare_seek(&it->cursors[i], key);
@@ -185,37 +185,64 @@ turn(struct stack_iterator *it, enum where where)
 }
 
 /*
- * After a step forward: when the same cursor has been on top for a while, find
- * out how far its entries go before those of all others begin, and make them
+ * How far the top's entries go, in the direction of the last step, before
+ * those of all others begin.
+ */
+static enum moss_status
+find_run(struct stack_iterator *it, const struct cursor *top)
+{
+    struct cursor *second = heap_second(&it->heap);
+    enum moss_status st;
+    struct entry e;
+
+    it->run_first = top->lo;
+    it->run_end = top->hi;
+    if (second == NULL)
+        return MOSS_OK;
+    if (!it->heap.backwards)
+        return segment_gallop(top->seg, second->e.key, top->pos, top->hi,
+                              &it->run_end);
+    st = segment_gallop_back(top->seg, second->e.key, top->lo, top->pos + 1,
+                             &it->run_first);
+    if (st < 0 || it->run_first > top->pos)
+        return st;
+    st = segment_entry(top->seg, it->run_first, &e);
+    if (st == MOSS_OK && slice_equal(e.key, second->e.key))
+        it->run_first++; /* an older or newer entry of the second's key */
+    return st;
+}
+
+/*
+ * After a step: when the same cursor has been on top for a while, make its run
  * the fast range.  The step that leaves it comes here again.
  */
 static enum moss_status
 follow_run(struct stack_iterator *it)
 {
-    struct cursor *top = heap_top(&it->heap), *second;
+    struct cursor *top = heap_top(&it->heap);
     enum moss_status st;
 
-    it->fast_n = 0;
-    if (top != it->leader) {
+    iterator_no_fast(it);
+    if (top != it->leader || top->seg != it->run_seg) {
+        /* Where a chain goes on, so does its run, most likely. */
+        it->wins = top == it->leader ? WINS : 0;
         it->leader = top;
-        it->wins = it->run_end = 0;
+        it->run_seg = top->seg;
+        it->run_first = it->run_end = 0;
     }
     if (top->seg == NULL || top->e.op != MOSS_OP_SET)
         return MOSS_OK;
-    if (top->pos >= it->run_end) {
+    if (top->pos < it->run_first || top->pos >= it->run_end) {
         if (++it->wins < WINS)
             return MOSS_OK;
         it->wins = 0;
-        second = heap_second(&it->heap);
-        it->run_end = top->hi;
-        if (second != NULL) {
-            st = segment_gallop(top->seg, second->e.key, top->pos, top->hi,
-                                &it->run_end);
-            if (st < 0)
-                return iterator_stop(it, st);
-        }
+        st = find_run(it, top);
+        if (st < 0)
+            return iterator_stop(it, st);
     }
-    iterator_set_fast(it, top, top->pos, it->run_end);
+    iterator_set_fast(it, top, it->run_first, it->run_end);
+    /* The other cursors stand where they are for this direction only. */
+    it->fast_n[!it->heap.backwards] = 0;
     return MOSS_OK;
 }
 
@@ -227,7 +254,7 @@ step(struct stack_iterator *it)
     if (st < 0)
         return iterator_stop(it, st);
     st = settle(it);
-    return st == MOSS_OK && !it->heap.backwards ? follow_run(it) : st;
+    return st == MOSS_OK ? follow_run(it) : st;
 }
 
 static enum moss_status
@@ -311,27 +338,74 @@ seek_end(struct cursor *c, struct moss_slice hi)
     return segment_seek_in(c->seg, hi, c->lo, c->hi, &c->hi);
 }
 
-/* Cursors for the segments that have entries within the bounds. */
+/* Bring c, on its only segment, down to what lies within the bounds. */
+static enum moss_status
+set_bounds(struct cursor *c, const struct moss_slice *lo,
+           const struct moss_slice *hi)
+{
+    const struct segment *seg = c->seg;
+    bool known = seg->first_key.bytes != NULL;
+    enum moss_status st = MOSS_OK;
+
+    c->lo = 0;
+    c->hi = seg->n;
+    if (lo != NULL && !(known && slice_compare(*lo, seg->first_key) <= 0))
+        st = segment_seek_in(seg, *lo, 0, c->hi, &c->lo);
+    if (st == MOSS_OK && hi != NULL &&
+        !(known && slice_compare(*hi, seg->last_key) > 0))
+        st = seek_end(c, *hi);
+    return st;
+}
+
+/* The same for a chain: leave out segments, and see to both ends of the rest. */
+static enum moss_status
+set_chain_bounds(struct cursor *c, const struct moss_slice *lo,
+                 const struct moss_slice *hi)
+{
+    enum moss_status st;
+
+    if (hi != NULL)
+        c->n_chain = chain_find(c->chain, c->n_chain, *hi) + 1;
+    if (lo != NULL) {
+        size_t skip = chain_find(c->chain, c->n_chain, *lo);
+
+        c->chain += skip;
+        c->n_chain -= skip;
+    }
+    c->seg = c->chain[c->n_chain - 1];
+    st = set_bounds(c, c->n_chain == 1 ? lo : NULL, hi);
+    if (st < 0 || c->n_chain == 1) {
+        c->n_chain = 0;
+        return st;
+    }
+    c->end = c->hi;
+    c->seg = c->chain[0];
+    st = set_bounds(c, lo, NULL);
+    c->begin = c->lo;
+    return st;
+}
+
+/* Cursors for the chains that have entries within the bounds. */
 static enum moss_status
 add_segments(struct stack_iterator *it, const struct segstack *stack,
              const struct moss_slice *lo, const struct moss_slice *hi)
 {
-    for (size_t i = 0; i < stack->n; i++) {
+    for (size_t i = 0; i < stack->n; i++)
+        it->chains[i] = stack->by_key[i];
+    for (size_t i = 0; i < stack->n_chains; i++) {
+        const struct chain *chain = &stack->chains[i];
         struct cursor *c = &it->cursors[it->n];
-        enum moss_status st = MOSS_OK;
+        enum moss_status st;
 
         memset(c, 0, sizeof(*c));
-        c->seg = stack->segs[i];
-        c->window = segment_window(c->seg);
         c->rank = i + 1;
-        c->hi = c->seg->n;
-        if (lo != NULL)
-            st = segment_seek_in(c->seg, *lo, 0, c->hi, &c->lo);
-        if (st == MOSS_OK && hi != NULL)
-            st = seek_end(c, *hi);
+        c->chain = it->chains + chain->first;
+        c->n_chain = chain->n;
+        st = set_chain_bounds(c, lo, hi);
         if (st < 0)
             return st;
-        if (c->lo < c->hi)
+        c->window = segment_window(c->seg);
+        if (c->n_chain > 0 || c->lo < c->hi)
             it->n++;
     }
     return MOSS_OK;
@@ -364,7 +438,8 @@ segstack_iterate(const struct segstack *stack,
 
     *out = NULL;
     it = mem_alloc(sizeof(*it) +
-                   max * (sizeof(struct cursor) + sizeof(struct heap_item)));
+                   max * (sizeof(struct cursor) + sizeof(struct heap_item)) +
+                   stack->n * sizeof(it->chains[0]));
     if (it == NULL)
         return MOSS_NOMEM;
     memset(it, 0, sizeof(*it));
@@ -375,6 +450,7 @@ segstack_iterate(const struct segstack *stack,
     output_init(&it->output);
     buf_init(&it->turn_key);
     it->heap.items = (struct heap_item *)(void *)&it->cursors[max];
+    it->chains = (struct segment **)(void *)&it->heap.items[max];
     st = add_segments(it, stack, lo, hi);
     if (st == MOSS_OK && stack->lower != NULL)
         st = add_lower(it, stack->lower, lo, hi);
@@ -433,7 +509,7 @@ moss_iterator_next(struct moss_iterator *it)
 enum moss_status
 moss_iterator_prev(struct moss_iterator *it)
 {
-    if (it->ops == &iterator_one_ops &&
+    if ((it->ops == &iterator_one_ops || it->ops == &many_ops) &&
         iterator_step_fast(container_of(it, struct stack_iterator, base), true))
         return MOSS_OK;
     return it->ops->prev(it);

@@ -27,19 +27,25 @@ struct stack_iterator {
     /*
      * The current entry is that of fast, and the fast_n entries of its segment
      * from fast_first on come next to each other, whatever the other cursors
-     * have, and lie in its window.  While it steps among them its cursor's
-     * position alone is moved, not the entry loaded.
+     * have, and lie in its window.  fast_n[1] is for steps backwards.  While
+     * it steps among them its cursor's position alone is moved, not the entry
+     * loaded.
      */
     struct cursor *fast;
-    size_t fast_first, fast_n;
-    /* Who was on top of the heap in the last wins steps, and its run's end. */
+    size_t fast_first, fast_n[2];
+    /*
+     * Who was on top of the heap in the last wins steps, on which segment, and
+     * which entries of that come before those of all others.
+     */
     struct cursor *leader;
-    size_t wins, run_end;
+    const struct segment *run_seg;
+    size_t wins, run_first, run_end;
+    struct segment **chains; /* of the cursors: room for all segments */
     size_t n;
     struct cursor cursors[];
 };
 
-/* For exactly one segment and no lower level. */
+/* For exactly one chain and no lower level. */
 extern const struct moss_iterator_ops iterator_one_ops;
 
 /* It stands on this entry. */
@@ -73,7 +79,13 @@ iterator_prefetch(const uint64_t *words, const uint8_t *key, bool backwards)
     }
 }
 
-/* [first, last) is the fast range, as far as c's window goes. */
+static inline void
+iterator_no_fast(struct stack_iterator *it)
+{
+    it->fast_n[0] = it->fast_n[1] = 0;
+}
+
+/* [first, last) is the fast range both ways, as far as c's window goes. */
 static inline void
 iterator_set_fast(struct stack_iterator *it, struct cursor *c, size_t first,
                   size_t last)
@@ -82,7 +94,7 @@ iterator_set_fast(struct stack_iterator *it, struct cursor *c, size_t first,
     last = last < c->window.last ? last : c->window.last;
     it->fast = c;
     it->fast_first = first;
-    it->fast_n = first < last ? last - first : 0;
+    it->fast_n[0] = it->fast_n[1] = first < last ? last - first : 0;
 }
 
 /* Step within the fast range; false if that is not possible. */
@@ -93,10 +105,10 @@ iterator_step_fast(struct stack_iterator *it, bool backwards)
     size_t pos;
     struct entry e;
 
-    if (it->fast_n == 0)
+    if (it->fast_n[backwards] == 0)
         return false;
     pos = backwards ? c->pos - 1 : c->pos + 1;
-    if (pos - it->fast_first >= it->fast_n ||
+    if (pos - it->fast_first >= it->fast_n[backwards] ||
         !segment_entry_in(c->seg, pos, &c->window, &e) || e.op != MOSS_OP_SET)
         return false;
     iterator_prefetch(c->seg->kvs + 2 * pos, e.key.bytes, backwards);

@@ -1,9 +1,10 @@
 /*
- * Iterators over exactly one segment with nothing below: a position that goes
- * up and down.  Most steps do not even come here: see iterator_step_fast(),
- * for which all entries within the bounds are the fast range.  Most scans of a store that has been compacted are of this
- * kind, so there is no heap and nothing to compare.  See iterator.c for the
- * rest of the story.
+ * Iterators over exactly one chain with nothing below, most often one segment:
+ * a position that goes up and down.  Most steps do not even come here: see
+ * iterator_step_fast(), for which all entries of the segment within the bounds
+ * are the fast range.  Most scans of a store that has been compacted are of
+ * this kind, so there is no heap and nothing to compare.  See iterator.c for
+ * the rest of the story.
  *
  * One thread at a time.
  */
@@ -22,6 +23,7 @@ resolve(struct stack_iterator *it, const struct cursor *c)
     struct operands *list = &it->history.operands;
     enum moss_status st;
 
+    iterator_no_fast(it); /* it may be another segment's */
     list->n = 0;
     st = operands_push(list, c->e.value);
     if (st == MOSS_OK)

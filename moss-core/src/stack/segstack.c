@@ -3,7 +3,8 @@
  *
  * A stack is immutable once made, so that readers need nothing but a
  * reference; a change makes a new stack that shares the segments.  A read
- * goes from the newest segment to the oldest, then to the lower level.
+ * goes from the newest segment to the oldest, one of each chain, then to the
+ * lower level.
  *
  * Any thread.
  */
@@ -20,7 +21,10 @@ segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
     struct segstack *stack;
 
     *out = NULL;
-    stack = mem_alloc(sizeof(*stack) + n * sizeof(stack->segs[0]));
+    if (n > UINT32_MAX)
+        return MOSS_TOO_BIG;
+    stack = mem_alloc(sizeof(*stack) +
+                      n * (2 * sizeof(segs[0]) + sizeof(stack->chains[0])));
     if (stack == NULL)
         return MOSS_NOMEM;
     refs_init(&stack->refs);
@@ -31,6 +35,9 @@ segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
     stack->n = n;
     for (size_t i = 0; i < n; i++)
         stack->segs[i] = segment_ref(segs[i]);
+    stack->by_key = stack->segs + n;
+    stack->chains = (struct chain *)(void *)(stack->by_key + n);
+    stack->n_chains = chains_make(segs, n, stack->chains, stack->by_key);
     *out = stack;
     return MOSS_OK;
 }
@@ -116,14 +123,46 @@ struct search {
     struct moss_value *base;
 };
 
-/* Begin with the segments below top, at most AT_ONCE; returns how many. */
-static size_t
-probe_below(const struct search *s, size_t top, struct segment_probe *probes)
+/* Is a segment of chain c one of [from, to)?  It is seldom a question. */
+static bool
+is_among(const struct segstack *stack, const struct chain *c,
+         const struct segment *seg, size_t from, size_t to)
 {
-    size_t n = top < AT_ONCE ? top : AT_ONCE;
+    if (c->first >= from && c->first + c->n <= to)
+        return true;
+    for (size_t i = from; i < to; i++) {
+        if (stack->segs[i] == seg)
+            return true;
+    }
+    return false;
+}
 
-    for (size_t k = 0; k < n; k++)
-        segment_probe(&probes[k], s->stack->segs[top - 1 - k], s->key, s->hash);
+/*
+ * Begin with the segments [from, to) of the chains below *chain, which moves
+ * down: with one of each chain, and AT_ONCE of them unless these are all.
+ */
+static size_t
+probe(const struct search *s, size_t from, size_t to, size_t *chain,
+      struct segment_probe *probes)
+{
+    const struct segstack *stack = s->stack;
+    size_t n = 0;
+
+    while (n<AT_ONCE && * chain> 0) {
+        const struct chain *c = &stack->chains[*chain - 1];
+        struct segment *const *by_key = stack->by_key + c->first;
+        const struct segment *seg = by_key[0];
+
+        if (c->first + c->n <= from)
+            break;
+        (*chain)--;
+        if (c->first >= to)
+            continue;
+        if (c->n > 1)
+            seg = by_key[chain_find(by_key, c->n, s->key)];
+        if (is_among(stack, c, seg, from, to))
+            segment_probe(&probes[n++], seg, s->key, s->hash);
+    }
     return n;
 }
 
@@ -143,20 +182,18 @@ find_probed(const struct search *s, const struct segment_probe *probes,
     return MOSS_DONE;
 }
 
-/* Go through the segments [from, to); likewise. */
+/* Go through the segments [from, to) of the chains below; likewise. */
 static enum moss_status
-find_in(const struct search *s, size_t from, size_t to)
+find_in(const struct search *s, size_t from, size_t to, size_t chain)
 {
     struct segment_probe probes[AT_ONCE];
-    enum moss_status st = MOSS_DONE;
+    enum moss_status st;
+    size_t n;
 
-    while (st == MOSS_DONE && to > from) {
-        size_t n = probe_below(s, to, probes);
-
-        n = n < to - from ? n : to - from;
+    do {
+        n = probe(s, from, to, &chain, probes);
         st = find_probed(s, probes, n);
-        to -= n;
-    }
+    } while (st == MOSS_DONE && n == AT_ONCE);
     return st;
 }
 
@@ -180,20 +217,20 @@ find_knowing(const struct search *s)
 {
     const struct segstack *stack = s->stack;
     struct segment_probe probes[AT_ONCE];
-    size_t n, lower = stack->n_lower;
+    size_t n, chain = stack->n_chains, lower = stack->n_lower;
     enum moss_status st;
 
     for (size_t i = 0; i < 2; i++) {
         if (stack->known[i] != NULL)
             keyset_prefetch(stack->known[i], s->hash);
     }
-    n = probe_below(s, lower, probes);
-    st = find_in(s, stack->n_known, stack->n);
+    n = probe(s, 0, lower, &chain, probes);
+    st = find_in(s, stack->n_known, stack->n, stack->n_chains);
     if (st == MOSS_DONE && !is_known_absent(stack, s->hash))
-        st = find_in(s, lower, stack->n_known);
+        st = find_in(s, lower, stack->n_known, stack->n_chains);
     if (st == MOSS_DONE)
         st = find_probed(s, probes, n);
-    return st == MOSS_DONE ? find_in(s, 0, lower - n) : st;
+    return st == MOSS_DONE ? find_in(s, 0, lower, chain) : st;
 }
 
 /*
@@ -207,7 +244,7 @@ find_base(const struct segstack *stack, struct moss_slice key,
     struct search s = { stack, key, index_hash(key), list, base };
     enum moss_status st = stack->n_known > stack->n_lower
                               ? find_knowing(&s)
-                              : find_in(&s, 0, stack->n);
+                              : find_in(&s, 0, stack->n, stack->n_chains);
 
     if (st != MOSS_DONE)
         return st;

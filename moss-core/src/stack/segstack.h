@@ -11,6 +11,7 @@
 #include "base/refs.h"
 #include "moss.h"
 #include "segment/segment.h"
+#include "stack/chain.h"
 #include "stack/keyset.h"
 
 struct segstack {
@@ -23,6 +24,9 @@ struct segstack {
      */
     size_t n_known;
     struct keyset *known[2]; /* one reference each, or NULL */
+    size_t n_chains;
+    struct chain *chains;    /* behind by_key, likewise oldest first */
+    struct segment **by_key; /* behind segs: the same, by chain and key */
     size_t n;
     struct segment *segs[]; /* one reference each; segs[0] is the oldest */
 };
