@@ -400,6 +400,12 @@ index_prefetch_bytes(const struct segment *seg, const struct segment_index *x,
     uint64_t off, end = seg->buf_bytes;
     size_t next = (j + INDEX_STEP - 1) / INDEX_STEP * INDEX_STEP;
 
+    if (seg->stride > 0) {
+        /* Of each the beginning, where its key is. */
+        for (; i < j; i++)
+            prefetch((uintptr_t)seg->buf + i * seg->stride);
+        return;
+    }
     if (!place_of(x, i, &off) || (next < x->n && !place_of(x, next, &end)))
         return;
     for (int lines = 0; off < end && lines < 48; lines++, off += 64)
