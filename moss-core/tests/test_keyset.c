@@ -76,7 +76,7 @@ known_stack(struct keyset *newer, struct keyset *older)
     assert_ok(segstack_new(NULL, segs, 3, &stack));
     for (int i = 0; i < 3; i++)
         segment_unref(segs[i]);
-    stack->n_lower = 1;
+    stack->n_lower = stack->known_from = 1;
     stack->n_known = 3;
     stack->known[0] = newer;
     stack->known[1] = older;
@@ -158,7 +158,7 @@ START_TEST(a_known_stack_may_be_high)
         segs[i] = segment_of(text, NULL);
     }
     assert_ok(segstack_new(NULL, segs, 40, &stack));
-    stack->n_lower = 20;
+    stack->n_lower = stack->known_from = 20;
     stack->n_known = 40;
     stack->known[0] = keyset_new(1);
     for (int i = 0; i < 40; i++) {
@@ -208,6 +208,15 @@ learn(struct moss_collection *c)
         flush(c);
     }
     ck_assert(knows(c));
+}
+
+/* Hold the toy at its next update, whose content becomes base. */
+static void
+hold(struct over_toy *o)
+{
+    toy_hold(o->toy);
+    run(o->c, "h=1");
+    toy_wait_held(o->toy);
 }
 
 START_TEST(who_reads_beside_writes_gets_sets)
@@ -263,6 +272,29 @@ START_TEST(a_batch_is_found_that_was_prepared_before_an_update)
 }
 END_TEST
 
+/* What is kept as a cache is not passed over. */
+START_TEST(a_cache_is_read_beside_sets)
+{
+    struct moss_collection_options options = { .cache_persisted = true };
+    struct moss_snapshot *snap;
+    const struct segstack *stack;
+    struct over_toy o;
+
+    over_toy_open(&o, &options);
+    learn(o.c);
+    hold(&o);
+    assert_ok(moss_collection_snapshot(o.c, &snap));
+    stack = snapshot_segments(snap);
+    ck_assert_uint_eq(stack->n_lower, 0);
+    ck_assert_uint_eq(stack->known_from, 1);
+    ck_assert_uint_eq(stack->n_known, 2);
+    assert_value(snap, "a", "1");
+    moss_snapshot_unref(snap);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
 /* What comes as segments has its keys in no set. */
 START_TEST(changes_are_found_beside_sets)
 {
@@ -308,15 +340,6 @@ START_TEST(what_is_sorted_later_is_found_beside_sets)
     over_toy_close(&o);
 }
 END_TEST
-
-/* Hold the toy at its next update, whose content becomes base. */
-static void
-hold(struct over_toy *o)
-{
-    toy_hold(o->toy);
-    run(o->c, "h=1");
-    toy_wait_held(o->toy);
-}
 
 /* Readers pass over it, so that writers copy it less often. */
 START_TEST(top_is_merged_four_at_a_time)
@@ -441,6 +464,7 @@ suite_keyset(void)
     tc = tcase_create("collection");
     tcase_add_test(tc, who_reads_beside_writes_gets_sets);
     tcase_add_test(tc, a_batch_is_found_that_was_prepared_before_an_update);
+    tcase_add_test(tc, a_cache_is_read_beside_sets);
     tcase_add_test(tc, changes_are_found_beside_sets);
     tcase_add_test(tc, what_is_sorted_later_is_found_beside_sets);
     tcase_add_test(tc, top_is_merged_four_at_a_time);

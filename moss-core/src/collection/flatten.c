@@ -169,6 +169,10 @@ state_stack(struct state *s, uint64_t id, struct moss_snapshot *lower,
     if (st != MOSS_OK)
         return st;
     if (state_knows_keys(s)) {
+        const struct segstack *clean = section_find(s->clean.section, id);
+
+        /* What is kept as a cache is there to be read. */
+        (*out)->known_from = (*out)->n_lower + (clean == NULL ? 0 : clean->n);
         (*out)->n_known = (*out)->n;
         for (size_t i = 0; i < 2; i++)
             (*out)->known[i] = keyset_ref(s->keys[i]);

@@ -30,7 +30,7 @@ segstack_new(struct moss_snapshot *lower, struct segment *const *segs, size_t n,
     refs_init(&stack->refs);
     stack->lower = lower == NULL ? NULL : moss_snapshot_ref(lower);
     stack->n_lower = 0;
-    stack->n_known = 0;
+    stack->known_from = stack->n_known = 0;
     stack->known[0] = stack->known[1] = NULL;
     stack->n = n;
     for (size_t i = 0; i < n; i++)
@@ -65,6 +65,7 @@ segstack_unref(struct segstack *stack)
 void
 segstack_inherit_known(struct segstack *stack, const struct segstack *below)
 {
+    stack->known_from = below->known_from;
     stack->n_known = below->n_known;
     for (size_t i = 0; i < 2; i++)
         stack->known[i] = keyset_ref(below->known[i]);
@@ -209,28 +210,28 @@ is_known_absent(const struct segstack *stack, uint64_t hash)
 }
 
 /*
- * Where the sets are likely to say that nothing above the lower level's
- * segments has the key: while these come from memory, so do the sets.
+ * Where the sets are likely to say that none of the segments that they tell
+ * about has the key: while those below come from memory, so do the sets.
  */
 static enum moss_status
 find_knowing(const struct search *s)
 {
     const struct segstack *stack = s->stack;
     struct segment_probe probes[AT_ONCE];
-    size_t n, chain = stack->n_chains, lower = stack->n_lower;
+    size_t n, chain = stack->n_chains, from = stack->known_from;
     enum moss_status st;
 
     for (size_t i = 0; i < 2; i++) {
         if (stack->known[i] != NULL)
             keyset_prefetch(stack->known[i], s->hash);
     }
-    n = probe(s, 0, lower, &chain, probes);
+    n = probe(s, 0, from, &chain, probes);
     st = find_in(s, stack->n_known, stack->n, stack->n_chains);
     if (st == MOSS_DONE && !is_known_absent(stack, s->hash))
-        st = find_in(s, lower, stack->n_known, stack->n_chains);
+        st = find_in(s, from, stack->n_known, stack->n_chains);
     if (st == MOSS_DONE)
         st = find_probed(s, probes, n);
-    return st == MOSS_DONE ? find_in(s, 0, lower, chain) : st;
+    return st == MOSS_DONE ? find_in(s, 0, from, chain) : st;
 }
 
 /*
@@ -242,7 +243,7 @@ find_base(const struct segstack *stack, struct moss_slice key,
           struct operands *list, struct moss_value *base)
 {
     struct search s = { stack, key, index_hash(key), list, base };
-    enum moss_status st = stack->n_known > stack->n_lower
+    enum moss_status st = stack->n_known > stack->known_from
                               ? find_knowing(&s)
                               : find_in(&s, 0, stack->n, stack->n_chains);
 

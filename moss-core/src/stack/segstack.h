@@ -19,10 +19,9 @@ struct segstack {
     struct moss_snapshot *lower; /* a foreign lower level; NULL: nothing */
     size_t n_lower; /* the first ones, which are the lower level's */
     /*
-     * The segments from n_lower on, up to here, have no key that is in neither
-     * set; 0: nothing is known.
+     * The segments [known_from, n_known) have no key that is in neither set.
      */
-    size_t n_known;
+    size_t known_from, n_known;
     struct keyset *known[2]; /* one reference each, or NULL */
     size_t n_chains;
     struct chain *chains;    /* behind by_key, likewise oldest first */
