@@ -7,7 +7,8 @@
 # of the output.  NN_topic_1.sql, NN_topic_2.sql, ... run one after the other
 # in one directory, each in a new shell.  A first line "-- database: NAME"
 # names another database.  Then the stores that Go moss wrote are read with
-# SQL, and each C program runs once, as short as it is without arguments.
+# SQL, the sessions in ext/SQL.md are compared with what the shell prints, and
+# each C program runs once, as short as it is without arguments.
 #
 # ONLY="12 unit_oom" leaves out the scripts, stores and programs whose names
 # begin otherwise.  The last line is "N passed, N failed".
@@ -169,6 +170,41 @@ fixture_tests() {
     fi
 }
 
+# section_test DOCUMENT SECTION LINE: the sessions in $tmp/section, which
+# begins at that line, in one directory.
+section_test() {
+    new_dir
+    rm -f "$tmp"/session.*
+    awk -v out="$tmp/session" -v first="$3" -v FILENAME="$1" \
+        -f "$here/support/transcript.awk" "$tmp/section"
+    n=0 wrong=0
+    while test -e "$tmp/session.$((n + 1))"; do
+        n=$((n + 1))
+        (cd "$tmp/run" && moss_shell "$(cat "$tmp/session.$n.db")") \
+            <"$tmp/session.$n" >"$tmp/raw" 2>&1
+        sed "s|$tmp/run|DIR|g; s/^\([A-Z][a-z]* error\) near line [0-9]*/\1/" \
+            "$tmp/raw" >"$tmp/output"
+        diff -u "$tmp/session.$n.want" "$tmp/output" || wrong=1
+    done
+    test $n -gt 0 || return 0
+    if [ $wrong = 0 ]; then
+        pass "$1: $2"
+    else
+        flunk "$1: $2"
+    fi
+}
+
+# The examples of the SQL reference: each section has its own directory.
+document_tests() {
+    document=$here/../ext/SQL.md
+    grep -n '^## ' "$document" >"$tmp/sections"
+    while IFS=: read -r line title; do
+        awk -v line="$line" 'NR == line { on = 1; print; next }
+            on && /^## / { exit } on' "$document" >"$tmp/section"
+        section_test SQL.md "${title#\## }" "$line"
+    done <"$tmp/sections"
+}
+
 program_tests() {
     for program in "$build/$variant"/sql-tests/*; do
         test -x "$program" && test -f "$program" || continue
@@ -186,6 +222,7 @@ program_tests() {
 if [ $use_shell = yes ]; then
     sql_tests
     fixture_tests
+    document_tests
 else
     echo "the scripts run in the variants plain and asan (gcc) only"
 fi
