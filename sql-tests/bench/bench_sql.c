@@ -130,6 +130,8 @@ static const char usage[] =
     "                counts of ranges (300k)\n"
     "  --cache=MIB   of SQLite's pages, for each kind of table (256)\n"
     "  --runs=N      medians of so many runs are printed (1)\n"
+    "  --cpu-clock   measure reads by the time that their thread computes, on\n"
+    "                a machine that has other work to do\n"
     "  --dir=PATH    where the data goes ($TMPDIR or /tmp)\n";
 
 static void
@@ -144,6 +146,7 @@ parse(struct options *o, int argc, char **argv)
         { "reads", required_argument, NULL, 'g' },
         { "cache", required_argument, NULL, 'm' },
         { "runs", required_argument, NULL, 'r' },
+        { "cpu-clock", no_argument, NULL, 'p' },
         { "dir", required_argument, NULL, 'd' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -167,6 +170,8 @@ parse(struct options *o, int argc, char **argv)
             o->cache_mib = parse_number("--cache", optarg, 1, 100000);
         } else if (c == 'r') {
             o->runs = (size_t)parse_number("--runs", optarg, 1, MAX_RUNS);
+        } else if (c == 'p') {
+            o->cpu_clock = true;
         } else if (c == 'd') {
             o->dir = optarg;
         } else {

@@ -65,6 +65,7 @@ struct options {
     uint64_t reads;   /* points; limits are a tenth of them */
     uint64_t cache_mib;
     size_t runs;
+    bool cpu_clock; /* for the reads */
     bool kinds[N_KINDS];
     const char *dir;
 };

@@ -86,10 +86,11 @@ report_table(const struct report *r)
 
     printf("\n%llu rows, keys of %d random letters in random order, values of "
            "%d bytes;\nSQLite %s, WAL, synchronous off, a cache of %llu MiB, "
-           "transactions of %llu rows;\nmedian of %zu run%s\n\n",
+           "transactions of %llu rows;\nmedian of %zu run%s%s\n\n",
            (unsigned long long)r->rows, KEY_LEN, VALUE_LEN,
            sqlite3_libversion(), (unsigned long long)o->cache_mib,
-           (unsigned long long)o->batch, o->runs, o->runs == 1 ? "" : "s");
+           (unsigned long long)o->batch, o->runs, o->runs == 1 ? "" : "s",
+           o->cpu_clock ? ", reads by cpu time" : "");
     printf("%-41s", "");
     for (int k = 0; k < N_KINDS; k++)
         printf(" %11s", kind_names[k]);
