@@ -36,7 +36,7 @@ write_script(const char *path, const struct diff_steps *steps,
              const struct diff_mode *mode, const char *difference)
 {
     char layout[DIFF_LAYOUT_SIZE];
-    const struct diff_dialect dialect = { "VIRTUAL TABLE", layout };
+    const struct diff_dialect dialect = { "VIRTUAL TABLE", layout, true };
     FILE *to = fopen(path, "w");
 
     diff_layout_text(mode, true, layout, sizeof layout);

@@ -219,10 +219,20 @@ write_delete(struct diff_gen *g)
     }
 }
 
+/* All rows at once; changes() is that of a command there. */
+static void
+write_truncate(struct diff_gen *g)
+{
+    g->step->kind = "truncate";
+    g->step->is_change = false;
+    g->step->is_ddl = true;
+    gen_emit(g, DIFF_TRUNCATE "%s", target_table(g));
+}
+
 void
 gen_write_change(struct diff_gen *g)
 {
-    unsigned kind = rng_below(&g->rng, 100);
+    unsigned kind = rng_below(&g->rng, 102);
 
     g->step->compare = DIFF_BAG;
     g->step->is_change = true;
@@ -234,8 +244,10 @@ gen_write_change(struct diff_gen *g)
         write_update_value(g);
     else if (kind < 86)
         write_update_key(g);
-    else
+    else if (kind < 100)
         write_delete(g);
+    else
+        write_truncate(g);
 }
 
 static void

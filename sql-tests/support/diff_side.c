@@ -96,6 +96,7 @@ diff_side_open(struct diff_side *side, const struct diff_mode *mode,
     side->is_moss = use_moss;
     side->dialect.table = use_moss ? "VIRTUAL TABLE" : "TABLE";
     side->dialect.layout = side->layout;
+    side->dialect.truncates = use_moss;
     diff_layout_text(mode, use_moss, side->layout, sizeof side->layout);
     if (mode->in_memory)
         snprintf(side->path, sizeof side->path, ":memory:");

@@ -51,13 +51,31 @@ finish(sqlite3_str *out)
     return text;
 }
 
+/* The name without its schema is that of the command's column. */
+static char *
+truncate_sql(const char *table, const struct diff_dialect *dialect)
+{
+    sqlite3_str *out = sqlite3_str_new(NULL);
+    const char *dot = strchr(table, '.');
+
+    if (dialect->truncates)
+        sqlite3_str_appendf(out, "INSERT INTO %s(%s) VALUES('truncate')", table,
+                            dot == NULL ? table : dot + 1);
+    else
+        sqlite3_str_appendf(out, "DELETE FROM %s", table);
+    return finish(out);
+}
+
 char *
 diff_step_sql(const struct diff_step *step, const struct diff_dialect *dialect,
               bool bound)
 {
-    sqlite3_str *out = sqlite3_str_new(NULL);
+    sqlite3_str *out;
     int next = 0;
 
+    if (step->text[0] == DIFF_TRUNCATE[0])
+        return truncate_sql(step->text + 1, dialect);
+    out = sqlite3_str_new(NULL);
     for (const char *p = step->text; *p; p++) {
         if (*p == DIFF_TABLE[0])
             sqlite3_str_appendall(out, dialect->table);

@@ -27,6 +27,8 @@ enum diff_compare {
 #define DIFF_VALUE "\x01"  /* the next of the step's values */
 #define DIFF_TABLE "\x02"  /* "TABLE" or "VIRTUAL TABLE" */
 #define DIFF_LAYOUT "\x03" /* "(key ...) ..." or "USING moss" */
+/* At its beginning, the name of a table behind it: delete all its rows. */
+#define DIFF_TRUNCATE "\x04"
 
 enum { DIFF_MAX_VALUES = 64 };
 
@@ -58,6 +60,7 @@ void diff_steps_release(struct diff_steps *steps);
 struct diff_dialect {
     const char *table;  /* for DIFF_TABLE */
     const char *layout; /* for DIFF_LAYOUT */
+    bool truncates;     /* DIFF_TRUNCATE is a command, else DELETE */
 };
 
 /* The SQL text of a step with a statement; sqlite3_free it. */
