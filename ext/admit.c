@@ -138,22 +138,46 @@ op_of_keys(const struct site *s, enum plan_op op)
     }
 }
 
+/* Where the values that are not NULL begin and end; *open: with the keys. */
+static int
+value_ends(const struct site *s, struct bound *lo, struct bound *hi, bool *open)
+{
+    struct bound from = { 0, 0 }, to = { 0, 0 };
+    int rc = SQLITE_OK;
+
+    *open = !s->part->nullable || !s->part->desc;
+    if (s->part->nullable)
+        rc = class_interval(s, KEY_NULL, &from, &to);
+    *lo = s->part->nullable && !s->part->desc ? to : (struct bound){ 0, 0 };
+    *hi = from;
+    return rc;
+}
+
 /* Admit what op says of what lies between the bounds at and after. */
 static int
 admit_op(const struct site *s, enum plan_op op, struct bound at,
          struct bound after)
 {
-    struct bound start = { 0, 0 };
+    struct bound lo, hi;
+    bool open;
+    int rc = value_ends(s, &lo, &hi, &open);
 
+    if (rc != SQLITE_OK)
+        return rc;
     switch (op_of_keys(s, op)) {
     case PLAN_GE:
-        return ranges_admit_from(s->out, at);
+        return open ? ranges_admit_from(s->out, at)
+                    : ranges_admit(s->out, at, hi);
     case PLAN_GT:
-        return ranges_admit_from(s->out, after);
+        return open ? ranges_admit_from(s->out, after)
+                    : ranges_admit(s->out, after, hi);
     case PLAN_LE:
-        return ranges_admit(s->out, start, after);
+        return ranges_admit(s->out, lo, after);
     case PLAN_LT:
-        return ranges_admit(s->out, start, at);
+        return ranges_admit(s->out, lo, at);
+    case PLAN_NOT_NULL:
+        return open ? ranges_admit_from(s->out, lo)
+                    : ranges_admit(s->out, lo, hi);
     default:
         return ranges_admit(s->out, at, after);
     }
@@ -312,6 +336,15 @@ admit_number(const struct site *s, const struct plan_term *term,
     return rc == SQLITE_OK ? admit_value(s, term->op, d) : rc;
 }
 
+/* Admit NULL, or whatever is not. */
+static int
+admit_null(const struct site *s, enum plan_op op)
+{
+    struct datum null = { .type = SQLITE_NULL };
+
+    return admit_value(s, op, &null);
+}
+
 /* Admit the keys that may satisfy a term of a typed table for value. */
 static int
 admit_typed(const struct site *s, const struct plan_term *term,
@@ -326,8 +359,10 @@ admit_typed(const struct site *s, const struct plan_term *term,
 
     if (rc == SQLITE_OK) {
         switch (d.type) {
-        case SQLITE_NULL:
-            break; /* nothing compares with NULL, and no key is NULL */
+        case SQLITE_NULL: /* nothing compares with NULL */
+            if (term->op == PLAN_IS)
+                rc = admit_value(s, PLAN_EQ, &d);
+            break;
         case SQLITE_TEXT:
             rc = admit_text(s, term, value, &d);
             break;
@@ -402,6 +437,8 @@ admit_raw(const struct site *s, const struct plan_term *term,
 static int
 admit(const struct site *s, const struct plan_term *term, sqlite3_value *value)
 {
+    if (term->op == PLAN_NULL || term->op == PLAN_NOT_NULL)
+        return admit_null(s, term->op);
     return s->raw ? admit_raw(s, term, value) : admit_typed(s, term, value);
 }
 
@@ -433,7 +470,7 @@ static int
 part_ranges(const struct vtab *v, const struct plan *plan, int part, size_t *i,
             sqlite3_value **argv, struct ranges *out)
 {
-    struct site s = { &v->schema.key[part], part == v->schema.n_key - 1,
+    struct site s = { &plan->parts[part], part == plan->n_parts - 1,
                       v->table.decl.codec == CODEC_RAW, out };
     int rc = ranges_reset(out);
 
@@ -445,6 +482,24 @@ part_ranges(const struct vtab *v, const struct plan *plan, int part, size_t *i,
 
 /* More ranges than this are not made; then the last parts narrow nothing. */
 #define MAX_RANGES 65536u
+
+/*
+ * A UNIQUE index has entries whose keys are its own parts alone, but for those
+ * with a NULL, which "=" and IN leave out.
+ */
+static bool
+is_whole(const struct plan *plan, int part)
+{
+    bool unique = plan->index != NULL && plan->index->unique;
+
+    if (part != (unique ? plan->index->n_own : plan->n_parts) - 1)
+        return false;
+    for (size_t i = 0; unique && i < plan->n; i++) {
+        if (plan->terms[i].op == PLAN_IS || plan->terms[i].op == PLAN_NULL)
+            return false;
+    }
+    return true;
+}
 
 int
 plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
@@ -466,6 +521,6 @@ plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
             rc = ranges_multiply(out, &next);
     }
     ranges_release(&next);
-    out->whole = part == v->schema.n_key - 1;
+    out->whole = is_whole(plan, part);
     return rc;
 }

@@ -3,8 +3,11 @@
  * a statement which changes the table it reads sees the rows as they were.
  * xFilter turns the plan into key ranges; the cursor goes through them in
  * order, or backwards: a range of one key is looked up, any other gets an
- * iterator of its own.  Rows are decoded column by column, when asked for;
- * where the last one ended in the record is remembered.
+ * iterator of its own.  Rows are taken apart when a column is asked for.
+ *
+ * A scan of an index goes through its entries likewise.  The row that an entry
+ * names is looked up, in the table's snapshot of the same state, only when a
+ * column is asked for that the entry has not.
  *
  * xColumn copies: SQLite keeps results past xNext and xClose.
  */
@@ -13,29 +16,31 @@
 #include <string.h>
 
 #include "commit_point.h"
-#include "key.h"
 #include "plan.h"
-#include "record.h"
+#include "reader.h"
 
 struct cursor {
     sqlite3_vtab_cursor base;
-    struct moss_snapshot *snap;
-    int64_t commit; /* of which snap is; 0: it is the present state */
+    struct moss_snapshot *rows;
+    struct moss_snapshot
+        *snap;      /* what is scanned: rows, or an index; or NULL */
+    int64_t commit; /* of which they are; 0: it is the present state */
     struct ranges ranges;
     bool reverse;
     size_t left; /* ranges not visited yet, the one at hand included */
 
-    /* The row: in a range, or looked up. */
+    /* The row or entry at hand: in a range, or looked up. */
     struct moss_iterator *it;
     struct moss_value looked_up;
     bool eof;
-    struct moss_slice key, value;
+    struct reader scan;
 
-    /* What is decoded of it. */
-    struct moss_slice rest; /* of the record, from column next on */
-    int next;               /* -1: nothing yet */
-    struct bytes scratch;
-    uint8_t notes[]; /* of each part of the key */
+    /* The row that an index entry names. */
+    struct moss_value row_value;
+    bool row_known;
+    struct reader row;
+
+    struct moss_snapshot *indexes[]; /* each in the state of rows */
 };
 
 static struct cursor *
@@ -64,21 +69,44 @@ fail(struct cursor *c, enum moss_status st)
     return rc;
 }
 
+static void
+cursor_free(struct cursor *c, int n_indexes)
+{
+    reader_release(&c->scan);
+    reader_release(&c->row);
+    ranges_release(&c->ranges);
+    for (int i = 0; i < n_indexes; i++)
+        moss_snapshot_unref(c->indexes[i]);
+    moss_snapshot_unref(c->rows);
+    sqlite3_free(c);
+}
+
 int
 cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
 {
     struct vtab *v = (struct vtab *)vtab;
-    size_t notes = (size_t)v->schema.n_key;
-    struct cursor *c = sqlite3_malloc64(sizeof(*c) + notes);
+    const struct schema *s = &v->schema;
+    struct table *t = &v->table;
+    size_t bytes = sizeof(struct cursor) +
+                   (size_t)s->n_indexes * sizeof(struct moss_snapshot *);
+    struct cursor *c = sqlite3_malloc64(bytes);
     int rc;
 
     *out = NULL;
     if (c == NULL)
         return SQLITE_NOMEM;
-    memset(c, 0, sizeof(*c) + notes);
-    rc = table_snapshot((struct table *)vtab, &c->snap);
+    memset(c, 0, bytes);
+    rc = table_snapshot(t, &c->rows);
     if (rc != SQLITE_OK) {
         sqlite3_free(c);
+        return rc;
+    }
+    /* Now: the table may be changed before the plan is known. */
+    for (int i = 0; rc == SQLITE_OK && i < s->n_indexes; i++)
+        rc = table_index_snapshot(t, i, &c->indexes[i]);
+    if (rc != SQLITE_OK) {
+        cursor_free(c, s->n_indexes);
+        table_cursor_closed(t);
         return rc;
     }
     v->cursors++;
@@ -94,23 +122,35 @@ cursor_unset(struct cursor *c)
     c->it = NULL;
     moss_value_release(&c->looked_up);
     memset(&c->looked_up, 0, sizeof(c->looked_up));
+    c->row_known = false;
+    moss_value_release(&c->row_value);
+    memset(&c->row_value, 0, sizeof(c->row_value));
 }
 
 int
 cursor_close(sqlite3_vtab_cursor *cur)
 {
     struct cursor *c = cursor_of(cur);
+    sqlite3_vtab *vtab = cur->pVtab;
 
     if (vtab_of(c)->past_cursor == c)
         vtab_of(c)->past_cursor = NULL;
     vtab_of(c)->cursors--;
     cursor_unset(c);
-    ranges_release(&c->ranges);
-    bytes_release(&c->scratch);
-    moss_snapshot_unref(c->snap);
-    table_cursor_closed((struct table *)cur->pVtab);
-    sqlite3_free(c);
+    cursor_free(c, ((struct vtab *)vtab)->schema.n_indexes);
+    table_cursor_closed((struct table *)vtab);
     return SQLITE_OK;
+}
+
+/* The iterator's entry is the one at hand. */
+static void
+stand(struct cursor *c)
+{
+    struct moss_slice key, value;
+
+    moss_iterator_current(c->it, &key, &value);
+    reader_set(&c->scan, key, value);
+    c->row_known = false;
 }
 
 /* Stand on the first row of range; MOSS_DONE if it has none. */
@@ -123,8 +163,7 @@ enter_range(struct cursor *c, const struct range *range)
 
     if (c->ranges.whole && range_is_point(range)) {
         st = moss_snapshot_get(c->snap, lo, &c->looked_up);
-        c->key = lo;
-        c->value = c->looked_up.bytes;
+        reader_set(&c->scan, lo, c->looked_up.bytes);
         return st == MOSS_NOT_FOUND ? MOSS_DONE : st;
     }
     st = moss_snapshot_iterate(c->snap, lo.len > 0 ? &lo : NULL,
@@ -133,7 +172,7 @@ enter_range(struct cursor *c, const struct range *range)
         return st;
     st = c->reverse ? moss_iterator_last(c->it) : moss_iterator_first(c->it);
     if (st == MOSS_OK)
-        moss_iterator_current(c->it, &c->key, &c->value);
+        stand(c);
     return st;
 }
 
@@ -153,7 +192,6 @@ enter_next_range(struct cursor *c)
             c->left--;
     }
     c->eof = st != MOSS_OK;
-    c->next = -1;
     return st < 0 ? fail(c, st) : SQLITE_OK;
 }
 
@@ -168,6 +206,23 @@ is_writing(sqlite3 *db)
     } while (stmt != NULL &&
              (sqlite3_stmt_readonly(stmt) || !sqlite3_stmt_busy(stmt)));
     return stmt != NULL;
+}
+
+/* Read the rows, and the indexes with them, from snap, which is taken over. */
+static int
+use_past(struct cursor *c, struct moss_snapshot *snap)
+{
+    const struct schema *s = &vtab_of(c)->schema;
+    enum moss_status st = MOSS_OK;
+
+    moss_snapshot_unref(c->rows);
+    c->rows = snap;
+    for (int i = 0; st == MOSS_OK && i < s->n_indexes; i++) {
+        moss_snapshot_unref(c->indexes[i]);
+        st = moss_snapshot_child(snap, moss_str(s->indexes[i].child),
+                                 &c->indexes[i]);
+    }
+    return st == MOSS_OK ? SQLITE_OK : fail(c, st);
 }
 
 /*
@@ -192,10 +247,24 @@ enter_past(struct cursor *c, sqlite3_value *v)
     rc = commit_point_open(&vtab->table, id, &snap);
     if (rc != SQLITE_OK)
         return rc;
-    moss_snapshot_unref(c->snap);
-    c->snap = snap;
-    c->commit = id;
-    return SQLITE_OK;
+    rc = use_past(c, snap);
+    c->commit = rc == SQLITE_OK ? id : 0;
+    return rc;
+}
+
+/* Read what the plan says from the state of the cursor. */
+static int
+use_plan(struct cursor *c, const struct plan *plan)
+{
+    const struct schema *s = &vtab_of(c)->schema;
+    int rc = reader_begin(&c->scan, s, plan->index);
+
+    c->snap =
+        plan->index == NULL ? c->rows : c->indexes[plan->index - s->indexes];
+    c->reverse = plan->reverse;
+    return rc == SQLITE_OK && plan->index != NULL
+               ? reader_begin(&c->row, s, NULL)
+               : rc;
 }
 
 int
@@ -207,10 +276,9 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
     struct plan plan;
     int rc;
 
-    (void)idx_num;
     cursor_unset(c);
     c->eof = true;
-    rc = plan_parse(&v->schema, idx_str, &plan);
+    rc = plan_parse(&v->schema, idx_num, idx_str, &plan);
     if (rc == SQLITE_NOMEM)
         return rc;
     if (rc != SQLITE_OK || plan.n + plan.past != (size_t)argc)
@@ -221,10 +289,11 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
     if (plan.past)
         rc = enter_past(c, argv[0]);
     if (rc == SQLITE_OK)
+        rc = use_plan(c, &plan);
+    if (rc == SQLITE_OK)
         rc = plan_ranges(v, &plan, argv + plan.past, &c->ranges);
     if (rc != SQLITE_OK)
         return rc;
-    c->reverse = plan.reverse;
     c->left = c->ranges.found.n;
     return enter_next_range(c);
 }
@@ -238,8 +307,7 @@ cursor_next(sqlite3_vtab_cursor *cur)
     if (c->it != NULL)
         st = c->reverse ? moss_iterator_prev(c->it) : moss_iterator_next(c->it);
     if (st == MOSS_OK) {
-        moss_iterator_current(c->it, &c->key, &c->value);
-        c->next = -1;
+        stand(c);
         return SQLITE_OK;
     }
     if (st < 0) {
@@ -268,44 +336,45 @@ damaged(struct cursor *c, const char *what)
                         t->name, what);
 }
 
-static bool
-begin_row(struct cursor *c)
-{
-    size_t parts = (size_t)vtab_of(c)->schema.n_key;
-
-    c->next = 0;
-    return row_notes(c->value, c->notes, parts, &c->rest);
-}
-
-/* The value of a part of the key. */
+/* What a reader said of column i, or of a rowid. */
 static int
-read_part(struct cursor *c, int part, struct datum *out)
+read_result(struct cursor *c, const struct reader *r, int rc)
 {
-    const struct schema *s = &vtab_of(c)->schema;
-    struct moss_slice in = c->key;
-    int rc = SQLITE_OK;
+    const struct table *t = &vtab_of(c)->table;
 
-    if (c->next < 0 && !begin_row(c))
+    if (rc != SQLITE_CORRUPT)
+        return rc;
+    if (r->index == NULL)
         return damaged(c, "row");
-    for (int i = 0; rc == SQLITE_OK && i <= part; i++)
-        rc = key_decode(&in, c->notes[i], &s->key[i], i == s->n_key - 1,
-                        &c->scratch, out);
-    return rc == SQLITE_CORRUPT ? damaged(c, "key") : rc;
+    return error_report(&vtab_of(c)->table, rc,
+                        "moss: %s: the stored bytes are not an entry of index"
+                        " %s",
+                        t->name, r->index->name);
 }
 
-/* The value of column number stored of the record. */
+/* Look up the row that the index entry at hand names. */
 static int
-read_stored(struct cursor *c, int stored, struct datum *out)
+find_row(struct cursor *c)
 {
-    bool good = (c->next >= 0 && c->next <= stored) || begin_row(c);
+    struct table *t = &vtab_of(c)->table;
+    struct moss_slice key;
+    enum moss_status st;
+    int rc = read_result(c, &c->scan, reader_row_key(&c->scan, &key));
 
-    while (good && c->next <= stored) {
-        good = row_take(&c->rest, out);
-        c->next++;
-    }
-    if (!good)
-        c->next = -1;
-    return good ? SQLITE_OK : damaged(c, "row");
+    if (rc != SQLITE_OK || c->row_known)
+        return rc;
+    moss_value_release(&c->row_value);
+    memset(&c->row_value, 0, sizeof(c->row_value));
+    st = moss_snapshot_get(c->rows, key, &c->row_value);
+    if (st == MOSS_NOT_FOUND)
+        return error_report(t, SQLITE_CORRUPT,
+                            "moss: index %s of %s has an entry without a row",
+                            c->scan.index->name, t->name);
+    if (st != MOSS_OK)
+        return fail(c, st);
+    reader_set(&c->row, key, c->row_value.bytes);
+    c->row_known = true;
+    return SQLITE_OK;
 }
 
 static void
@@ -313,16 +382,29 @@ read_raw(struct cursor *c, const struct column *column, struct datum *out)
 {
     memset(out, 0, sizeof(*out));
     out->type = column->affinity == AFFINITY_TEXT ? SQLITE_TEXT : SQLITE_BLOB;
-    out->bytes = column->part >= 0 ? c->key : c->value;
+    out->bytes = column->part >= 0 ? c->scan.key : c->scan.value;
+}
+
+/* The hidden column. */
+static int
+read_key(struct cursor *c, struct datum *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->type = SQLITE_BLOB;
+    return read_result(c, &c->scan, reader_row_key(&c->scan, &out->bytes));
 }
 
 static int
-column_key(struct cursor *c, sqlite3_context *ctx)
+read_typed(struct cursor *c, int i, struct datum *out)
 {
-    struct datum d = { .type = SQLITE_BLOB, .bytes = c->key };
+    struct reader *r = &c->scan;
+    int rc = SQLITE_OK;
 
-    datum_result(ctx, &d);
-    return SQLITE_OK;
+    if (r->index != NULL && !reader_has(r, i)) {
+        r = &c->row;
+        rc = find_row(c);
+    }
+    return rc == SQLITE_OK ? read_result(c, r, reader_column(r, i, out)) : rc;
 }
 
 int
@@ -330,25 +412,23 @@ cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
 {
     struct cursor *c = cursor_of(cur);
     const struct vtab *v = vtab_of(c);
-    const struct column *column = &v->schema.columns[i];
     struct datum d;
     int rc = SQLITE_OK;
 
-    if (i == v->schema.key_column)
-        return column_key(c, ctx);
     if (i == v->schema.commit_column && c->commit != 0)
         sqlite3_result_int64(ctx, c->commit);
-    if (i >= v->schema.n)
+    if (i >= v->schema.n && i != v->schema.key_column)
         return SQLITE_OK;
     /* An UPDATE that does not set the column: write.c reads it itself. */
-    if (column->part < 0 && sqlite3_vtab_nochange(ctx))
+    if (i != v->schema.key_column && v->schema.columns[i].part < 0 &&
+        sqlite3_vtab_nochange(ctx))
         return SQLITE_OK;
-    if (v->table.decl.codec == CODEC_RAW)
-        read_raw(c, column, &d);
-    else if (column->stored >= 0)
-        rc = read_stored(c, column->stored, &d);
+    if (i == v->schema.key_column)
+        rc = read_key(c, &d);
+    else if (v->table.decl.codec == CODEC_RAW)
+        read_raw(c, &v->schema.columns[i], &d);
     else
-        rc = read_part(c, column->part, &d);
+        rc = read_typed(c, i, &d);
     if (rc == SQLITE_OK)
         datum_result(ctx, &d);
     return rc;
@@ -359,12 +439,9 @@ cursor_rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *rowid)
 {
     struct cursor *c = cursor_of(cur);
     struct datum d;
-    int rc = read_part(c, 0, &d);
+    int rc = read_result(c, &c->scan, reader_rowid(&c->scan, &d));
 
-    if (rc != SQLITE_OK)
-        return rc;
-    if (d.type != SQLITE_INTEGER)
-        return damaged(c, "rowid");
-    *rowid = d.i;
-    return SQLITE_OK;
+    if (rc == SQLITE_OK)
+        *rowid = d.i;
+    return rc;
 }

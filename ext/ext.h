@@ -88,6 +88,14 @@ struct table {
     bool joined;              /* takes part in store's transaction */
     bool fresh;               /* attached by the transaction that is open */
     bool adopting;            /* its COMMIT makes this database store's home */
+
+    /*
+     * Its indexes: children of its collection.  Names and number are set when
+     * it is made, and borrowed; the paths follow from the collection.
+     */
+    const char **children; /* owned, the names are not */
+    char **index_paths;
+    int n_indexes;
 };
 
 /* conn.c: the module's context of one connection. */
@@ -137,6 +145,18 @@ int table_set(struct table *t, struct moss_slice key, struct moss_slice value);
 int table_delete(struct table *t, struct moss_slice key);
 /* Delete all rows at once, whatever their number. */
 int table_truncate(struct table *t);
+
+/*
+ * The same for index number i of the table.  A snapshot of it goes with the
+ * table's that was taken just before, and is not counted as a cursor's.
+ */
+int table_index_snapshot(struct table *t, int i, struct moss_snapshot **out);
+int table_index_get(struct table *t, int i, struct moss_slice key,
+                    struct moss_value *value);
+int table_index_set(struct table *t, int i, struct moss_slice key,
+                    struct moss_slice value);
+int table_index_delete(struct table *t, int i, struct moss_slice key);
+struct moss_snapshot *table_index_peek(struct table *t, int i);
 
 /* The module's transaction methods; vtab is a struct table's base. */
 int txn_begin(sqlite3_vtab *vtab);

@@ -131,11 +131,26 @@ encode_text(struct bytes *out, struct moss_slice text, enum collation collation)
     return bytes_append(out, text.bytes, text.len);
 }
 
+static uint8_t
+class_of(int type)
+{
+    switch (type) {
+    case SQLITE_NULL:
+        return KEY_NULL;
+    case SQLITE_TEXT:
+        return KEY_TEXT;
+    case SQLITE_BLOB:
+        return KEY_BLOB;
+    default:
+        return KEY_NUMBER;
+    }
+}
+
 /* Class and payload, as they stand in an ascending part that is the last. */
 static int
 encode_plain(struct bytes *out, const struct datum *d, enum collation collation)
 {
-    uint8_t class = d->type == SQLITE_TEXT ? KEY_TEXT : KEY_BLOB;
+    uint8_t class = class_of(d->type);
     struct number n = { d->r, 0 };
     int rc;
 
@@ -144,7 +159,7 @@ encode_plain(struct bytes *out, const struct datum *d, enum collation collation)
     if (d->type == SQLITE_FLOAT)
         return encode_number(out, n);
     rc = bytes_append(out, &class, 1);
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK || class == KEY_NULL)
         return rc;
     return d->type == SQLITE_TEXT
                ? encode_text(out, d->bytes, collation)
@@ -243,7 +258,8 @@ decode_number(struct moss_slice digits, unsigned note, struct datum *out)
 
 /* The plain form of a part's bytes. */
 static bool
-decode_plain(struct moss_slice key, unsigned note, struct datum *out)
+decode_plain(struct moss_slice key, unsigned note, bool nullable,
+             struct datum *out)
 {
     struct moss_slice rest;
 
@@ -252,6 +268,9 @@ decode_plain(struct moss_slice key, unsigned note, struct datum *out)
         return false;
     rest = moss_slice(key.bytes + 1, key.len - 1);
     switch (key.bytes[0]) {
+    case KEY_NULL:
+        out->type = SQLITE_NULL;
+        return nullable && rest.len == 0 && note == KEY_NOTE_NONE;
     case KEY_NUMBER:
         return decode_number(rest, note, out);
     case KEY_TEXT:
@@ -314,5 +333,32 @@ key_decode(struct moss_slice *in, unsigned note, const struct key_part *part,
     }
     if (last && in->len > 0)
         return SQLITE_CORRUPT;
-    return decode_plain(plain, note, out) ? SQLITE_OK : SQLITE_CORRUPT;
+    return decode_plain(plain, note, part->nullable, out) ? SQLITE_OK
+                                                          : SQLITE_CORRUPT;
+}
+
+bool
+key_skip(struct moss_slice *in, const struct key_part *part)
+{
+    const uint8_t zero = part->desc ? 0xff : ZERO;
+    const uint8_t escaped = part->desc ? 0 : ESCAPE;
+
+    /* The first byte is the class, which is never the end. */
+    for (size_t i = 1; i < in->len; i++) {
+        bool more = i + 1 < in->len;
+
+        if (in->bytes[i] != zero)
+            continue;
+        if (more && in->bytes[i + 1] == escaped) {
+            i++;
+            continue;
+        }
+        /* The end of a descending part is two bytes. */
+        if (part->desc && (!more || in->bytes[i + 1] != zero))
+            return false;
+        i += part->desc ? 2 : 1;
+        *in = moss_slice(in->bytes + i, in->len - i);
+        return true;
+    }
+    return false;
 }

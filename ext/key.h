@@ -9,11 +9,13 @@
 #include "record.h"
 #include "schema.h"
 
-/*
- * The first byte of a part, by type, inverted if the part is DESC.  The gaps
- * leave room for a NULL.
- */
-enum key_class { KEY_NUMBER = 0x20, KEY_TEXT = 0x30, KEY_BLOB = 0x40 };
+/* The first byte of a part, by type, inverted if the part is DESC. */
+enum key_class {
+    KEY_NULL = 0x10, /* in indexes only */
+    KEY_NUMBER = 0x20,
+    KEY_TEXT = 0x30,
+    KEY_BLOB = 0x40
+};
 
 /*
  * What the key bytes do not tell, because numbers that compare equal are one
@@ -26,8 +28,8 @@ enum key_note {
 };
 
 /*
- * Append d, which is not NULL, as one part of a key; last: no other follows.
- * SQLITE_OK or SQLITE_NOMEM.
+ * Append d, which is NULL only if the part is nullable, as one part of a key;
+ * last: no other follows.  SQLITE_OK or SQLITE_NOMEM.
  */
 int key_encode(struct bytes *out, const struct datum *d,
                const struct key_part *part, bool last);
@@ -42,5 +44,8 @@ enum key_note key_note(const struct datum *d);
 int
 key_decode(struct moss_slice *in, unsigned note, const struct key_part *part,
            bool last, struct bytes *scratch, struct datum *out);
+
+/* Take a part off in, unseen, that is not the last.  False: it has no end. */
+bool key_skip(struct moss_slice *in, const struct key_part *part);
 
 #endif

@@ -44,6 +44,7 @@ struct pending_table {
     struct pending_table *next;
     struct pending *owner;
     char *collection;
+    char *listed;
     bool created;
     /*
      * The collection was emptied when there were from changes: those, and all
@@ -113,6 +114,7 @@ table_free(struct pending_table *t)
     bytes_release(&t->last);
     sqlite3_free(t->slots);
     sqlite3_free(t->before);
+    sqlite3_free(t->listed);
     sqlite3_free(t->collection);
     sqlite3_free(t);
 }
@@ -146,7 +148,7 @@ pending_find(struct pending *p, const char *collection)
 }
 
 int
-pending_open(struct pending *p, const char *collection,
+pending_open(struct pending *p, const char *collection, const char *listed,
              struct pending_table **out)
 {
     struct pending_table *t = pending_find(p, collection);
@@ -162,7 +164,8 @@ pending_open(struct pending *p, const char *collection,
     memset(t, 0, sizeof *t);
     t->owner = p;
     t->collection = sqlite3_mprintf("%s", collection);
-    st = t->collection == NULL
+    t->listed = sqlite3_mprintf("%s", listed);
+    st = t->collection == NULL || t->listed == NULL
              ? MOSS_NOMEM
              : batch_at_path(p->batch, moss_str(collection), &t->batch);
     if (st != MOSS_OK) {
@@ -619,6 +622,12 @@ const char *
 pending_collection(const struct pending_table *t)
 {
     return t->collection;
+}
+
+const char *
+pending_listed(const struct pending_table *t)
+{
+    return t->listed;
 }
 
 size_t

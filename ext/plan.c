@@ -9,6 +9,10 @@
  * behind a term says that texts compare in another order there than moss
  * keeps them in, so that a text narrows nothing.
  *
+ * An index serves like the key, whose parts follow its own: "by_city: city=?",
+ * or "COVERING by_city: city=?" if no row has to be looked up.  Each of them
+ * gives a plan, and the cheapest is taken (cost.c).
+ *
  * What the terms mean in keys is in admit.c.
  */
 #include "plan.h"
@@ -16,34 +20,81 @@
 #include <math.h>
 #include <string.h>
 
-/* What SQLite assumes of a table that was never analyzed. */
-#define UNKNOWN_ENTRIES 1048576.0
-/* And of an IN list or subquery. */
-#define IN_ROWS 25.0
-
 static const char *const op_text[] = {
-    [PLAN_EQ] = "=", [PLAN_IN] = " IN ", [PLAN_GE] = ">=",
-    [PLAN_GT] = ">", [PLAN_LE] = "<=",   [PLAN_LT] = "<",
+    [PLAN_EQ] = "=",
+    [PLAN_IN] = " IN ",
+    [PLAN_IS] = " IS ",
+    [PLAN_NULL] = " IS NULL",
+    [PLAN_NOT_NULL] = " IS NOT NULL",
+    [PLAN_GE] = ">=",
+    [PLAN_GT] = ">",
+    [PLAN_LE] = "<=",
+    [PLAN_LT] = "<",
 };
 /* In this order a text is recognised: the longer one first. */
-static const enum plan_op op_order[] = { PLAN_IN, PLAN_GE, PLAN_LE,
-                                         PLAN_GT, PLAN_LT, PLAN_EQ };
+static const enum plan_op op_order[] = {
+    PLAN_IN, PLAN_NULL, PLAN_NOT_NULL, PLAN_IS, PLAN_GE,
+    PLAN_LE, PLAN_GT,   PLAN_LT,       PLAN_EQ,
+};
 
+#define COVERING_TEXT "COVERING "
 #define AND_TEXT " AND "
 #define WIDE_TEXT " (any text)"
 #define REVERSE_TEXT "DESC"
 #define PAST_TEXT COMMIT_COLUMN_NAME "=?"
 
 static bool
-plan_op_of(sqlite3_index_info *info, int i, enum plan_op *op)
+has_value(enum plan_op op)
+{
+    return op != PLAN_NULL && op != PLAN_NOT_NULL;
+}
+
+void
+plan_begin(const struct schema *schema, int number, struct plan *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->parts = schema->key;
+    out->n_parts = out->n_narrow = schema->n_key;
+    if (number > 0) {
+        out->index = &schema->indexes[number - 1];
+        out->parts = out->index->parts;
+        out->n_parts = out->index->n;
+        /* The key is not in each entry of a UNIQUE index. */
+        out->n_narrow = out->index->unique ? out->index->n_own : out->index->n;
+    }
+}
+
+int
+plan_part(const struct schema *schema, const struct plan *plan, int column)
+{
+    if (column < 0 && schema->has_rowid)
+        column = schema->key[0].column;
+    else if (column < 0 || column >= schema->n)
+        return -1;
+    for (int i = 0; i < plan->n_parts; i++) {
+        if (plan->parts[i].column == column)
+            return i;
+    }
+    return -1;
+}
+
+/* The operator of a constraint on a part that is nullable or not. */
+static bool
+plan_op_of(sqlite3_index_info *info, int i, bool nullable, enum plan_op *op)
 {
     switch (info->aConstraint[i].op) {
     case SQLITE_INDEX_CONSTRAINT_EQ:
         *op = sqlite3_vtab_in(info, i, -1) ? PLAN_IN : PLAN_EQ;
         return true;
     case SQLITE_INDEX_CONSTRAINT_IS:
-        *op = PLAN_EQ; /* NULL IS NULL, but no key is NULL */
+        *op = nullable ? PLAN_IS : PLAN_EQ; /* NULL IS NULL */
         return true;
+    case SQLITE_INDEX_CONSTRAINT_ISNULL:
+        *op = PLAN_NULL;
+        return nullable;
+    case SQLITE_INDEX_CONSTRAINT_ISNOTNULL:
+        *op = PLAN_NOT_NULL;
+        return nullable;
     case SQLITE_INDEX_CONSTRAINT_GE:
         *op = PLAN_GE;
         return true;
@@ -73,151 +124,42 @@ literal_value(sqlite3_index_info *info, int i)
 }
 
 /*
- * The entries to plan with, of so many that there are.  In a database that
- * was not analyzed SQLite takes every ordinary table for a large one; with
- * our true, smaller number beside that, joins would scan the moss table and
- * search the other.
- */
-static double
-plan_entries(const struct vtab *v, double entries)
-{
-    bool analyzed;
-
-    analyzed = sqlite3_table_column_metadata(v->db, v->table.schema,
-                                             "sqlite_stat1", NULL, NULL, NULL,
-                                             NULL, NULL, NULL) == SQLITE_OK;
-    return analyzed ? entries : UNKNOWN_ENTRIES + entries;
-}
-
-/*
- * How many rows a plan visits of so many entries, not knowing the values.  Of
- * a key of n parts, each that is given leaves the n-th root fewer.
- */
-static double
-guess_rows(const struct vtab *v, const struct plan *plan, double entries)
-{
-    double rows = entries, places = 1;
-    double per_part = pow(entries, 1.0 / v->schema.n_key);
-    int part = -1;
-
-    for (size_t i = 0; i < plan->n; i++) {
-        const struct plan_term *term = &plan->terms[i];
-        bool first = term->part != part;
-
-        part = term->part;
-        if (term->wide) {
-            rows *= 0.9;
-        } else if (term->op == PLAN_EQ || term->op == PLAN_IN) {
-            if (first)
-                rows /= per_part;
-            if (first && term->op == PLAN_IN)
-                places *= IN_ROWS;
-        } else {
-            rows = fmax(rows / 4, fmin(rows, 2));
-        }
-    }
-    return fmin(fmax(rows, 1) * places, entries);
-}
-
-static enum moss_status
-count_range(struct moss_snapshot *snap, const struct ranges *ranges,
-            const struct range *range, double *rows)
-{
-    struct moss_slice lo = ranges_bytes(ranges, range->lo);
-    struct moss_slice hi = ranges_bytes(ranges, range->hi);
-    uint64_t entries, bytes;
-    enum moss_status st =
-        moss_snapshot_estimate(snap, lo.len > 0 ? &lo : NULL,
-                               range->open ? NULL : &hi, &entries, &bytes);
-
-    if (st == MOSS_OK)
-        *rows += (double)entries;
-    return st;
-}
-
-/*
- * Count what the values select, if SQL spells them all out; *known tells.
- * Counting that fails is no reason not to plan: reading will say so.
- */
-static int
-count_rows(const struct vtab *v, struct moss_snapshot *snap,
-           const struct plan *plan, sqlite3_value **values, double *rows,
-           bool *known)
-{
-    struct ranges ranges = { 0 };
-    int rc = SQLITE_OK;
-
-    *known = snap != NULL;
-    for (size_t i = 0; i < plan->n; i++)
-        *known = *known && values[i] != NULL && plan->terms[i].op != PLAN_IN;
-    if (!*known)
-        return SQLITE_OK;
-    *rows = 0;
-    rc = plan_ranges(v, plan, values, &ranges);
-    for (size_t i = 0; rc == SQLITE_OK && i < ranges.found.n; i++) {
-        if (count_range(snap, &ranges, &ranges.found.v[i], rows) != MOSS_OK)
-            *known = false;
-    }
-    ranges_release(&ranges);
-    return rc;
-}
-
-/* Set the costs of a plan. */
-static int
-plan_cost(struct vtab *v, const struct plan *plan, sqlite3_value **values,
-          sqlite3_index_info *info)
-{
-    struct moss_snapshot *snap = table_peek(&v->table);
-    double entries = 0, rows = 0, places = 1;
-    struct plan all = { 0 };
-    bool known;
-    int rc = count_rows(v, snap, &all, values, &entries, &known);
-
-    entries = known ? plan_entries(v, entries) : UNKNOWN_ENTRIES;
-    if (rc == SQLITE_OK)
-        rc = count_rows(v, snap, plan, values, &rows, &known);
-    moss_snapshot_unref(snap);
-    if (plan->n == 0)
-        rows = entries;
-    else if (!known)
-        rows = guess_rows(v, plan, entries);
-    for (size_t i = 0; i < plan->n; i++)
-        places *= plan->terms[i].op == PLAN_IN ? IN_ROWS : 1;
-    rows = fmax(rows, 1);
-    info->estimatedRows = (sqlite3_int64)rows;
-    info->estimatedCost = places * log2(entries + 2) + 3 * rows;
-    return rc;
-}
-
-/*
  * Is the part the same in all rows that the plan lets through?  Only if what
  * equals the value on the right is one key: not if affinity may make the texts
  * '15' and '15.0' of a part one number.
  */
 static bool
-is_fixed(const struct vtab *v, const struct plan *plan, int part)
+is_fixed(const struct plan *plan, int part)
 {
-    enum affinity affinity = v->schema.key[part].affinity;
+    const struct key_part *p = &plan->parts[part];
 
+    /* Nor if an earlier part has made the same distinctions. */
+    for (int i = 0; i < part; i++) {
+        if (plan->parts[i].column == p->column &&
+            (plan->parts[i].collation == p->collation ||
+             plan->parts[i].collation == COLLATION_BINARY))
+            return true;
+    }
     for (size_t i = 0; i < plan->n; i++) {
         const struct plan_term *term = &plan->terms[i];
 
-        if (term->part == part && term->op == PLAN_EQ && !term->wide &&
-            (affinity_is_numeric(affinity) || term->literal))
+        if (term->part != part || term->wide)
+            continue;
+        if (term->op == PLAN_NULL ||
+            ((term->op == PLAN_EQ || term->op == PLAN_IS) &&
+             (affinity_is_numeric(p->affinity) || term->literal)))
             return true;
     }
     return false;
 }
 
 /*
- * Does a part sort as SQLite sorts its column?  Not if the key has a collation
- * of its own, nor where BINARY compares the bytes of UTF-16.
+ * Does a part sort as SQLite sorts its column?  Not if the part has a
+ * collation of its own, nor where BINARY compares the bytes of UTF-16.
  */
 static bool
-keeps_order(const struct vtab *v, int part)
+keeps_order(const struct vtab *v, const struct key_part *p)
 {
-    const struct key_part *p = &v->schema.key[part];
-
     if (v->utf16 && p->column >= 0 && p->collation == COLLATION_BINARY)
         return false;
     return p->column < 0 ||
@@ -225,40 +167,53 @@ keeps_order(const struct vtab *v, int part)
                p->collation;
 }
 
-/*
- * DISTINCT alone takes any order in which the rows that agree in its columns
- * stand together: those are the first parts of the key, or all of them.
- */
+/* Is the column of a part in the ORDER BY list? */
 static bool
-plan_distinct(const struct vtab *v, sqlite3_index_info *info)
+is_listed(const struct vtab *v, const struct plan *plan,
+          const sqlite3_index_info *info, int part)
 {
-    int first = 0, others = 0;
-    bool ordered = true;
-
-    for (int part = 0; part < v->schema.n_key; part++) {
-        bool found = false;
-
-        for (int i = 0; i < info->nOrderBy; i++)
-            found = found ||
-                    schema_part(&v->schema, info->aOrderBy[i].iColumn) == part;
-        if (found && first == part) {
-            first++;
-            ordered = ordered && keeps_order(v, part);
-        }
-    }
     for (int i = 0; i < info->nOrderBy; i++) {
-        int part = schema_part(&v->schema, info->aOrderBy[i].iColumn);
+        int listed = plan_part(&v->schema, plan, info->aOrderBy[i].iColumn);
 
-        others += part < 0 || part >= first;
+        if (listed >= 0 &&
+            plan->parts[listed].column == plan->parts[part].column)
+            return true;
     }
-    return first == v->schema.n_key || (first > 0 && others == 0 && ordered);
+    return false;
 }
 
 /*
- * Do rows in key order do for ORDER BY, GROUP BY or DISTINCT?  A key comes
- * once, so that what follows the last of its parts in the list orders nothing.
- * GROUP BY is treated like ORDER BY: when both are there for the same columns,
- * SQLite relies on the order too, although it says that grouping is enough.
+ * DISTINCT alone takes any order in which the rows that agree in its columns
+ * stand together: those are the first parts, or all parts of the key.
+ */
+static bool
+plan_distinct(const struct vtab *v, const struct plan *plan,
+              const sqlite3_index_info *info)
+{
+    int first = 0, others = 0;
+    bool ordered = true, key = true;
+
+    for (int part = plan->n_parts - v->schema.n_key; part < plan->n_parts;
+         part++)
+        key = key && is_listed(v, plan, info, part);
+    if (key)
+        return true;
+    while (first < plan->n_parts && is_listed(v, plan, info, first))
+        ordered = ordered && keeps_order(v, &plan->parts[first++]);
+    for (int i = 0; i < info->nOrderBy; i++) {
+        int part = plan_part(&v->schema, plan, info->aOrderBy[i].iColumn);
+
+        others += part < 0 || part >= first;
+    }
+    return first > 0 && others == 0 && ordered;
+}
+
+/*
+ * Do rows in the order of the parts do for ORDER BY, GROUP BY or DISTINCT?  A
+ * key comes once, so that what follows the last of its parts in the list
+ * orders nothing.  GROUP BY is treated like ORDER BY: when both are there for
+ * the same columns, SQLite relies on the order too, although it says that
+ * grouping is enough.
  */
 static bool
 plan_order(const struct vtab *v, const struct plan *plan,
@@ -271,37 +226,36 @@ plan_order(const struct vtab *v, const struct plan *plan,
     if (info->nOrderBy == 0)
         return false;
     if (sqlite3_vtab_distinct(info) == 2)
-        return plan_distinct(v, info);
+        return plan_distinct(v, plan, info);
     for (int i = 0; i < info->nOrderBy; i++) {
-        int part = schema_part(&v->schema, info->aOrderBy[i].iColumn);
+        int part = plan_part(&v->schema, plan, info->aOrderBy[i].iColumn);
         bool flip;
 
-        if (next == v->schema.n_key)
+        if (next == plan->n_parts)
             break;
-        if (part >= 0 && is_fixed(v, plan, part))
+        if (part >= 0 && is_fixed(plan, part))
             continue;
-        while (next < v->schema.n_key && next != part &&
-               is_fixed(v, plan, next))
+        while (next < plan->n_parts && next != part && is_fixed(plan, next))
             next++;
-        if (part != next || !keeps_order(v, part))
+        if (part != next || !keeps_order(v, &plan->parts[part]))
             return false;
-        flip = (info->aOrderBy[i].desc != 0) != v->schema.key[part].desc;
+        flip = (info->aOrderBy[i].desc != 0) != plan->parts[part].desc;
         if (known && flip != *reverse)
             return false;
         *reverse = flip;
         known = true;
         next++;
-        while (next < v->schema.n_key && is_fixed(v, plan, next))
+        while (next < plan->n_parts && is_fixed(plan, next))
             next++;
     }
     return true;
 }
 
-/* A part's name, as SQL would have it. */
+/* A name as SQL would have it. */
 static void
-append_name(sqlite3_str *text, const struct vtab *v, int part)
+append_name(sqlite3_str *text, const char *name)
 {
-    const char *name = schema_part_name(&v->schema, part), *p = name;
+    const char *p = name;
     struct token t = token_next(&p);
 
     if (t.kind == TOKEN_WORD && t.text == name && *p == '\0')
@@ -311,16 +265,47 @@ append_name(sqlite3_str *text, const struct vtab *v, int part)
 }
 
 static void
-append_term(sqlite3_str *text, const struct vtab *v,
+append_term(sqlite3_str *text, const struct schema *s, const struct plan *plan,
             const struct plan_term *term)
 {
-    if (sqlite3_str_length(text) > 0)
-        sqlite3_str_appendall(text, AND_TEXT);
-    append_name(text, v, term->part);
+    int column = plan->parts[term->part].column;
+
+    append_name(text, schema_column_name(s, column));
     sqlite3_str_appendall(text, op_text[term->op]);
-    sqlite3_str_appendall(text, term->literal ? "'?'" : "?");
+    if (has_value(term->op))
+        sqlite3_str_appendall(text, term->literal ? "'?'" : "?");
     if (term->wide)
         sqlite3_str_appendall(text, WIDE_TEXT);
+}
+
+/* A plan as idxStr; NULL without memory, or if there is nothing to say. */
+static char *
+plan_text(const struct schema *s, const struct plan *plan, bool covering)
+{
+    sqlite3_str *text = sqlite3_str_new(NULL);
+
+    if (plan->index != NULL) {
+        if (covering)
+            sqlite3_str_appendall(text, COVERING_TEXT);
+        if (sqlite3_stricmp(plan->index->name, "COVERING") == 0)
+            sqlite3_str_appendf(text, "\"%w\"", plan->index->name);
+        else
+            append_name(text, plan->index->name);
+        if (plan->n > 0 || plan->past)
+            sqlite3_str_appendall(text, ": ");
+    }
+    if (plan->past)
+        sqlite3_str_appendall(text, PAST_TEXT);
+    for (size_t i = 0; i < plan->n; i++) {
+        if (i > 0 || plan->past)
+            sqlite3_str_appendall(text, AND_TEXT);
+        append_term(text, s, plan, &plan->terms[i]);
+    }
+    if (plan->reverse)
+        sqlite3_str_appendall(text, sqlite3_str_length(text) > 0
+                                        ? " " REVERSE_TEXT
+                                        : REVERSE_TEXT);
+    return sqlite3_str_finish(text);
 }
 
 /*
@@ -328,22 +313,28 @@ append_term(sqlite3_str *text, const struct vtab *v,
  * it is equality, what is equal byte for byte is so in any collation.
  */
 static bool
-is_wide(const struct vtab *v, sqlite3_index_info *info, int i, int part,
-        bool equality)
+is_wide(const struct vtab *v, sqlite3_index_info *info, int i,
+        const struct key_part *part, enum plan_op op)
 {
-    enum collation here = v->schema.key[part].collation;
+    enum collation here = part->collation;
     enum collation there = collation_find(sqlite3_vtab_collation(info, i));
 
-    if (there == COLLATION_BINARY && equality)
+    if (!has_value(op) ||
+        (there == COLLATION_BINARY && plan_op_is_equality(op)))
         return false;
     return there != here || (here == COLLATION_BINARY && v->utf16);
 }
 
-/* What is gathered for a plan. */
+/* A plan, with what belongs to each of its terms. */
 struct choice {
     struct plan plan;
+    int number; /* of its index, from 1 on; 0: the key */
+    int commit; /* the constraint that names a commit point, or -1 */
     sqlite3_value *values[PLAN_MAX_TERMS];
-    sqlite3_str *text;
+    int constraints[PLAN_MAX_TERMS]; /* of SQLite's list */
+    bool covering; /* no column outside of the index is asked for */
+    bool ordered;
+    struct cost own, told;
 };
 
 /* Take the usable constraints on a part: equalities, or the others. */
@@ -352,6 +343,7 @@ choose_terms(const struct vtab *v, sqlite3_index_info *info, int part,
              bool equalities, struct choice *out)
 {
     struct plan *plan = &out->plan;
+    const struct key_part *p = &plan->parts[part];
 
     for (int i = 0; i < info->nConstraint; i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
@@ -361,32 +353,29 @@ choose_terms(const struct vtab *v, sqlite3_index_info *info, int part,
 
         if (plan->n == PLAN_MAX_TERMS)
             return;
-        if (!c->usable || !plan_op_of(info, i, &op) ||
-            schema_part(&v->schema, c->iColumn) != part ||
-            (op == PLAN_EQ || op == PLAN_IN) != equalities)
+        if (!c->usable || !plan_op_of(info, i, p->nullable, &op) ||
+            plan_part(&v->schema, plan, c->iColumn) != part ||
+            plan_op_is_equality(op) != equalities)
             continue;
         value = literal_value(info, i);
         term->part = part;
         term->op = op;
-        term->wide = is_wide(v, info, i, part, equalities);
-        term->literal =
-            value != NULL && sqlite3_value_type(value) == SQLITE_TEXT;
-        if (op == PLAN_IN)
-            sqlite3_vtab_in(info, i, 1);
-        append_term(out->text, v, term);
+        term->wide = is_wide(v, info, i, p, op);
+        term->literal = has_value(op) && value != NULL &&
+                        sqlite3_value_type(value) == SQLITE_TEXT;
+        out->constraints[plan->n] = i;
         out->values[plan->n++] = value;
-        info->aConstraintUsage[i].argvIndex = (int)plan->n + plan->past;
     }
 }
 
 /*
  * Which commit point is to be read: it has to be known when the scan begins.
- * SQLITE_CONSTRAINT: this is no plan.
+ * SQLITE_CONSTRAINT: this is no plan.  *out is the constraint, or -1.
  */
 static int
-choose_commit(const struct vtab *v, sqlite3_index_info *info,
-              struct choice *out)
+find_commit(const struct vtab *v, const sqlite3_index_info *info, int *out)
 {
+    *out = -1;
     for (int i = 0; i < info->nConstraint; i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
 
@@ -395,11 +384,8 @@ choose_commit(const struct vtab *v, sqlite3_index_info *info,
             continue;
         if (!c->usable)
             return SQLITE_CONSTRAINT;
-        if (out->plan.past)
-            continue; /* SQLite compares the second one */
-        out->plan.past = true;
-        info->aConstraintUsage[i].argvIndex = 1;
-        sqlite3_str_appendall(out->text, PAST_TEXT);
+        if (*out < 0)
+            *out = i; /* SQLite compares a second one */
     }
     return SQLITE_OK;
 }
@@ -408,7 +394,7 @@ choose_commit(const struct vtab *v, sqlite3_index_info *info,
 static void
 choose(const struct vtab *v, sqlite3_index_info *info, struct choice *out)
 {
-    for (int part = 0; part < v->schema.n_key; part++) {
+    for (int part = 0; part < out->plan.n_narrow; part++) {
         size_t before = out->plan.n;
         bool narrow = false;
 
@@ -421,35 +407,138 @@ choose(const struct vtab *v, sqlite3_index_info *info, struct choice *out)
     }
 }
 
+/* Are all columns that the statement uses in the index? */
+static bool
+covers(const struct schema *s, const struct index *ix,
+       const sqlite3_index_info *info)
+{
+    /* The last bit stands for all columns from 63 on. */
+    for (int i = 0; i < s->n; i++) {
+        const struct place *place = &ix->places[i];
+
+        if ((info->colUsed >> (i < 63 ? i : 63) & 1) != 0 && place->part < 0 &&
+            place->stored < 0)
+            return false;
+    }
+    return true;
+}
+
+/* The rows that LIMIT lets through; infinite without one. */
+static double
+limit_rows(sqlite3_index_info *info, bool all_terms)
+{
+    double rows = INFINITY;
+
+    for (int i = 0; i < info->nConstraint; i++) {
+        sqlite3_value *value;
+
+        if (info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_LIMIT)
+            continue;
+        value = literal_value(info, i);
+        rows = value == NULL ? 100 : (double)sqlite3_value_int64(value);
+        if (rows < 0)
+            rows = INFINITY;
+    }
+    /* What narrows nothing drops some of the rows that are visited. */
+    return all_terms ? rows : 10 * rows;
+}
+
+/* Does every condition narrow the scan? */
+static bool
+uses_all(const sqlite3_index_info *info, const struct plan *plan)
+{
+    int conditions = 0;
+
+    for (int i = 0; i < info->nConstraint; i++)
+        conditions +=
+            info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_LIMIT &&
+            info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_OFFSET;
+    return plan->n == (size_t)conditions;
+}
+
+/* Fill in what a plan for the key or for an index would be. */
+static int
+consider(struct vtab *v, sqlite3_index_info *info, int number, int commit,
+         struct choice *out)
+{
+    struct cost *own = &out->own;
+    double limit;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    out->number = number;
+    out->commit = commit;
+    plan_begin(&v->schema, number, &out->plan);
+    out->plan.past = commit >= 0;
+    choose(v, info, out);
+    out->covering =
+        out->plan.index == NULL || covers(&v->schema, out->plan.index, info);
+    out->ordered = plan_order(v, &out->plan, info, &out->plan.reverse);
+    if (!out->ordered)
+        out->plan.reverse = false;
+    rc = plan_cost(v, &out->plan, out->values, !out->covering, own, &out->told);
+    if (rc != SQLITE_OK)
+        return rc;
+    limit = limit_rows(info, uses_all(info, &out->plan));
+    if (info->nOrderBy > 0 && !out->ordered)
+        own->cost += plan_sort_cost(own->rows);
+    else if (limit < own->rows)
+        own->cost *= fmax(limit, 1) / own->rows;
+    return SQLITE_OK;
+}
+
+/*
+ * An index without terms is scanned for its order only, or where it can do
+ * instead of a key that serves nothing either.
+ */
+static bool
+is_better(const struct choice *a, const struct choice *best)
+{
+    if (a->plan.n == 0 && !(a->ordered && !best->ordered))
+        return false;
+    return a->own.cost < best->own.cost;
+}
+
+static int
+apply(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
+{
+    if (c->plan.past)
+        info->aConstraintUsage[c->commit].argvIndex = 1;
+    for (size_t i = 0; i < c->plan.n; i++) {
+        int constraint = c->constraints[i];
+
+        if (c->plan.terms[i].op == PLAN_IN)
+            sqlite3_vtab_in(info, constraint, 1);
+        info->aConstraintUsage[constraint].argvIndex =
+            (int)i + 1 + c->plan.past;
+    }
+    info->orderByConsumed = c->ordered;
+    info->estimatedRows = (sqlite3_int64)c->told.rows;
+    info->estimatedCost = c->told.cost;
+    info->idxNum = c->number;
+    info->idxStr = plan_text(&v->schema, &c->plan, c->covering);
+    info->needToFreeIdxStr = 1;
+    return info->idxStr == NULL && (c->number > 0 || c->plan.n > 0 ||
+                                    c->plan.past || c->plan.reverse)
+               ? SQLITE_NOMEM
+               : SQLITE_OK;
+}
+
 int
 plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
     struct vtab *v = (struct vtab *)vtab;
-    struct choice c = { .text = sqlite3_str_new(NULL) };
-    int rc = choose_commit(v, info, &c);
+    struct choice best, other;
+    int commit, rc = find_commit(v, info, &commit);
 
-    if (rc != SQLITE_OK) {
-        sqlite3_free(sqlite3_str_finish(c.text));
-        return rc;
-    }
-    choose(v, info, &c);
-    info->orderByConsumed = plan_order(v, &c.plan, info, &c.plan.reverse);
-    if (!info->orderByConsumed)
-        c.plan.reverse = false;
-    if (c.plan.reverse)
-        sqlite3_str_appendall(c.text, sqlite3_str_length(c.text) > 0
-                                          ? " " REVERSE_TEXT
-                                          : REVERSE_TEXT);
-    rc = plan_cost(v, &c.plan, c.values, info);
     if (rc == SQLITE_OK)
-        rc = sqlite3_str_errcode(c.text);
-    if (rc != SQLITE_OK) {
-        sqlite3_free(sqlite3_str_finish(c.text));
-        return rc;
+        rc = consider(v, info, 0, commit, &best);
+    for (int i = 1; rc == SQLITE_OK && i <= v->schema.n_indexes; i++) {
+        rc = consider(v, info, i, commit, &other);
+        if (rc == SQLITE_OK && is_better(&other, &best))
+            best = other;
     }
-    info->idxStr = sqlite3_str_finish(c.text); /* NULL if empty */
-    info->needToFreeIdxStr = 1;
-    return SQLITE_OK;
+    return rc == SQLITE_OK ? apply(v, info, &best) : rc;
 }
 
 /* If text begins with word, step over it. */
@@ -479,8 +568,8 @@ parse_op(const char **text, enum plan_op *op)
 
 /* A part's name and the operator behind it. */
 static int
-parse_part(const struct schema *schema, const char **text,
-           struct plan_term *term, bool *found)
+parse_part(const struct schema *schema, const struct plan *plan,
+           const char **text, struct plan_term *term, bool *found)
 {
     const char *p = *text;
     struct token t = token_next(&p);
@@ -492,9 +581,11 @@ parse_part(const struct schema *schema, const char **text,
     name = token_value(&t);
     if (name == NULL)
         return SQLITE_NOMEM;
-    for (int part = 0; part < schema->n_key && !*found; part++) {
+    for (int part = 0; part < plan->n_narrow && !*found; part++) {
+        int column = plan->parts[part].column;
+
         term->part = part;
-        *found = strcmp(name, schema_part_name(schema, part)) == 0;
+        *found = strcmp(name, schema_column_name(schema, column)) == 0;
     }
     sqlite3_free(name);
     *text = p;
@@ -503,16 +594,18 @@ parse_part(const struct schema *schema, const char **text,
 }
 
 static int
-parse_term(const struct schema *schema, const char **text,
-           struct plan_term *term)
+parse_term(const struct schema *schema, const struct plan *plan,
+           const char **text, struct plan_term *term)
 {
     bool found;
-    int rc = parse_part(schema, text, term, &found);
+    int rc = parse_part(schema, plan, text, term, &found);
 
     if (rc != SQLITE_OK)
         return rc;
     if (!found)
         return SQLITE_ERROR;
+    if (!has_value(term->op))
+        return SQLITE_OK;
     term->literal = skip(text, "'?'");
     if (!term->literal && !skip(text, "?"))
         return SQLITE_ERROR;
@@ -520,30 +613,51 @@ parse_term(const struct schema *schema, const char **text,
     return SQLITE_OK;
 }
 
+/* Step over what stands before the terms. */
+static bool
+parse_index(const struct plan *plan, const char **text)
+{
+    struct token t;
+
+    if (plan->index == NULL)
+        return true;
+    (void)skip(text, COVERING_TEXT);
+    t = token_next(text);
+    if (t.kind != TOKEN_WORD && t.kind != TOKEN_QUOTED)
+        return false;
+    return skip(text, ": ") || **text == '\0' || **text == ' ';
+}
+
 int
-plan_parse(const struct schema *schema, const char *idx_str, struct plan *out)
+plan_parse(const struct schema *schema, int idx_num, const char *idx_str,
+           struct plan *out)
 {
     const char *text = idx_str == NULL ? "" : idx_str;
+    bool first;
     int rc = SQLITE_OK;
 
-    memset(out, 0, sizeof(*out));
+    if (idx_num < 0 || idx_num > schema->n_indexes)
+        return SQLITE_ERROR;
+    plan_begin(schema, idx_num, out);
+    if (!parse_index(out, &text))
+        return SQLITE_ERROR;
     out->past = skip(&text, PAST_TEXT);
-    if (out->past && *text == ' ' && !skip(&text, AND_TEXT))
-        text++;
-    if (strcmp(text, REVERSE_TEXT) == 0) {
+    first = !out->past;
+    if (first && strcmp(text, REVERSE_TEXT) == 0) {
         out->reverse = true;
         return SQLITE_OK;
     }
     while (rc == SQLITE_OK && *text != '\0') {
-        if (out->n == PLAN_MAX_TERMS)
-            return SQLITE_ERROR;
-        rc = parse_term(schema, &text, &out->terms[out->n++]);
-        if (rc == SQLITE_OK && strcmp(text, " " REVERSE_TEXT) == 0) {
+        if (strcmp(text, " " REVERSE_TEXT) == 0) {
             out->reverse = true;
             return SQLITE_OK;
         }
-        if (rc == SQLITE_OK && *text != '\0' && !skip(&text, AND_TEXT))
+        if (out->n == PLAN_MAX_TERMS)
             return SQLITE_ERROR;
+        if (!first && !skip(&text, AND_TEXT))
+            return SQLITE_ERROR;
+        first = false;
+        rc = parse_term(schema, out, &text, &out->terms[out->n++]);
     }
     return rc;
 }

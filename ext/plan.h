@@ -5,7 +5,24 @@
 #include "range.h"
 #include "vtab.h"
 
-enum plan_op { PLAN_EQ, PLAN_IN, PLAN_GE, PLAN_GT, PLAN_LE, PLAN_LT };
+enum plan_op {
+    PLAN_EQ,
+    PLAN_IN,
+    PLAN_IS,   /* only where a part may be NULL, as the next */
+    PLAN_NULL, /* IS NULL; the value does not matter */
+    PLAN_NOT_NULL,
+    PLAN_GE,
+    PLAN_GT,
+    PLAN_LE,
+    PLAN_LT
+};
+
+/* Do the terms with op leave a part one value, or a list of some? */
+static inline bool
+plan_op_is_equality(enum plan_op op)
+{
+    return op <= PLAN_NULL;
+}
 
 /* A constraint on a part of the key that a scan may use. */
 struct plan_term {
@@ -19,6 +36,10 @@ struct plan_term {
 
 /* Term i is about xFilter's argv[i], or [i + 1].  They are sorted by part. */
 struct plan {
+    const struct index *index;    /* NULL: rows by their key */
+    const struct key_part *parts; /* rows come in their order */
+    int n_parts;
+    int n_narrow; /* so many may have terms */
     size_t n;
     bool past; /* argv[0] is a commit point, and the terms' values follow */
     bool reverse;
@@ -27,9 +48,31 @@ struct plan {
 
 int plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info);
 
-/* Read an idxStr that plan_best_index() wrote; SQLITE_ERROR otherwise. */
-int
-plan_parse(const struct schema *schema, const char *idx_str, struct plan *out);
+/*
+ * A plan without terms for the key (number 0), or for index number - 1.
+ * idxNum is that number.
+ */
+void plan_begin(const struct schema *schema, int number, struct plan *out);
+/* The part that SQLite's column number (-1: rowid) is first, or -1. */
+int plan_part(const struct schema *schema, const struct plan *plan, int column);
+
+/* What plan_best_index() chose; SQLITE_ERROR if it cannot have been that. */
+int plan_parse(const struct schema *schema, int idx_num, const char *idx_str,
+               struct plan *out);
+
+/* cost.c: what a plan costs, in steps of an iterator, and its rows. */
+struct cost {
+    double rows, cost;
+};
+/*
+ * values: the right-hand sides, each NULL unless SQL spells it out.  lookups:
+ * each entry of an index needs its row.  *own is for the choice between our
+ * plans, *told is for SQLite.  SQLITE_OK or SQLITE_NOMEM.
+ */
+int plan_cost(struct vtab *v, const struct plan *plan, sqlite3_value **values,
+              bool lookups, struct cost *own, struct cost *told);
+/* What sorting so many rows costs. */
+double plan_sort_cost(double rows);
 
 /*
  * The ranges that hold every row that can satisfy the terms, given xFilter's

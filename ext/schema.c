@@ -13,12 +13,14 @@
 
 #include <string.h>
 
+#include "private.h"
+
 /* ------------------------------------------------------------- refusals */
 
 /* Words that say what cannot be honoured, outside of parentheses. */
 static const char *const refused[] = {
     "CHECK", "AUTOINCREMENT", "GENERATED", "AS",    "REFERENCES",
-    "ON",    "FOREIGN",       "UNIQUE",    "INDEX", "MERGE",
+    "ON",    "FOREIGN",       "INDEX",     "MERGE",
 };
 
 /* The word of args that is refused, or NULL. */
@@ -29,6 +31,8 @@ find_refused(const char *const *args, int n)
         const char *p = args[i];
         int depth = 0;
 
+        if (schema_is_index(args[i]))
+            continue; /* read by schema_index.c */
         for (struct token t = token_next(&p); t.kind != TOKEN_END;
              t = token_next(&p)) {
             depth += token_is_char(&t, '(') - token_is_char(&t, ')');
@@ -46,72 +50,21 @@ find_refused(const char *const *args, int n)
 
 /* ------------------------------------------------------ the private table */
 
-/* An error of the private database as one of ours. */
-static int
-private_error(sqlite3 *db, int rc, char **err)
-{
-    if (rc == SQLITE_NOMEM || *err != NULL)
-        return rc;
-    *err = sqlite3_mprintf("moss: %s", sqlite3_errmsg(db));
-    return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
-}
-
-/* The end of a loop over a statement's rows, or of one that was left. */
-static int
-private_finish(sqlite3 *db, sqlite3_stmt *stmt, int rc, char **err)
-{
-    int end = sqlite3_finalize(stmt);
-
-    if (rc == SQLITE_OK && end != SQLITE_OK)
-        return private_error(db, end, err);
-    return rc;
-}
-
-static int
-private_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, char **err)
-{
-    int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
-
-    return rc == SQLITE_OK ? rc : private_error(db, rc, err);
-}
-
-/* Run what format gives; it returns no rows. */
-static int
-private_run(sqlite3 *db, char **err, const char *format, ...)
-{
-    sqlite3_stmt *stmt = NULL;
-    const char *tail = NULL;
-    char *sql;
-    va_list args;
-    int rc;
-
-    va_start(args, format);
-    sql = sqlite3_vmprintf(format, args);
-    va_end(args);
-    if (sql == NULL)
-        return SQLITE_NOMEM;
-    rc = sqlite3_prepare_v2(db, sql, -1, &stmt, &tail);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) != SQLITE_DONE)
-        rc = sqlite3_errcode(db);
-    sqlite3_finalize(stmt);
-    if (rc == SQLITE_OK && tail[strspn(tail, "; \t\n\v\f\r")] != '\0') {
-        *err = sqlite3_mprintf("moss: more than columns in \"%s\"", sql);
-        rc = *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
-    }
-    sqlite3_free(sql);
-    return rc == SQLITE_OK ? rc : private_error(db, rc, err);
-}
-
 /* Declare the table x from the arguments. */
 static int
 private_declare(sqlite3 *db, const char *const *args, int n, char **err)
 {
     sqlite3_str *text = sqlite3_str_new(NULL);
+    bool first = true;
     char *columns;
     int rc;
 
-    for (int i = 0; i < n; i++)
-        sqlite3_str_appendf(text, "%s%s\n", i > 0 ? "," : "", args[i]);
+    for (int i = 0; i < n; i++) {
+        if (schema_is_index(args[i]))
+            continue;
+        sqlite3_str_appendf(text, "%s%s\n", first ? "" : ",", args[i]);
+        first = false;
+    }
     columns = sqlite3_str_finish(text);
     if (columns == NULL)
         return SQLITE_NOMEM;
@@ -313,7 +266,7 @@ static int
 add_part(struct schema *s, int column, bool desc, enum collation collation)
 {
     struct key_part *grown;
-    struct key_part part = { column, desc, collation, AFFINITY_INTEGER };
+    struct key_part part = { column, desc, false, collation, AFFINITY_INTEGER };
 
     if (column >= 0 && s->columns[column].part >= 0)
         return SQLITE_OK; /* PRIMARY KEY(a, a) */
@@ -509,6 +462,12 @@ check_raw(const struct schema *s, char **err)
     bool good = s->n == 2 && s->n_key == 1 && !s->has_rowid &&
                 !s->key[0].desc && s->key[0].collation == COLLATION_BINARY;
 
+    if (s->n_indexes > 0) {
+        *err = sqlite3_mprintf("moss: a table with codec=raw has no further"
+                               " indexes (%s)",
+                               s->indexes[0].name);
+        return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
+    }
     for (int i = 0; good && i < s->n; i++)
         good = (s->columns[i].affinity == AFFINITY_BLOB ||
                 s->columns[i].affinity == AFFINITY_TEXT) &&
@@ -533,6 +492,8 @@ parse_in(sqlite3 *db, const char *const *args, int n, enum codec codec,
         rc = read_columns(db, s, err);
     if (rc == SQLITE_OK)
         rc = read_key(db, s, err);
+    if (rc == SQLITE_OK)
+        rc = schema_read_indexes(db, args, n, s, err);
     if (rc == SQLITE_OK && codec == CODEC_RAW)
         rc = check_raw(s, err);
     for (int i = 0; rc == SQLITE_OK && i < s->n; i++) {
@@ -590,6 +551,7 @@ schema_release(struct schema *s)
         sqlite3_free(c->default_text);
         sqlite3_value_free(c->fallback);
     }
+    schema_release_indexes(s);
     sqlite3_free(s->columns);
     sqlite3_free(s->key);
     sqlite3_free(s->declaration);
@@ -605,9 +567,13 @@ schema_part(const struct schema *s, int column)
 }
 
 const char *
+schema_column_name(const struct schema *s, int column)
+{
+    return column < 0 ? "rowid" : s->columns[column].name;
+}
+
+const char *
 schema_part_name(const struct schema *s, int part)
 {
-    int column = s->key[part].column;
-
-    return column < 0 ? "rowid" : s->columns[column].name;
+    return schema_column_name(s, s->key[part].column);
 }

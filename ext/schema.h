@@ -44,12 +44,28 @@ struct column {
     int stored;              /* its place in the record; -1: the key has it */
 };
 
-/* A column of the key. */
+/* A column of the key, or of an index. */
 struct key_part {
     int column; /* -1: the rowid, which is no column */
     bool desc;
+    bool nullable; /* never in a key */
     enum collation collation;
     enum affinity affinity;
+};
+
+/* Where an index entry has a column: in a part, or in its record; or -1. */
+struct place {
+    int part, stored;
+};
+
+/* INDEX or UNIQUE; see DESIGN.md, "Secondary indexes". */
+struct index {
+    char *name;  /* as declared, or made of the columns' */
+    char *child; /* of its collection, a child of the table's */
+    bool unique;
+    struct key_part *parts; /* its own columns, then the parts of the key */
+    int n_own, n;
+    struct place *places; /* of each column of the table */
 };
 
 struct schema {
@@ -57,7 +73,10 @@ struct schema {
     int n;
     struct key_part *key;
     int n_key;
-    int n_stored; /* columns in a record */
+    int n_stored;          /* columns in a record */
+    struct index *indexes; /* in the order in which they are checked */
+    int n_indexes;
+    int key_place; /* so many are checked before the key */
 
     /*
      * The key is the rowid: the column declared INTEGER PRIMARY KEY, or no
@@ -94,8 +113,22 @@ int schema_declare(struct schema *s, const char *table, char **err);
 
 /* The part of the key that SQLite's column number (-1: rowid) is, or -1. */
 int schema_part(const struct schema *s, int column);
+/* The name of a column, for people; "rowid" if it is none (-1). */
+const char *schema_column_name(const struct schema *s, int column);
 /* The name of a part, for people; "rowid" if it is no column. */
 const char *schema_part_name(const struct schema *s, int part);
+
+/* --------------------------------------------------------- schema_index.c */
+
+/* Is this argument an INDEX or UNIQUE INDEX? */
+bool schema_is_index(const char *arg);
+/*
+ * Declare those of the arguments in the private database, then read all
+ * indexes of the table x there into s, whose columns and key are known.
+ */
+int schema_read_indexes(sqlite3 *db, const char *const *args, int n,
+                        struct schema *s, char **err);
+void schema_release_indexes(struct schema *s); /* idempotent */
 
 /* ---------------------------------------------------------------- token.c */
 

@@ -1,6 +1,5 @@
 /*
- * A table as the SQL half uses it: created, dropped and renamed; its rows by
- * key; the state that a cursor reads.
+ * A table as the SQL half uses it: created, dropped and renamed.
  */
 #include "txn.h"
 
@@ -8,9 +7,29 @@
 
 SQLITE_EXTENSION_INIT3
 
-/* Changes between two looks at the ring's size, and what they may take. */
-#define RESERVE_EVERY 256
-#define RESERVE_BYTES ((uint64_t)64 << 10)
+/* ------------------------------------------------------------ collections */
+
+const char *
+table_path(struct table *t, int part)
+{
+    if (part == TABLE_ROWS)
+        return t->collection;
+    if (t->index_paths[part] == NULL)
+        t->index_paths[part] =
+            sqlite3_mprintf("%s/%s", t->collection, t->children[part]);
+    return t->index_paths[part];
+}
+
+int
+table_pending(struct table *t, int part, struct pending_table **out)
+{
+    const char *path = table_path(t, part);
+
+    *out = NULL;
+    return path == NULL
+               ? SQLITE_NOMEM
+               : pending_open(t->store->pending, path, t->collection, out);
+}
 
 /* ----------------------------------------------------------------- create */
 
@@ -37,26 +56,6 @@ collection_name(const char *table)
     return sqlite3_mprintf("%s~%016llx", text, random);
 }
 
-/* A child of the store's newest state, or the top level. */
-static int
-check_attached(struct table *t, const char *path)
-{
-    struct moss_snapshot *top = NULL, *child = NULL;
-    enum moss_status st;
-
-    st = shared_store_newest(t->store->shared, &top);
-    if (st == MOSS_OK)
-        st = snapshot_at_path(top, path, &child);
-    moss_snapshot_unref(child);
-    moss_snapshot_unref(top);
-    if (st == MOSS_NOT_FOUND)
-        return error_report(t, SQLITE_CANTOPEN,
-                            "moss: the store %s has no collection '%s'",
-                            shared_store_name(t->store->shared), path);
-    return st == MOSS_OK ? SQLITE_OK
-                         : error_status(t, st, NULL, "find the collection");
-}
-
 static enum moss_status
 count_child(void *arg, struct moss_slice name)
 {
@@ -65,6 +64,36 @@ count_child(void *arg, struct moss_slice name)
     (void)name;
     ++*n;
     return MOSS_OK;
+}
+
+/* A child of the store's newest state, or the top level. */
+static int
+check_attached(struct table *t, const char *path)
+{
+    struct moss_snapshot *top = NULL, *child = NULL;
+    size_t children = 0;
+    enum moss_status st;
+
+    st = shared_store_newest(t->store->shared, &top);
+    if (st == MOSS_OK)
+        st = snapshot_at_path(top, path, &child);
+    if (st == MOSS_OK && t->decl.codec == CODEC_TYPED && *path != '\0')
+        st = moss_snapshot_children(child, count_child, &children);
+    moss_snapshot_unref(child);
+    moss_snapshot_unref(top);
+    if (st == MOSS_NOT_FOUND)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: the store %s has no collection '%s'",
+                            shared_store_name(t->store->shared), path);
+    if (st != MOSS_OK)
+        return error_status(t, st, NULL, "find the collection");
+    /* The other table would not know of rows that this one changes. */
+    if (children > 0)
+        return error_report(t, SQLITE_ERROR,
+                            "moss: the collection '%s' has indexes: no second"
+                            " table can be declared over it",
+                            path);
+    return SQLITE_OK;
 }
 
 /*
@@ -226,6 +255,18 @@ create_store(struct table *t)
     return rc;
 }
 
+/* A collection that begins with this transaction, empty. */
+static int
+mark_created(struct table *t, int part)
+{
+    struct pending_table *pending;
+    int rc = table_pending(t, part, &pending);
+
+    if (rc == SQLITE_OK)
+        pending_mark_created(pending);
+    return rc;
+}
+
 /* Find or make the collection, and list the table. */
 static int
 create_collection(struct table *t)
@@ -237,7 +278,6 @@ create_collection(struct table *t)
         .made = !attach,
         .typed = t->decl.codec == CODEC_TYPED,
     };
-    struct pending_table *pending;
     char *err = NULL;
     int rc = SQLITE_OK;
 
@@ -252,6 +292,10 @@ create_collection(struct table *t)
         return SQLITE_NOMEM;
     t->made = row.made;
     row.collection = t->collection;
+    if (attach && t->n_indexes > 0)
+        return error_report(t, SQLITE_ERROR,
+                            "moss: INDEX and UNIQUE cannot be declared over an"
+                            " existing collection");
     if (attach)
         rc = check_attached(t, t->collection);
     if (rc == SQLITE_OK)
@@ -265,9 +309,9 @@ create_collection(struct table *t)
     if (rc != SQLITE_OK)
         return rc;
     t->store->ddl = true;
-    rc = pending_open(t->store->pending, t->collection, &pending);
-    if (rc == SQLITE_OK)
-        pending_mark_created(pending);
+    rc = mark_created(t, TABLE_ROWS);
+    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
+        rc = mark_created(t, i);
     return rc;
 }
 
@@ -354,269 +398,11 @@ void
 table_forget(struct table *t)
 {
     txn_leave(t);
+    for (int i = 0; i < t->n_indexes; i++) {
+        sqlite3_free(t->index_paths[i]);
+        t->index_paths[i] = NULL;
+    }
     sqlite3_free(t->collection);
     t->collection = NULL;
     t->store = NULL;
-}
-
-/* ---------------------------------------------------------------- reading */
-
-/* The table's collection in the state that its store object holds. */
-static int
-table_base(struct table *t, struct moss_snapshot **out)
-{
-    struct conn_store *cs = t->store;
-    struct pending_table *p = NULL;
-    int rc = read_collection(cs, t->collection, out);
-
-    if (rc != SQLITE_OK)
-        return error_report(t, rc, "moss: cannot read collection '%s'",
-                            t->collection);
-    if (*out != NULL)
-        return SQLITE_OK;
-    if (cs->active)
-        p = pending_find(cs->pending, t->collection);
-    /* What async commits wrote may be lost with the process. */
-    if ((p != NULL && pending_created(p)) || cs->row.async)
-        return error_code(moss_snapshot_empty(cs->shared->merge, out));
-    return error_report(t, SQLITE_CANTOPEN,
-                        "moss: the store %s has lost the collection '%s' of"
-                        " table %s",
-                        shared_store_name(cs->shared), t->collection, t->name);
-}
-
-static int
-table_state(struct table *t, struct moss_snapshot **out)
-{
-    struct conn_store *cs = t->store;
-    struct pending_table *p;
-    struct moss_snapshot *base;
-    int rc = cs->active ? SQLITE_OK : read_refresh(t);
-
-    if (rc == SQLITE_OK)
-        rc = table_base(t, &base);
-    if (rc != SQLITE_OK)
-        return rc;
-    p = cs->active ? pending_find(cs->pending, t->collection) : NULL;
-    if (p == NULL) {
-        *out = base;
-        return SQLITE_OK;
-    }
-    rc = pending_overlay(p, base, out);
-    moss_snapshot_unref(base);
-    return rc;
-}
-
-int
-table_snapshot(struct table *t, struct moss_snapshot **out)
-{
-    int rc;
-
-    *out = NULL;
-    rc = table_resolve(t);
-    if (rc == SQLITE_OK)
-        rc = table_state(t, out);
-    if (rc == SQLITE_OK)
-        t->store->open_cursors++;
-    return rc;
-}
-
-void
-table_cursor_closed(struct table *t)
-{
-    struct conn_store *cs = t->store;
-
-    cs->open_cursors--;
-    if (cs->open_cursors == 0 && !cs->active &&
-        sqlite3_get_autocommit(cs->conn->db))
-        read_drop(cs);
-}
-
-struct moss_snapshot *
-table_peek(struct table *t)
-{
-    struct moss_snapshot *top = NULL, *snap = NULL;
-
-    if (t->store == NULL ||
-        shared_store_newest(t->store->shared, &top) != MOSS_OK)
-        return NULL;
-    if (snapshot_at_path(top, t->collection, &snap) != MOSS_OK)
-        snap = NULL;
-    moss_snapshot_unref(top);
-    return snap;
-}
-
-/* ---------------------------------------------------------------- writing */
-
-static int
-note_dropped(void *arg, const char *collection)
-{
-    struct conn_store *cs = arg;
-
-    if (collection == NULL || *collection == '\0')
-        return SQLITE_CORRUPT;
-    return bytes_append(&cs->sweep, collection, strlen(collection) + 1);
-}
-
-/*
- * Once in a transaction, and only from a statement that changes rows (its
- * own count is set after what nested statements counted).
- */
-static int
-sweep(struct table *t, struct conn_store *cs)
-{
-    char *err = NULL;
-    int rc;
-
-    if (cs->swept || !atomic_load(&cs->shared->maybe_dropped))
-        return SQLITE_OK;
-    rc = catalog_sweep(t->conn->db, t->schema, cs->row.no, note_dropped, cs,
-                       &err);
-    cs->swept = rc == SQLITE_OK;
-    return report_text(t, rc, &err);
-}
-
-/* Make the ring large enough while changes() is not ours to set. */
-static int
-reserve(struct table *t, struct conn_store *cs)
-{
-    struct log_ref log = conn_store_log(cs);
-    char *err = NULL;
-
-    if (cs->row.async || cs->shared->memory ||
-        pending_version(cs->pending) % RESERVE_EVERY != 1)
-        return SQLITE_OK;
-    return report_text(t,
-                       ring_reserve(&log, cs->shared, &cs->base,
-                                    pending_bytes(cs->pending) + RESERVE_BYTES,
-                                    &cs->capacity, &err),
-                       &err);
-}
-
-/* The pending changes of t, for one more. */
-static int
-table_writable(struct table *t, struct pending_table **out)
-{
-    int rc;
-
-    *out = NULL;
-    /* SQLite would not tell of a rollback to a savepoint before CREATE. */
-    if (t->fresh && !sqlite3_get_autocommit(t->conn->db))
-        return error_report(t, SQLITE_LOCKED,
-                            "moss: table %s was declared over existing data"
-                            " in this transaction: commit before changing it",
-                            t->name);
-    rc = txn_join(t);
-    if (rc == SQLITE_OK)
-        rc = sweep(t, t->store);
-    if (rc == SQLITE_OK)
-        rc = pending_open(t->store->pending, t->collection, out);
-    return rc;
-}
-
-int
-table_get(struct table *t, struct moss_slice key, struct moss_value *value)
-{
-    struct pending_table *p;
-    struct moss_snapshot *base;
-    enum moss_op op;
-    enum moss_status st;
-    int rc = txn_join(t);
-
-    memset(value, 0, sizeof *value);
-    if (rc != SQLITE_OK)
-        return rc;
-    p = pending_find(t->store->pending, t->collection);
-    if (p != NULL && pending_get(p, key, &op, &value->bytes))
-        return op == MOSS_OP_SET ? SQLITE_OK : SQLITE_NOTFOUND;
-    rc = table_base(t, &base);
-    if (rc != SQLITE_OK)
-        return rc;
-    st = moss_snapshot_get(base, key, value);
-    moss_snapshot_unref(base); /* the store object still holds it */
-    if (st == MOSS_NOT_FOUND)
-        return SQLITE_NOTFOUND;
-    return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
-}
-
-/* The last key of a snapshot. */
-static int
-last_of(struct table *t, struct moss_snapshot *snap, struct bytes *key)
-{
-    struct moss_iterator *it;
-    struct moss_slice k, value;
-    enum moss_status st = moss_snapshot_iterate(snap, NULL, NULL, &it);
-    int rc = SQLITE_OK;
-
-    if (st == MOSS_OK)
-        st = moss_iterator_last(it);
-    if (st == MOSS_OK) {
-        moss_iterator_current(it, &k, &value);
-        rc = bytes_append(key, k.bytes, k.len);
-    }
-    moss_iterator_free(it);
-    if (st == MOSS_DONE)
-        return SQLITE_NOTFOUND;
-    return st == MOSS_OK ? rc : error_status(t, st, NULL, "read a row");
-}
-
-int
-table_last(struct table *t, struct bytes *key)
-{
-    struct pending_table *p;
-    struct moss_snapshot *snap;
-    struct moss_slice last;
-    int rc = table_writable(t, &p);
-
-    if (rc != SQLITE_OK)
-        return rc;
-    if (pending_last(p, &last))
-        return bytes_append(key, last.bytes, last.len);
-    rc = table_state(t, &snap);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = last_of(t, snap, key);
-    moss_snapshot_unref(snap);
-    if (rc == SQLITE_OK)
-        pending_note_last(p, moss_slice(key->p, key->n));
-    return rc;
-}
-
-int
-table_set(struct table *t, struct moss_slice key, struct moss_slice value)
-{
-    struct pending_table *p;
-    int rc = table_writable(t, &p);
-
-    if (rc == SQLITE_OK)
-        rc = pending_set(p, key, value);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
-}
-
-int
-table_delete(struct table *t, struct moss_slice key)
-{
-    struct pending_table *p;
-    int rc = table_writable(t, &p);
-
-    if (rc == SQLITE_OK)
-        rc = pending_del(p, key);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
-}
-
-int
-table_truncate(struct table *t)
-{
-    struct pending_table *p;
-    struct moss_snapshot *base;
-    int rc = table_writable(t, &p);
-
-    /* A collection that is lost is not to come back as an empty one. */
-    if (rc == SQLITE_OK)
-        rc = table_base(t, &base);
-    if (rc != SQLITE_OK)
-        return rc;
-    moss_snapshot_unref(base);
-    rc = pending_clear(p, t->store->shared->merge);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
 }

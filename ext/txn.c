@@ -113,6 +113,7 @@ txn_start(struct table *t, struct conn_store *cs)
     cs->participants = 0;
     cs->ddl = cs->swept = cs->synced = false;
     cs->capacity = cs->base.ring_bytes;
+    cs->reserved = 0;
     cs->sweep.n = 0;
     memset(&cs->written, 0, sizeof cs->written);
     return SQLITE_OK;
@@ -225,7 +226,7 @@ still_used(struct table *t, struct conn_store *cs, struct pending_table *p,
         return SQLITE_OK;
     return report_text(t,
                        catalog_uses(cs->conn->db, cs->schema, cs->row.no,
-                                    pending_collection(p), out, &err),
+                                    pending_listed(p), out, &err),
                        &err);
 }
 
@@ -678,6 +679,7 @@ txn_rollback_to(sqlite3_vtab *vtab, int n)
     if (cs != NULL) {
         pending_rollback_to(cs->pending, n);
         cs->capacity = cs->base.ring_bytes; /* rows may have gone again */
+        cs->reserved = 0;
     }
     return SQLITE_OK;
 }

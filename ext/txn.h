@@ -177,8 +177,11 @@ void pending_free(struct pending *p);
 
 /* Changes to one collection. */
 struct pending_table;
-/* Made at first mention. */
-int pending_open(struct pending *p, const char *collection,
+/*
+ * Made at first mention.  listed is the collection that the catalog lists:
+ * this one, or for an index that of its table.
+ */
+int pending_open(struct pending *p, const char *collection, const char *listed,
                  struct pending_table **out);
 /* NULL if the collection was never mentioned. */
 struct pending_table *pending_find(struct pending *p, const char *collection);
@@ -239,6 +242,7 @@ uint64_t pending_version(const struct pending *p);
 struct pending_table *pending_first(struct pending *p);
 struct pending_table *pending_next(struct pending_table *t);
 const char *pending_collection(const struct pending_table *t);
+const char *pending_listed(const struct pending_table *t);
 size_t pending_count(const struct pending_table *t);
 /* Is change i the newest of its key? */
 bool pending_is_newest(struct pending_table *t, size_t i);
@@ -421,6 +425,7 @@ struct conn_store {
     struct pending *pending;
     struct bytes sweep; /* names of dropped collections, NUL-terminated */
     uint64_t capacity;  /* of the ring */
+    uint64_t reserved;  /* the number of changes when it was last looked at */
 
     /* What the last xSync wrote. */
     bool synced;
@@ -464,6 +469,16 @@ int conn_store_adopt(struct table *t, struct conn_store *cs);
  * rc is often the result of a call, in the same argument list, that sets it.
  */
 int report_text(struct table *t, int rc, char **err);
+
+/* --------------------------------------------------------------- table.c */
+
+/* What of a table is meant: its rows, or index number part. */
+#define TABLE_ROWS (-1)
+
+/* The path of the table's collection or of an index; NULL without memory. */
+const char *table_path(struct table *t, int part);
+/* Its pending changes, in the transaction that is open. */
+int table_pending(struct table *t, int part, struct pending_table **out);
 
 /* ---------------------------------------------------------------- txn.c */
 

@@ -24,6 +24,8 @@ vtab_free(struct vtab *v)
     sqlite3_free(v->table.schema);
     sqlite3_free(v->table.name);
     sqlite3_free(v->table.base.zErrMsg);
+    sqlite3_free(v->table.children);
+    sqlite3_free(v->table.index_paths);
     decl_release(&v->table.decl);
     schema_release(&v->schema);
     sqlite3_free(v);
@@ -56,15 +58,36 @@ read_encoding(sqlite3 *db, bool *utf16)
     return rc;
 }
 
+/* Tell the seam of the indexes. */
+static int
+name_indexes(struct vtab *v)
+{
+    size_t n = (size_t)v->schema.n_indexes;
+    struct table *t = &v->table;
+
+    if (n == 0)
+        return SQLITE_OK;
+    t->children = sqlite3_malloc64(n * sizeof(*t->children));
+    t->index_paths = sqlite3_malloc64(n * sizeof(*t->index_paths));
+    if (t->children == NULL || t->index_paths == NULL)
+        return SQLITE_NOMEM;
+    memset(t->index_paths, 0, n * sizeof(*t->index_paths));
+    for (size_t i = 0; i < n; i++)
+        t->children[i] = v->schema.indexes[i].child;
+    t->n_indexes = (int)n;
+    return SQLITE_OK;
+}
+
 static int
 read_schema(struct vtab *v, char **err)
 {
     const struct decl *d = &v->table.decl;
+    int rc = d->n_definitions == 0
+                 ? schema_default(d->codec, &v->schema, err)
+                 : schema_parse(d->definitions, d->n_definitions, d->codec,
+                                &v->schema, err);
 
-    return d->n_definitions == 0
-               ? schema_default(d->codec, &v->schema, err)
-               : schema_parse(d->definitions, d->n_definitions, d->codec,
-                              &v->schema, err);
+    return rc == SQLITE_OK ? name_indexes(v) : rc;
 }
 
 /* argv: module, schema and table name, then the arguments. */

@@ -13,9 +13,7 @@
 #include <string.h>
 
 #include "command.h"
-#include "key.h"
-#include "record.h"
-#include "vtab.h"
+#include "index.h"
 
 /* xUpdate's argv: the old key or rowid, the new rowid, then the columns. */
 enum { ARG_OLD = 0, ARG_ROWID = 1, ARG_COLUMNS = 2 };
@@ -32,7 +30,11 @@ struct change {
     int conflict;         /* SQLITE_ABORT, SQLITE_REPLACE, ... */
     struct bytes old_key; /* the row to be updated or deleted */
     struct bytes key, value;
-    struct moss_value row;     /* the old row */
+    struct moss_value row;  /* the old row of a table without indexes */
+    struct image old;       /* and of one with them */
+    struct entries entries; /* of the new row */
+    struct image *victims;  /* rows that REPLACE deletes */
+    int n_victims;
     struct cell *cells;        /* of each column */
     struct cell rowid;         /* of the key, if that is no column */
     struct datum *stored;      /* room for the columns of a record */
@@ -44,6 +46,12 @@ static struct moss_slice
 slice_of(const struct bytes *b)
 {
     return moss_slice(b->p, b->n);
+}
+
+static bool
+is_key(const struct bytes *b, struct moss_slice key)
+{
+    return b->n == key.len && (b->n == 0 || memcmp(b->p, key.bytes, b->n) == 0);
 }
 
 static bool
@@ -70,7 +78,7 @@ change_begin(struct change *c, struct vtab *v)
     memset(c->cells, 0, bytes);
     c->stored = (struct datum *)(c->cells + n);
     c->notes = (uint8_t *)(c->stored + n);
-    return SQLITE_OK;
+    return entries_begin(&c->entries, c->s);
 }
 
 static void
@@ -81,6 +89,11 @@ change_end(struct change *c)
     sqlite3_value_free(c->rowid.owned);
     sqlite3_free(c->cells);
     moss_value_release(&c->row);
+    image_release(&c->old);
+    for (int i = 0; i < c->n_victims; i++)
+        image_release(&c->victims[i]);
+    sqlite3_free(c->victims);
+    entries_release(&c->entries);
     bytes_release(&c->old_key);
     bytes_release(&c->key);
     bytes_release(&c->value);
@@ -98,11 +111,11 @@ not_null_violated(const struct change *c, int column)
                         c->s->columns[column].name);
 }
 
+/* A row has these parts already. */
 static int
-unique_violated(const struct change *c)
+unique_violated(const struct change *c, int code, const struct key_part *parts,
+                int n)
 {
-    int code = c->s->key[0].column < 0 ? SQLITE_CONSTRAINT_ROWID
-                                       : SQLITE_CONSTRAINT_PRIMARYKEY;
     sqlite3_str *text;
     char *names;
     int rc;
@@ -110,9 +123,10 @@ unique_violated(const struct change *c)
     if (c->conflict == SQLITE_IGNORE)
         return code;
     text = sqlite3_str_new(NULL);
-    for (int i = 0; i < c->s->n_key; i++)
+    for (int i = 0; i < n; i++)
         sqlite3_str_appendf(text, "%s%s.%s", i > 0 ? ", " : "",
-                            c->v->table.name, schema_part_name(c->s, i));
+                            c->v->table.name,
+                            schema_column_name(c->s, parts[i].column));
     names = sqlite3_str_finish(text);
     if (names == NULL)
         return SQLITE_NOMEM;
@@ -122,20 +136,91 @@ unique_violated(const struct change *c)
     return rc;
 }
 
-/* SQLITE_OK if the new key may be written. */
+/* REPLACE deletes the row under key; SQLITE_NOTFOUND if there is none. */
 static int
-check_unique(const struct change *c)
+add_victim(struct change *c, struct moss_slice key)
 {
-    struct moss_value row = { 0 };
+    struct image *grown;
     int rc;
 
-    if (c->conflict == SQLITE_REPLACE)
-        return SQLITE_OK;
-    rc = table_get(&c->v->table, slice_of(&c->key), &row);
+    for (int i = 0; i < c->n_victims; i++) {
+        if (is_key(&c->victims[i].key, key))
+            return SQLITE_OK;
+    }
+    grown = sqlite3_realloc64(c->victims,
+                              ((size_t)c->n_victims + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return SQLITE_NOMEM;
+    c->victims = grown;
+    memset(&grown[c->n_victims], 0, sizeof(*grown));
+    rc = image_read(&grown[c->n_victims], c->v, key);
+    if (rc == SQLITE_OK)
+        c->n_victims++;
+    else
+        image_release(&grown[c->n_victims]);
+    return rc;
+}
+
+/* SQLITE_OK if the new key may be written. */
+static int
+check_key(struct change *c)
+{
+    int code = c->s->key[0].column < 0 ? SQLITE_CONSTRAINT_ROWID
+                                       : SQLITE_CONSTRAINT_PRIMARYKEY;
+    struct moss_value row = { 0 };
+    int rc = SQLITE_NOTFOUND;
+
+    if (c->conflict != SQLITE_REPLACE)
+        rc = table_get(&c->v->table, slice_of(&c->key), &row);
+    else if (c->s->n_indexes > 0)
+        rc = add_victim(c, slice_of(&c->key));
+    moss_value_release(&row);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK;
-    moss_value_release(&row);
-    return rc == SQLITE_OK ? unique_violated(c) : rc;
+    return rc == SQLITE_OK && c->conflict != SQLITE_REPLACE
+               ? unique_violated(c, code, c->s->key, c->s->n_key)
+               : rc;
+}
+
+/* SQLITE_OK if the new row may have its entry in index i. */
+static int
+check_index(struct change *c, int i)
+{
+    const struct index *ix = &c->s->indexes[i];
+    struct bytes key = { 0 };
+    int rc;
+
+    if (!c->entries.at[i].exact)
+        return SQLITE_OK;
+    rc = entries_find(c->v, i, &c->entries, &key);
+    if (rc == SQLITE_OK && !is_key(&c->old_key, slice_of(&key)))
+        rc = c->conflict == SQLITE_REPLACE
+                 ? add_victim(c, slice_of(&key))
+                 : unique_violated(c, SQLITE_CONSTRAINT_UNIQUE, ix->parts,
+                                   ix->n_own);
+    else if (rc == SQLITE_NOTFOUND)
+        rc = SQLITE_OK;
+    bytes_release(&key);
+    if (rc == SQLITE_NOTFOUND)
+        rc = error_report(&c->v->table, SQLITE_CORRUPT,
+                          "moss: index %s of %s has an entry without a row",
+                          ix->name, c->v->table.name);
+    return rc;
+}
+
+/* SQLITE_OK if the new row may be written; moved: its key is new. */
+static int
+check_unique(struct change *c, bool moved)
+{
+    int rc = SQLITE_OK;
+
+    for (int i = 0; rc == SQLITE_OK && i <= c->s->n_indexes; i++) {
+        if (i == c->s->key_place && moved)
+            rc = check_key(c);
+        if (rc == SQLITE_OK && i < c->s->n_indexes)
+            rc = check_index(c, i);
+    }
+    return rc;
 }
 
 /* --------------------------------------------------------------- columns */
@@ -267,11 +352,12 @@ read_columns(const struct change *c, sqlite3_value **columns, bool insert)
 
 /* Give the columns that UPDATE does not set what the old row has. */
 static int
-keep_columns(const struct change *c, sqlite3_value **columns)
+keep_columns(const struct change *c, struct moss_slice row,
+             sqlite3_value **columns)
 {
     struct moss_slice rest;
     int next = 0;
-    bool good = row_notes(c->row.bytes, c->notes, (size_t)c->s->n_key, &rest);
+    bool good = row_notes(row, c->notes, (size_t)c->s->n_key, &rest);
 
     for (int i = 0; good && i < c->s->n; i++) {
         struct datum d;
@@ -381,6 +467,22 @@ encode_value(struct change *c)
     return rc == SQLITE_OK ? check_length(c, &c->value, MOSS_MAX_VALUE) : rc;
 }
 
+/* The entries of the new row. */
+static int
+encode_entries(struct change *c)
+{
+    int rc;
+
+    if (c->s->n_indexes == 0)
+        return SQLITE_OK;
+    for (int i = 0; i < c->s->n; i++)
+        c->stored[i] = c->cells[i].d;
+    rc = entries_encode(&c->entries, c->s, c->stored, slice_of(&c->key));
+    return rc == SQLITE_TOOBIG
+               ? error_report(&c->v->table, rc, "string or blob too big")
+               : rc;
+}
+
 /* ---------------------------------------------------------------- rowids */
 
 /* The greatest rowid; SQLITE_NOTFOUND if there is no row. */
@@ -479,6 +581,30 @@ choose_rowid(struct change *c, sqlite3_value **argv, bool insert)
 
 /* ------------------------------------------------------------------ rows */
 
+/* Key, value and entries of the new row. */
+static int
+encode(struct change *c)
+{
+    int rc = encode_key(c);
+
+    if (rc == SQLITE_OK)
+        rc = encode_value(c);
+    return rc == SQLITE_OK ? encode_entries(c) : rc;
+}
+
+/* Write the new row in place of old, if that is not NULL. */
+static int
+write_row(struct change *c, const struct image *old)
+{
+    int rc = SQLITE_OK;
+
+    for (int i = 0; rc == SQLITE_OK && i < c->n_victims; i++)
+        rc = image_delete(c->v, &c->victims[i]);
+    if (rc == SQLITE_OK)
+        rc = table_set(&c->v->table, slice_of(&c->key), slice_of(&c->value));
+    return rc == SQLITE_OK ? entries_put(c->v, old, &c->entries) : rc;
+}
+
 static int
 insert_row(struct change *c, sqlite3_value **argv)
 {
@@ -487,31 +613,32 @@ insert_row(struct change *c, sqlite3_value **argv)
     if (rc == SQLITE_OK && c->s->has_rowid)
         rc = choose_rowid(c, argv, true);
     if (rc == SQLITE_OK)
-        rc = encode_key(c);
+        rc = encode(c);
     if (rc == SQLITE_OK)
-        rc = encode_value(c);
-    if (rc == SQLITE_OK)
-        rc = check_unique(c);
-    if (rc == SQLITE_OK)
-        rc = table_set(&c->v->table, slice_of(&c->key), slice_of(&c->value));
-    return rc;
+        rc = check_unique(c, true);
+    return rc == SQLITE_OK ? write_row(c, NULL) : rc;
 }
 
 static int
 write_updated(struct change *c)
 {
-    struct table *t = &c->v->table;
-    bool moved =
-        c->key.n != c->old_key.n ||
-        (c->key.n > 0 && memcmp(c->key.p, c->old_key.p, c->key.n) != 0);
-    int rc = SQLITE_OK;
+    bool moved = !is_key(&c->old_key, slice_of(&c->key));
+    int rc = check_unique(c, moved);
 
-    if (moved)
-        rc = check_unique(c);
     if (rc == SQLITE_OK && moved)
-        rc = table_delete(t, slice_of(&c->old_key));
-    if (rc == SQLITE_OK)
-        rc = table_set(t, slice_of(&c->key), slice_of(&c->value));
+        rc = table_delete(&c->v->table, slice_of(&c->old_key));
+    return rc == SQLITE_OK ? write_row(c, &c->old) : rc;
+}
+
+/* The row to be updated; SQLITE_NOTFOUND. */
+static int
+read_old(struct change *c, struct moss_slice *row)
+{
+    bool indexed = c->s->n_indexes > 0;
+    int rc = indexed ? image_read(&c->old, c->v, slice_of(&c->old_key))
+                     : table_get(&c->v->table, slice_of(&c->old_key), &c->row);
+
+    *row = indexed ? c->old.held.bytes : c->row.bytes;
     return rc;
 }
 
@@ -519,24 +646,23 @@ static int
 update_row(struct change *c, sqlite3_value **argv)
 {
     sqlite3_value **columns = argv + ARG_COLUMNS;
+    struct moss_slice row;
     int rc = encode_old_key(c, argv[ARG_OLD]);
 
     if (rc == SQLITE_OK)
-        rc = table_get(&c->v->table, slice_of(&c->old_key), &c->row);
+        rc = read_old(c, &row);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK; /* this statement has replaced or moved it */
     if (rc == SQLITE_OK && is_raw(c))
         keep_raw(c, columns);
     else if (rc == SQLITE_OK)
-        rc = keep_columns(c, columns);
+        rc = keep_columns(c, row, columns);
     if (rc == SQLITE_OK)
         rc = read_columns(c, columns, false);
     if (rc == SQLITE_OK && c->s->has_rowid)
         rc = choose_rowid(c, argv, false);
     if (rc == SQLITE_OK)
-        rc = encode_key(c);
-    if (rc == SQLITE_OK)
-        rc = encode_value(c);
+        rc = encode(c);
     return rc == SQLITE_OK ? write_updated(c) : rc;
 }
 
@@ -550,8 +676,14 @@ delete_row(struct change *c, sqlite3_value **argv)
                             "moss: %s: a past commit can only be read",
                             c->v->table.name);
     rc = encode_old_key(c, argv[ARG_OLD]);
-    return rc == SQLITE_OK ? table_delete(&c->v->table, slice_of(&c->old_key))
-                           : rc;
+    if (rc != SQLITE_OK)
+        return rc;
+    if (c->s->n_indexes == 0)
+        return table_delete(&c->v->table, slice_of(&c->old_key));
+    rc = image_read(&c->old, c->v, slice_of(&c->old_key));
+    if (rc == SQLITE_NOTFOUND)
+        return SQLITE_OK; /* this statement has replaced or moved it */
+    return rc == SQLITE_OK ? image_delete(c->v, &c->old) : rc;
 }
 
 int

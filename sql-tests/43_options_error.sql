@@ -7,7 +7,7 @@ CREATE VIRTUAL TABLE t USING moss(store='nosuch', codec=raw);
 CREATE VIRTUAL TABLE t USING moss(store=);
 CREATE VIRTUAL TABLE t USING moss(merge='nosuch', codec=raw);
 CREATE VIRTUAL TABLE t USING moss(merge='add');
-CREATE VIRTUAL TABLE t USING moss(key TEXT PRIMARY KEY, UNIQUE(key));
+CREATE VIRTUAL TABLE t USING moss(key TEXT PRIMARY KEY, CHECK(key > ''));
 CREATE VIRTUAL TABLE t USING moss(collection='nosuch', codec=raw);
 SELECT count(*) FROM sqlite_schema WHERE name = 't';
 -- None of them left anything behind that is in the way.

@@ -129,8 +129,8 @@ slice_of(const struct bytes *b)
 }
 
 /* A key of one column. */
-static const struct key_part plain = { 0, false, COLLATION_BINARY,
-                                       AFFINITY_BLOB };
+static const struct key_part plain = { .collation = COLLATION_BINARY,
+                                       .affinity = AFFINITY_BLOB };
 
 static void
 value_read(sqlite3_value *from, struct value *out)

@@ -33,6 +33,21 @@ conflict_clause(struct diff_gen *g)
                 "OR IGNORE ", "OR REPLACE ", "OR REPLACE ", "OR ROLLBACK ");
 }
 
+/*
+ * That of an UPDATE of several rows.  A row that has replaced one still to
+ * come is counted by an ordinary table alone.
+ */
+static const char *
+update_clause(struct diff_gen *g)
+{
+    if (g->mode->layout->unique)
+        return g->mode->layout->has_rowid
+                   ? ""
+                   : PICK(g, "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
+                          "OR ROLLBACK ");
+    return conflict_clause(g);
+}
+
 static void
 emit_insert_head(struct diff_gen *g, const char *table, const char *columns)
 {
@@ -138,7 +153,7 @@ static void
 write_update_value(struct diff_gen *g)
 {
     g->step->kind = "UPDATE value";
-    if (gen_chance(g, 10)) {
+    if (gen_chance(g, 10) && !g->mode->layout->unique) {
         /* One source row for each row of the table. */
         gen_emit(g,
                  "UPDATE %s AS a SET value = q.m FROM (SELECT i, max(id) AS m"
@@ -146,11 +161,18 @@ write_update_value(struct diff_gen *g)
                  target_table(g), gen_plain_table(g));
         return;
     }
-    gen_emit(g, "UPDATE %s%s SET value = ", conflict_clause(g),
-             target_table(g));
+    if (gen_chance(g, 10)) {
+        gen_emit(g, "UPDATE %s%s SET value = ", conflict_clause(g),
+                 target_table(g));
+        gen_value(g);
+        gen_emit(g, " WHERE key = ");
+        gen_key(g);
+        return;
+    }
+    gen_emit(g, "UPDATE %s%s SET value = ", update_clause(g), target_table(g));
     emit_new_value(g);
     gen_emit(g, " WHERE ");
-    if (gen_chance(g, 50))
+    if (gen_chance(g, 50) || g->mode->layout->unique)
         gen_key_range(g, "key");
     else
         gen_predicate(g, &plain_scope, 2);
@@ -179,14 +201,14 @@ write_update_key(struct diff_gen *g)
         return;
     }
     if (gen_chance(g, 25)) {
-        gen_emit(g, "UPDATE %s%s SET (key, value) = (", conflict_clause(g),
+        gen_emit(g, "UPDATE %s%s SET (key, value) = (", update_clause(g),
                  target_table(g));
         gen_key(g);
         gen_emit(g, ", ");
         gen_value(g);
         gen_emit(g, ") WHERE ");
     } else {
-        gen_emit(g, "UPDATE %s%s SET key = ", conflict_clause(g),
+        gen_emit(g, "UPDATE %s%s SET key = ", update_clause(g),
                  target_table(g));
         gen_key(g);
         if (gen_chance(g, 40)) {

@@ -101,7 +101,8 @@ write_group(struct diff_gen *g)
         }
         break;
     case 2:
-        gen_emit(g, "SELECT DISTINCT typeof(value), value FROM %s",
+        gen_emit(g,
+                 "SELECT DISTINCT typeof(value), value COLLATE BINARY FROM %s",
                  gen_moss_table(g));
         emit_where(g, &plain_scope);
         break;
@@ -112,7 +113,8 @@ write_group(struct diff_gen *g)
         gen_order_by_key(g, "key");
         break;
     default:
-        gen_emit(g, "SELECT typeof(value), value, count(*) FROM %s",
+        gen_emit(g,
+                 "SELECT typeof(value), value COLLATE BINARY, count(*) FROM %s",
                  gen_moss_table(g));
         gen_emit(g, " GROUP BY 1, 2 ORDER BY 1, 2, 3");
     }

@@ -114,6 +114,33 @@ name_columns(struct rng *r, struct diff_schema *s)
     }
 }
 
+/*
+ * The moss table may have indexes, which change no row.  They begin with no
+ * part of the key, which is to serve where rows must be changed in its order.
+ */
+static void
+indexes_text(struct rng *r, struct diff_schema *s)
+{
+    int n = rng_percent(r, 50) ? rng_between(r, 1, 3) : 0;
+
+    for (int i = 0; i < n && s->n > s->n_parts; i++) {
+        int length = rng_between(r, 1, 3);
+
+        append(s->indexes, sizeof s->indexes, ", INDEX i%d(", i + 1);
+        for (int k = 0; k < length; k++) {
+            int c = rng_between(r, 0, s->n - 1);
+
+            while (k == 0 && s->columns[c].part >= 0)
+                c = (c + 1) % s->n;
+            append(s->indexes, sizeof s->indexes, "%s%s%s%s", k ? ", " : "",
+                   s->columns[c].name,
+                   rng_percent(r, 20) ? collations[rng_below(r, 3)] : "",
+                   rng_percent(r, 35) ? " DESC" : "");
+        }
+        append(s->indexes, sizeof s->indexes, ")");
+    }
+}
+
 void
 diff_schema_random(struct rng *r, struct diff_schema *out)
 {
@@ -143,6 +170,7 @@ diff_schema_random(struct rng *r, struct diff_schema *out)
         append(out->text, sizeof out->text, ", PRIMARY KEY(k1)");
     else if (!out->has_rowid)
         key_text(r, out);
+    indexes_text(r, out);
 }
 
 const char *

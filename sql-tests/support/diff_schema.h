@@ -30,7 +30,8 @@ struct diff_schema {
     int n_parts;     /* 0: the rowid, which is no column, is the key */
     bool recollated; /* a part has not the collation of its column */
     bool has_rowid;
-    char text[640]; /* the columns, as CREATE TABLE has them */
+    char text[640];    /* the columns, as CREATE TABLE has them */
+    char indexes[200]; /* of the moss table, ", INDEX i1(c1), ...", or "" */
 };
 
 void diff_schema_random(struct rng *r, struct diff_schema *out);

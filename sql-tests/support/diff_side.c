@@ -35,6 +35,8 @@ diff_layout_text(const struct diff_mode *mode, bool use_moss, char *out,
 {
     const char *columns =
         mode->schema.n > 0 ? mode->schema.text : mode->layout->columns;
+    const char *indexes =
+        mode->schema.n > 0 ? mode->schema.indexes : mode->layout->indexes;
     const char *async = mode->async ? "durability='async'" : "";
 
     if (!use_moss)
@@ -44,8 +46,9 @@ diff_layout_text(const struct diff_mode *mode, bool use_moss, char *out,
     else if (columns == NULL)
         snprintf(out, size, "USING moss(%s)", async);
     else
-        snprintf(out, size, "USING moss(%s%s%s)", columns,
-                 mode->async ? ", " : "", async);
+        snprintf(out, size, "USING moss(%s%s%s%s)", columns,
+                 indexes == NULL ? "" : indexes, mode->async ? ", " : "",
+                 async);
 }
 
 static void

@@ -14,6 +14,9 @@ enum { DIFF_MAX_CONNS = 2, DIFF_SLOTS = 48, DIFF_LAYOUT_SIZE = 800 };
 struct diff_layout {
     const char *columns; /* NULL: none; an ordinary table has key and value */
     bool has_rowid;      /* no WITHOUT ROWID on the other side */
+    /* What the moss table has besides: rows are the same without it. */
+    const char *indexes;
+    bool unique; /* the value, too: rows are to be changed in key order */
 };
 
 /* How the databases of an episode are opened, the same on both sides. */
@@ -26,7 +29,7 @@ struct diff_mode {
     bool attached;  /* a second file, attached as aux */
     bool async;     /* durability='async' */
     bool utf16;
-    char name[160];  /* for the report */
+    char name[240];  /* for the report */
     char setup[200]; /* pragmas, run on every connection */
 };
 

@@ -1,0 +1,357 @@
+/*
+ * The rows and index entries of a table as the SQL half uses them: the state
+ * that a cursor reads; looking up and changing by key.
+ */
+#include "txn.h"
+
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+/* Changes between two looks at the ring's size, and what they may take. */
+#define RESERVE_EVERY 256
+#define RESERVE_BYTES ((uint64_t)64 << 10)
+
+/* ---------------------------------------------------------------- reading */
+
+/* A collection of the table in the state that its store object holds. */
+static int
+table_base(struct table *t, int part, struct moss_snapshot **out)
+{
+    struct conn_store *cs = t->store;
+    const char *path = table_path(t, part);
+    struct pending_table *p = NULL;
+    int rc = path == NULL ? SQLITE_NOMEM : read_collection(cs, path, out);
+
+    if (rc != SQLITE_OK)
+        return error_report(t, rc, "moss: cannot read collection '%s'",
+                            t->collection);
+    if (*out != NULL)
+        return SQLITE_OK;
+    if (cs->active)
+        p = pending_find(cs->pending, path);
+    /* What async commits wrote may be lost with the process. */
+    if ((p != NULL && pending_created(p)) || cs->row.async)
+        return error_code(moss_snapshot_empty(cs->shared->merge, out));
+    return error_report(t, SQLITE_CANTOPEN,
+                        "moss: the store %s has lost the collection '%s' of"
+                        " table %s",
+                        shared_store_name(cs->shared), path, t->name);
+}
+
+/* The same with own changes laid over, as of now. */
+static int
+table_laid(struct table *t, int part, struct moss_snapshot **out)
+{
+    struct conn_store *cs = t->store;
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    int rc = table_base(t, part, &base);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    p = cs->active ? pending_find(cs->pending, table_path(t, part)) : NULL;
+    if (p == NULL) {
+        *out = base;
+        return SQLITE_OK;
+    }
+    rc = pending_overlay(p, base, out);
+    moss_snapshot_unref(base);
+    return rc;
+}
+
+static int
+table_state(struct table *t, struct moss_snapshot **out)
+{
+    int rc = t->store->active ? SQLITE_OK : read_refresh(t);
+
+    return rc == SQLITE_OK ? table_laid(t, TABLE_ROWS, out) : rc;
+}
+
+int
+table_snapshot(struct table *t, struct moss_snapshot **out)
+{
+    int rc;
+
+    *out = NULL;
+    rc = table_resolve(t);
+    if (rc == SQLITE_OK)
+        rc = table_state(t, out);
+    if (rc == SQLITE_OK)
+        t->store->open_cursors++;
+    return rc;
+}
+
+int
+table_index_snapshot(struct table *t, int i, struct moss_snapshot **out)
+{
+    *out = NULL;
+    return table_laid(t, i, out);
+}
+
+void
+table_cursor_closed(struct table *t)
+{
+    struct conn_store *cs = t->store;
+
+    cs->open_cursors--;
+    if (cs->open_cursors == 0 && !cs->active &&
+        sqlite3_get_autocommit(cs->conn->db))
+        read_drop(cs);
+}
+
+static struct moss_snapshot *
+peek(struct table *t, int part)
+{
+    struct moss_snapshot *top = NULL, *snap = NULL;
+    const char *path;
+
+    if (t->store == NULL ||
+        shared_store_newest(t->store->shared, &top) != MOSS_OK)
+        return NULL;
+    path = table_path(t, part);
+    if (path == NULL || snapshot_at_path(top, path, &snap) != MOSS_OK)
+        snap = NULL;
+    moss_snapshot_unref(top);
+    return snap;
+}
+
+struct moss_snapshot *
+table_peek(struct table *t)
+{
+    return peek(t, TABLE_ROWS);
+}
+
+struct moss_snapshot *
+table_index_peek(struct table *t, int i)
+{
+    return peek(t, i);
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static int
+note_dropped(void *arg, const char *collection)
+{
+    struct conn_store *cs = arg;
+
+    if (collection == NULL || *collection == '\0')
+        return SQLITE_CORRUPT;
+    return bytes_append(&cs->sweep, collection, strlen(collection) + 1);
+}
+
+/*
+ * Once in a transaction, and only from a statement that changes rows (its
+ * own count is set after what nested statements counted).
+ */
+static int
+sweep(struct table *t, struct conn_store *cs)
+{
+    char *err = NULL;
+    int rc;
+
+    if (cs->swept || !atomic_load(&cs->shared->maybe_dropped))
+        return SQLITE_OK;
+    rc = catalog_sweep(t->conn->db, t->schema, cs->row.no, note_dropped, cs,
+                       &err);
+    cs->swept = rc == SQLITE_OK;
+    return report_text(t, rc, &err);
+}
+
+/* Make the ring large enough while changes() is not ours to set. */
+static int
+reserve(struct table *t, struct conn_store *cs)
+{
+    struct log_ref log = conn_store_log(cs);
+    uint64_t changes = pending_version(cs->pending);
+    char *err = NULL;
+
+    if (cs->row.async || cs->shared->memory ||
+        (cs->reserved > 0 && changes - cs->reserved < RESERVE_EVERY))
+        return SQLITE_OK;
+    cs->reserved = changes;
+    return report_text(t,
+                       ring_reserve(&log, cs->shared, &cs->base,
+                                    pending_bytes(cs->pending) + RESERVE_BYTES,
+                                    &cs->capacity, &err),
+                       &err);
+}
+
+/* The pending changes of t or of an index, for one more. */
+static int
+table_writable(struct table *t, int part, struct pending_table **out)
+{
+    int rc;
+
+    *out = NULL;
+    /* SQLite would not tell of a rollback to a savepoint before CREATE. */
+    if (t->fresh && !sqlite3_get_autocommit(t->conn->db))
+        return error_report(t, SQLITE_LOCKED,
+                            "moss: table %s was declared over existing data"
+                            " in this transaction: commit before changing it",
+                            t->name);
+    rc = txn_join(t);
+    if (rc == SQLITE_OK)
+        rc = sweep(t, t->store);
+    if (rc == SQLITE_OK)
+        rc = table_pending(t, part, out);
+    return rc;
+}
+
+static int
+get(struct table *t, int part, struct moss_slice key, struct moss_value *value)
+{
+    const char *path;
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    enum moss_op op;
+    enum moss_status st;
+    int rc = txn_join(t);
+
+    memset(value, 0, sizeof *value);
+    if (rc != SQLITE_OK)
+        return rc;
+    path = table_path(t, part);
+    if (path == NULL)
+        return SQLITE_NOMEM;
+    p = pending_find(t->store->pending, path);
+    if (p != NULL && pending_get(p, key, &op, &value->bytes))
+        return op == MOSS_OP_SET ? SQLITE_OK : SQLITE_NOTFOUND;
+    rc = table_base(t, part, &base);
+    if (rc != SQLITE_OK)
+        return rc;
+    st = moss_snapshot_get(base, key, value);
+    moss_snapshot_unref(base); /* the store object still holds it */
+    if (st == MOSS_NOT_FOUND)
+        return SQLITE_NOTFOUND;
+    return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
+}
+
+int
+table_get(struct table *t, struct moss_slice key, struct moss_value *value)
+{
+    return get(t, TABLE_ROWS, key, value);
+}
+
+int
+table_index_get(struct table *t, int i, struct moss_slice key,
+                struct moss_value *value)
+{
+    return get(t, i, key, value);
+}
+
+/* The last key of a snapshot. */
+static int
+last_of(struct table *t, struct moss_snapshot *snap, struct bytes *key)
+{
+    struct moss_iterator *it;
+    struct moss_slice k, value;
+    enum moss_status st = moss_snapshot_iterate(snap, NULL, NULL, &it);
+    int rc = SQLITE_OK;
+
+    if (st == MOSS_OK)
+        st = moss_iterator_last(it);
+    if (st == MOSS_OK) {
+        moss_iterator_current(it, &k, &value);
+        rc = bytes_append(key, k.bytes, k.len);
+    }
+    moss_iterator_free(it);
+    if (st == MOSS_DONE)
+        return SQLITE_NOTFOUND;
+    return st == MOSS_OK ? rc : error_status(t, st, NULL, "read a row");
+}
+
+int
+table_last(struct table *t, struct bytes *key)
+{
+    struct pending_table *p;
+    struct moss_snapshot *snap;
+    struct moss_slice last;
+    int rc = table_writable(t, TABLE_ROWS, &p);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (pending_last(p, &last))
+        return bytes_append(key, last.bytes, last.len);
+    rc = table_state(t, &snap);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = last_of(t, snap, key);
+    moss_snapshot_unref(snap);
+    if (rc == SQLITE_OK)
+        pending_note_last(p, moss_slice(key->p, key->n));
+    return rc;
+}
+
+static int
+set(struct table *t, int part, struct moss_slice key, struct moss_slice value)
+{
+    struct pending_table *p;
+    int rc = table_writable(t, part, &p);
+
+    if (rc == SQLITE_OK)
+        rc = pending_set(p, key, value);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+}
+
+static int delete (struct table *t, int part, struct moss_slice key)
+{
+    struct pending_table *p;
+    int rc = table_writable(t, part, &p);
+
+    if (rc == SQLITE_OK)
+        rc = pending_del(p, key);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+}
+
+int
+table_set(struct table *t, struct moss_slice key, struct moss_slice value)
+{
+    return set(t, TABLE_ROWS, key, value);
+}
+
+int
+table_index_set(struct table *t, int i, struct moss_slice key,
+                struct moss_slice value)
+{
+    return set(t, i, key, value);
+}
+
+int
+table_delete(struct table *t, struct moss_slice key)
+{
+    return delete (t, TABLE_ROWS, key);
+}
+
+int
+table_index_delete(struct table *t, int i, struct moss_slice key)
+{
+    return delete (t, i, key);
+}
+
+/* Empty the rows, or an index. */
+static int
+truncate_part(struct table *t, int part)
+{
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    int rc = table_writable(t, part, &p);
+
+    /* A collection that is lost is not to come back as an empty one. */
+    if (rc == SQLITE_OK)
+        rc = table_base(t, part, &base);
+    if (rc != SQLITE_OK)
+        return rc;
+    moss_snapshot_unref(base);
+    return pending_clear(p, t->store->shared->merge);
+}
+
+int
+table_truncate(struct table *t)
+{
+    int rc = truncate_part(t, TABLE_ROWS);
+
+    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
+        rc = truncate_part(t, i);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+}

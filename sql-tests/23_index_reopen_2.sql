@@ -1,0 +1,10 @@
+SELECT k FROM u WHERE b = 'x';
+SELECT k, a FROM u WHERE b >= 'x' ORDER BY b DESC, k;
+SELECT k FROM u WHERE a = 1;
+SELECT k FROM late WHERE a = 'b';
+SELECT count(*) FROM empty WHERE a = 1;
+INSERT INTO empty VALUES (1, 1);
+INSERT OR IGNORE INTO empty VALUES (2, 1);
+SELECT k FROM empty WHERE a = 1;
+DELETE FROM u WHERE a = 3;
+DROP TABLE late;
