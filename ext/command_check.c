@@ -2,14 +2,14 @@
  * The command 'check': all that can be compared of a table is read.  First the
  * segments as they lie in the file and in memory: checksums, order, totals.
  * Then the rows as a statement would see them: keys and records must be what
- * the encoder writes for this table.
+ * the encoder writes for this table.  Last the indexes, which must be those of
+ * the rows.
  */
 #include "command.h"
 
 #include <string.h>
 
-#include "key.h"
-#include "record.h"
+#include "index.h"
 
 /* Rows between two looks at the clock. */
 #define CHECK_EVERY 4096
@@ -138,6 +138,31 @@ check_rows(struct checker *c, struct moss_snapshot *snap)
 /* --------------------------------------------------------------- command */
 
 static int
+hook_go_on(void *arg)
+{
+    return deadline_check(arg);
+}
+
+/* The indexes: as they lie there, then entry by entry. */
+static int
+check_indexes(struct checker *c)
+{
+    const struct index_check_hook hook = { hook_go_on, c->d };
+    struct table *t = &c->v->table;
+    int rc = SQLITE_OK;
+
+    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++) {
+        struct moss_snapshot *snap;
+
+        rc = table_index_snapshot(t, i, &snap);
+        if (rc == SQLITE_OK)
+            rc = check_segments(c, snap);
+        moss_snapshot_unref(snap);
+    }
+    return rc == SQLITE_OK && t->n_indexes > 0 ? index_check(c->v, &hook) : rc;
+}
+
+static int
 check_table(struct checker *c)
 {
     struct table *t = &c->v->table;
@@ -149,6 +174,8 @@ check_table(struct checker *c)
     rc = check_segments(c, snap);
     if (rc == SQLITE_OK)
         rc = check_rows(c, snap);
+    if (rc == SQLITE_OK)
+        rc = check_indexes(c);
     moss_snapshot_unref(snap);
     table_cursor_closed(t);
     return rc;

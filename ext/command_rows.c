@@ -69,9 +69,24 @@ compare(struct moss_slice a, struct moss_slice b)
 
 /* ---------------------------------------------------------------- revert */
 
+/* Set or delete a row, or an entry of index number part. */
+static int
+put(struct table *t, int part, const struct walker *w)
+{
+    return part < 0 ? table_set(t, w->key, w->value)
+                    : table_index_set(t, part, w->key, w->value);
+}
+
+static int
+drop(struct table *t, int part, const struct walker *w)
+{
+    return part < 0 ? table_delete(t, w->key)
+                    : table_index_delete(t, part, w->key);
+}
+
 /* Bring one key to what it was; then step over it. */
 static int
-revert_key(struct table *t, struct walker *now, struct walker *then)
+revert_key(struct table *t, int part, struct walker *now, struct walker *then)
 {
     int order, rc = SQLITE_OK;
 
@@ -82,9 +97,9 @@ revert_key(struct table *t, struct walker *now, struct walker *then)
     else
         order = compare(now->key, then->key);
     if (order < 0)
-        rc = table_delete(t, now->key);
+        rc = drop(t, part, now);
     else if (order > 0 || compare(now->value, then->value) != 0)
-        rc = table_set(t, then->key, then->value);
+        rc = put(t, part, then);
     if (order <= 0)
         walker_step(now);
     if (order >= 0)
@@ -97,7 +112,8 @@ revert_key(struct table *t, struct walker *now, struct walker *then)
  * were.  now does not see the changes.
  */
 static int
-revert_all(struct deadline *d, struct walker *now, struct walker *then)
+revert_all(struct deadline *d, int part, struct walker *now,
+           struct walker *then)
 {
     struct table *t = d->t;
     int rc = SQLITE_OK;
@@ -109,7 +125,7 @@ revert_all(struct deadline *d, struct walker *now, struct walker *then)
         if (i % CHECK_EVERY == 0)
             rc = deadline_check(d);
         if (rc == SQLITE_OK)
-            rc = revert_key(t, now, then);
+            rc = revert_key(t, part, now, then);
     }
     if (rc == SQLITE_OK && now->st < 0)
         rc = failed(t, now->st, NULL, d->command);
@@ -118,20 +134,50 @@ revert_all(struct deadline *d, struct walker *now, struct walker *then)
     return rc;
 }
 
+/* The rows, or an index, of which that is the present and the past state. */
+static int
+revert_part(struct deadline *d, int part, struct moss_snapshot *present,
+            struct moss_snapshot *past)
+{
+    struct walker now, then;
+    int rc;
+
+    walker_begin(&now, present);
+    walker_begin(&then, past);
+    rc = revert_all(d, part, &now, &then);
+    moss_iterator_free(now.it);
+    moss_iterator_free(then.it);
+    return rc;
+}
+
+static int
+revert_index(struct deadline *d, int i, struct moss_snapshot *past)
+{
+    struct moss_snapshot *present, *child = NULL;
+    enum moss_status st;
+    int rc = table_index_snapshot(d->t, i, &present);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    st = moss_snapshot_child(past, moss_str(d->t->children[i]), &child);
+    rc = st == MOSS_OK ? revert_part(d, i, present, child)
+                       : failed(d->t, st, NULL, d->command);
+    moss_snapshot_unref(child);
+    moss_snapshot_unref(present);
+    return rc;
+}
+
 static int
 revert_to(struct deadline *d, struct moss_snapshot *past)
 {
     struct moss_snapshot *present;
-    struct walker now, then;
     int rc = table_snapshot(d->t, &present);
 
     if (rc != SQLITE_OK)
         return rc;
-    walker_begin(&now, present);
-    walker_begin(&then, past);
-    rc = revert_all(d, &now, &then);
-    moss_iterator_free(now.it);
-    moss_iterator_free(then.it);
+    rc = revert_part(d, -1, present, past);
+    for (int i = 0; rc == SQLITE_OK && i < d->t->n_indexes; i++)
+        rc = revert_index(d, i, past);
     moss_snapshot_unref(present);
     table_cursor_closed(d->t);
     return rc;
