@@ -31,9 +31,9 @@ check_entry(struct check *c, int i)
     struct moss_value value = { 0 };
     enum moss_status st = moss_snapshot_get(
         c->indexes[i], entry_key(&c->image.entries, i), &value);
-    bool same = st == MOSS_OK && value.bytes.len == want.len &&
-                (want.len == 0 ||
-                 memcmp(value.bytes.bytes, want.bytes, want.len) == 0);
+    bool same =
+        st == MOSS_OK && value.bytes.len == want.len &&
+        (want.len == 0 || memcmp(value.bytes.bytes, want.bytes, want.len) == 0);
 
     moss_value_release(&value);
     if (st < 0)
@@ -89,8 +89,7 @@ check_count(struct check *c, int i)
 {
     struct table *t = &c->v->table;
     struct moss_iterator *it = NULL;
-    enum moss_status st =
-        moss_snapshot_iterate(c->indexes[i], NULL, NULL, &it);
+    enum moss_status st = moss_snapshot_iterate(c->indexes[i], NULL, NULL, &it);
     uint64_t n = 0;
 
     if (st == MOSS_OK)

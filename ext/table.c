@@ -90,9 +90,10 @@ check_attached(struct table *t, const char *path)
     /* The other table would not know of rows that this one changes. */
     if (children > 0)
         return error_report(t, SQLITE_ERROR,
-                            "moss: the collection '%s' has indexes: no second"
-                            " table can be declared over it",
-                            path);
+                            "moss: table %s cannot be declared over a"
+                            " collection with indexes: that is another"
+                            " table's alone",
+                            t->name);
     return SQLITE_OK;
 }
 

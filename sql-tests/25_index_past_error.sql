@@ -1,8 +1,27 @@
--- An index as of a commit point, checked, reverted, over existing data.
-CREATE VIRTUAL TABLE t USING moss(k INT PRIMARY KEY, a UNIQUE, b TEXT, INDEX by_b(b DESC), durability='async');
+-- Indexes as of a commit point; checked and reverted with their table.
+PRAGMA journal_mode = wal;
+CREATE TABLE past(c);
+CREATE VIRTUAL TABLE t USING moss(k INT PRIMARY KEY, a UNIQUE, b TEXT, INDEX by_b(b DESC));
 INSERT INTO t VALUES (1, 10, 'x'), (2, 20, 'y'), (3, NULL, 'x');
 INSERT INTO t(t) VALUES ('flush');
-CREATE TABLE past AS SELECT max(id) AS c FROM moss_commits('t');
+INSERT INTO past SELECT max(id) FROM moss_commits('t');
 UPDATE t SET a = 30, b = 'z' WHERE k = 1;
 DELETE FROM t WHERE k = 2;
 INSERT INTO t VALUES (4, 20, 'x');
+SELECT k FROM t WHERE b = 'x';
+SELECT t.k, a, b FROM past JOIN t ON moss_commit = c WHERE b = 'x';
+EXPLAIN QUERY PLAN SELECT t.k, a, b FROM past JOIN t ON moss_commit = c WHERE b = 'x' ORDER BY t.k DESC;
+SELECT t.k FROM past JOIN t ON moss_commit = c WHERE a = 20;
+SELECT t.k FROM t WHERE a = 20;
+INSERT INTO t(t) VALUES ('check');
+BEGIN;
+INSERT INTO t(t, arg) SELECT 'revert', c FROM past;
+SELECT k FROM t WHERE b = 'x';
+SELECT k FROM t WHERE a = 20;
+INSERT INTO t VALUES (9, 10, 'q');
+INSERT INTO t(t) VALUES ('check');
+ROLLBACK;
+SELECT k FROM t WHERE a = 20;
+INSERT INTO t(t, arg) SELECT 'revert', c FROM past;
+SELECT k, a FROM t WHERE b >= 'x';
+INSERT INTO t(t) VALUES ('check');

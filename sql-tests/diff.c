@@ -109,6 +109,17 @@ log_step(FILE *log, const struct diff_step *step, const struct diff_pair *pair)
     sqlite3_free(text);
 }
 
+/* The last step of an episode. */
+static void
+write_check(struct diff_step *step)
+{
+    memset(step, 0, sizeof *step);
+    step->action = DIFF_CHECK;
+    step->compare = DIFF_CODE;
+    step->is_ddl = true; /* a command counts as a row */
+    step->kind = "check of the tables";
+}
+
 static void
 run_steps(struct run *run, int episode, struct rng rng,
           const struct diff_mode *mode)
@@ -132,12 +143,16 @@ run_steps(struct run *run, int episode, struct rng rng,
             (unsigned long long)harness_seed, episode, mode->name, mode->setup);
     diff_gen_init(&gen, rng, mode);
     diff_pair_open(&pair, mode, dir);
-    while (length-- > 0 && run->statements-- > 0 && difference == NULL &&
-           !pair.apart) {
+    for (; length >= 0 && run->statements > 0 && difference == NULL &&
+           !pair.apart;
+         length--, run->statements--) {
         struct diff_step step;
         struct diff_outcome out;
 
-        diff_gen_next(&gen, &step);
+        if (length == 0 || run->statements == 1)
+            write_check(&step);
+        else
+            diff_gen_next(&gen, &step);
         diff_steps_append(&steps, &step);
         log_step(log, &step, &pair);
         difference = diff_pair_run(&pair, &step, &run->report, &out);

@@ -345,6 +345,31 @@ end_read(sqlite3 *db, struct diff_side *side, const struct diff_step *step,
     *stmt = NULL;
 }
 
+/*
+ * The command 'check' of each table that there is: rows and indexes.  Only
+ * damage is an error; a lock is none.
+ */
+static void
+check_tables(sqlite3 *db, const struct diff_side *side,
+             struct diff_outcome *out)
+{
+    static const char *const tables[][2] = {
+        { "main", "t" }, { "main", "u" }, { "main", "t2" },
+        { "temp", "w" }, { "aux", "v" },  { "temp", "w2" },
+    };
+
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        char *sql = sqlite3_mprintf("INSERT INTO %s.%s(%s) VALUES ('check')",
+                                    tables[i][0], tables[i][1], tables[i][1]);
+        int rc =
+            side->is_moss ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_OK;
+
+        sqlite3_free(sql);
+        if ((rc & 0xff) == SQLITE_CORRUPT && out->rc == SQLITE_OK)
+            note_error(db, out);
+    }
+}
+
 void
 diff_side_run(struct diff_side *side, const struct diff_step *step,
               struct diff_outcome *out)
@@ -369,6 +394,10 @@ diff_side_run(struct diff_side *side, const struct diff_step *step,
     case DIFF_RECONNECT:
         close_conn(side, step->conn);
         open_conn(side, step->conn);
+        break;
+    case DIFF_CHECK:
+        check_tables(db, side, out);
+        sqlite3_set_last_insert_rowid(db, 0);
         break;
     case DIFF_REOPEN:
         for (int i = 0; i < side->mode->n_conns; i++)

@@ -121,6 +121,9 @@ diff_step_script(const struct diff_step *step,
     case DIFF_REOPEN:
         sqlite3_str_appendall(out, "-- close and open all connections\n");
         break;
+    case DIFF_CHECK:
+        sqlite3_str_appendall(out, "INSERT INTO t(t) VALUES ('check');\n");
+        break;
     }
     if (step->action == DIFF_SQL && step->bound && step->n_values > 0)
         sqlite3_str_appendall(out, "-- (with its values bound)\n");

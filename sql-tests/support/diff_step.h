@@ -14,7 +14,8 @@ enum diff_action {
     DIFF_OPEN_READ, /* step a few rows and leave the statement open */
     DIFF_END_READ,  /* read the rest of it */
     DIFF_RECONNECT, /* close and open the step's connection */
-    DIFF_REOPEN     /* close all connections, then open them */
+    DIFF_REOPEN,    /* close all connections, then open them */
+    DIFF_CHECK      /* have moss check its tables */
 };
 
 enum diff_compare {
