@@ -198,8 +198,8 @@ plan_distinct(const struct vtab *v, const struct plan *plan,
         key = key && is_listed(v, plan, info, part);
     if (key)
         return true;
-    while (first < plan->n_parts && is_listed(v, plan, info, first))
-        ordered = ordered && keeps_order(v, &plan->parts[first++]);
+    for (; first < plan->n_parts && is_listed(v, plan, info, first); first++)
+        ordered = ordered && keeps_order(v, &plan->parts[first]);
     for (int i = 0; i < info->nOrderBy; i++) {
         int part = plan_part(&v->schema, plan, info->aOrderBy[i].iColumn);
 
