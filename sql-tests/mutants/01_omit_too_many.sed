@@ -1,3 +1,3 @@
 # ext/plan.c: SQLite is told not to check any constraint again.
-s/info->aConstraintUsage\[i\].argvIndex = (int)plan->n;/&\
-        info->aConstraintUsage[i].omit = 1;/
+s/info->aConstraintUsage\[constraint\].argvIndex =/info->aConstraintUsage[constraint].omit = 1;\
+        &/

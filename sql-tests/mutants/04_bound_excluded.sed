@@ -1,2 +1,2 @@
 # ext/admit.c: "key >= ?" leaves out the key itself.
-s/return ranges_admit_from(s->out, at);/return ranges_admit_from(s->out, after);/
+s/return open ? ranges_admit_from(s->out, at)/return open ? ranges_admit_from(s->out, after)/

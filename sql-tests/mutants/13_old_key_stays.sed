@@ -1,2 +1,2 @@
 # ext/write.c: UPDATE of a key leaves the row under its old key.
-s/rc = table_delete(t, slice_of(&c->old_key));/rc = SQLITE_OK;/
+s/rc = table_delete(&c->v->table, slice_of(&c->old_key));/rc = SQLITE_OK;/

@@ -1,2 +1,2 @@
 # ext/write.c: OR REPLACE is a conflict when another row is in the way.
-s/if (c->conflict == SQLITE_REPLACE)/if (c->conflict == SQLITE_FAIL)/
+s/c->conflict != SQLITE_REPLACE/c->conflict != SQLITE_FAIL/

@@ -1,3 +1,3 @@
 # ext/plan.c: an IN list arrives one value at a time.
 # found by: 11_terms
-s/sqlite3_vtab_in(info, i, 1);/(void)0;/
+s/sqlite3_vtab_in(info, constraint, 1);/(void)0;/
