@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "index.h"
+#include "rowid.h"
 
 /* xUpdate's argv: the old key or rowid, the new rowid, then the columns. */
 enum { ARG_OLD = 0, ARG_ROWID = 1, ARG_COLUMNS = 2 };
@@ -485,70 +486,6 @@ encode_entries(struct change *c)
 
 /* ---------------------------------------------------------------- rowids */
 
-/* The greatest rowid; SQLITE_NOTFOUND if there is no row. */
-static int
-last_rowid(struct change *c, int64_t *out)
-{
-    struct bytes key = { 0 }, scratch = { 0 };
-    struct moss_slice in;
-    struct datum d;
-    int rc = table_last(&c->v->table, &key);
-
-    if (rc == SQLITE_OK) {
-        in = slice_of(&key);
-        rc = key_decode(&in, KEY_NOTE_NONE, &c->s->key[0], true, &scratch, &d);
-        if (rc == SQLITE_OK && d.type != SQLITE_INTEGER)
-            rc = SQLITE_CORRUPT;
-        if (rc == SQLITE_CORRUPT)
-            rc = error_report(&c->v->table, rc,
-                              "moss: %s: the last key is not a rowid",
-                              c->v->table.name);
-        *out = rc == SQLITE_OK ? d.i : 0;
-    }
-    bytes_release(&scratch);
-    bytes_release(&key);
-    return rc;
-}
-
-/* A rowid that is free, when the greatest possible one is not. */
-static int
-random_rowid(struct change *c, struct datum *d)
-{
-    for (int i = 0; i < 100; i++) {
-        struct moss_value row = { 0 };
-        struct bytes key = { 0 };
-        int rc;
-
-        sqlite3_randomness(sizeof(d->i), &d->i);
-        d->i = (d->i & (INT64_MAX >> 1)) + 1;
-        rc = encode_part(c, d, 0, &key);
-        if (rc == SQLITE_OK)
-            rc = table_get(&c->v->table, slice_of(&key), &row);
-        bytes_release(&key);
-        moss_value_release(&row);
-        if (rc != SQLITE_OK)
-            return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
-    }
-    return SQLITE_FULL;
-}
-
-static int
-next_rowid(struct change *c, struct datum *d)
-{
-    int64_t last;
-    int rc = last_rowid(c, &last);
-
-    memset(d, 0, sizeof(*d));
-    d->type = SQLITE_INTEGER;
-    d->i = 1;
-    if (rc == SQLITE_NOTFOUND)
-        return SQLITE_OK;
-    if (rc == SQLITE_OK && last == INT64_MAX)
-        return random_rowid(c, d);
-    d->i = last + 1;
-    return rc;
-}
-
 /*
  * Which rowid the new row has.  SQLite does not know that a column is the
  * rowid, and gives both: what was changed counts.
@@ -569,7 +506,7 @@ choose_rowid(struct change *c, sqlite3_value **argv, bool insert)
          d->i == sqlite3_value_int64(old)))
         *d = rowid;
     if (d->type == SQLITE_NULL && insert)
-        rc = next_rowid(c, d);
+        rc = rowid_next(c->v, d);
     if (rc != SQLITE_OK)
         return rc;
     if (d->type != SQLITE_INTEGER)

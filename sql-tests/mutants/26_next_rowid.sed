@@ -1,2 +1,2 @@
-# ext/write.c: the next rowid after negative ones only is 1.
+# ext/rowid.c: the next rowid after negative ones only is 1.
 s/d->i = last + 1;/d->i = last < 0 ? 1 : last + 1;/
