@@ -255,13 +255,16 @@ $(BUILD)/libfuzzer/tests/fuzz_%: LDFLAGS += -fsanitize=fuzzer
 # Long runs of the SQL test programs.
 SEED ?= 1
 STATEMENTS ?= 100000
-.PHONY: test-transfer test-kill test-powercut test-diff test-format test-mutants
+.PHONY: test-transfer test-kill test-powercut test-diff test-format test-mutants test-bigtx
 test-transfer: $(V)/sql-tests/transfer ## 30 s of transfers, WAL and rollback mode
 	$< --seconds 30 --mode both --seed $(SEED)
 test-kill: $(V)/sql-tests/killer ## 200 times kill -9 during commits
 	$< --rounds 200 --seed $(SEED)
 test-powercut: $(V)/sql-tests/powercut ## a power cut at every event, in slow cases at every sync
 	$< --cuts 0 --seed $(SEED)
+test-bigtx: $(V)/sql-tests/bigtx ## 10 M rows in one transaction, 100 M in many; 30 GB of disk
+	$< --rows 10000000 --seed $(SEED)
+	$< --rows 100000000 --batch 100000 --seed $(SEED)
 test-diff: $(V)/sql-tests/diff ## random SQL beside SQLite: SEED= STATEMENTS=
 	$< --statements $(STATEMENTS) --seed $(SEED)
 test-format: programs ## 1000 mutations of each store against the checker of Go's format

@@ -41,6 +41,7 @@ enum {
     PAYLOAD_COLLECTION = 1,
     PAYLOAD_DROP = 2,
     PAYLOAD_CLEAR = 3,
+    PAYLOAD_STAGED = 4,
     PAYLOAD_OP = 16
 };
 
@@ -568,6 +569,17 @@ payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
     return rc;
 }
 
+int
+payload_staged(struct bytes *out, const struct moss_staged_info *info)
+{
+    uint8_t raw[17];
+
+    raw[0] = PAYLOAD_STAGED;
+    put_u64(raw + 1, info->length);
+    put_u64(raw + 9, info->checksum);
+    return bytes_append(out, raw, sizeof raw);
+}
+
 /* Take n bytes from *p; false if there are fewer. */
 static bool
 take(const uint8_t **p, const uint8_t *end, size_t n, const uint8_t **out)
@@ -603,6 +615,17 @@ visit_op(const uint8_t **p, const uint8_t *end, enum moss_op op,
                  moss_slice(value, get_u32(head + 4)));
 }
 
+static int
+visit_staged(const uint8_t **p, const uint8_t *end,
+             const struct payload_visitor *v)
+{
+    const uint8_t *raw;
+
+    if (v->staged == NULL || !take(p, end, 16, &raw))
+        return SQLITE_CORRUPT;
+    return v->staged(v->arg, get_u64(raw), get_u64(raw + 8));
+}
+
 int
 payload_visit(const uint8_t *p, size_t n, const struct payload_visitor *v)
 {
@@ -620,6 +643,8 @@ payload_visit(const uint8_t *p, size_t n, const struct payload_visitor *v)
             rc = visit_path(&p, end, v->drop, v->arg);
         else if (kind == PAYLOAD_CLEAR)
             rc = v->clear(v->arg);
+        else if (kind == PAYLOAD_STAGED)
+            rc = visit_staged(&p, end, v);
         else if (kind >= PAYLOAD_OP + MOSS_OP_SET &&
                  kind <= PAYLOAD_OP + MOSS_OP_MERGE)
             rc = visit_op(&p, end, (enum moss_op)(kind - PAYLOAD_OP), v);

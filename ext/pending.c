@@ -6,7 +6,10 @@
  * change of a key: its slots hold change numbers, and each change remembers
  * the one of the same key before it.  Changes leave in the reverse order of
  * their coming, so a slot that is emptied never lies inside another key's
- * probe sequence; a rebuild keeps that, as it enters the keys by age.
+ * probe sequence; a rebuild keeps that, as it enters the keys by age.  The
+ * table may be dropped to save memory; then it is made again when it is next
+ * needed, and where there is no memory for that, changes are looked through
+ * one by one.
  *
  * For range reads the changes are laid over the transaction's base snapshot,
  * only those that came since the last time.  A savepoint keeps the overlay
@@ -58,6 +61,7 @@ struct pending_table {
     /* Open addressing, linear; a power of two, at most 3/4 full. */
     uint32_t *slots; /* a change number or NONE */
     size_t n_slots, n_keys;
+    bool dropped;     /* there is no index, although there are changes */
     uint32_t *before; /* of each change, the one of its key before it */
     size_t cap_before;
 
@@ -224,12 +228,85 @@ index_grow(struct pending_table *t)
     return SQLITE_OK;
 }
 
+void
+pending_drop_index(struct pending *p)
+{
+    for (struct pending_table *t = p->tables; t != NULL; t = t->next) {
+        sqlite3_free(t->slots);
+        sqlite3_free(t->before);
+        t->slots = t->before = NULL;
+        t->n_slots = t->n_keys = t->cap_before = 0;
+        t->dropped = true;
+    }
+}
+
+/* Make an index that was dropped again. */
+static int
+index_ensure(struct pending_table *t)
+{
+    size_t count = moss_batch_count(t->batch);
+    size_t n = FIRST_SLOTS;
+    uint32_t *slots, *before;
+
+    if (!t->dropped)
+        return SQLITE_OK;
+    while (4 * (count + 1) > 3 * n)
+        n *= 2;
+    slots = sqlite3_malloc64(n * sizeof *slots);
+    before = sqlite3_malloc64((count + 1) * sizeof *before);
+    if (slots == NULL || before == NULL) {
+        sqlite3_free(slots);
+        sqlite3_free(before);
+        return SQLITE_NOMEM;
+    }
+    memset(slots, 0xff, n * sizeof *slots);
+    t->slots = slots;
+    t->n_slots = n;
+    t->n_keys = 0;
+    t->before = before;
+    t->cap_before = count + 1;
+    t->dropped = false;
+    for (size_t i = 0; i < count; i++) {
+        struct moss_slice key, value;
+        size_t slot;
+
+        (void)moss_batch_op(t->batch, i, &key, &value);
+        slot = slot_of(t, key);
+        before[i] = slots[slot];
+        t->n_keys += slots[slot] == NONE;
+        slots[slot] = (uint32_t)i;
+    }
+    return SQLITE_OK;
+}
+
+/* The newest change of key, or NONE. */
+static uint32_t
+index_find(struct pending_table *t, struct moss_slice key)
+{
+    size_t i = moss_batch_count(t->batch);
+
+    if (index_ensure(t) == SQLITE_OK)
+        return t->n_keys == 0 ? NONE : t->slots[slot_of(t, key)];
+    while (i > 0) {
+        struct moss_slice other, value;
+
+        (void)moss_batch_op(t->batch, --i, &other, &value);
+        if (other.len == key.len &&
+            (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0))
+            return (uint32_t)i;
+    }
+    return NONE;
+}
+
 /* Room for one more change, so that noting it cannot fail. */
 static int
 index_reserve(struct pending_table *t)
 {
     size_t count = moss_batch_count(t->batch);
+    int rc = index_ensure(t);
 
+    if (rc != SQLITE_OK)
+        return rc;
     if (count >= NONE)
         return SQLITE_FULL;
     if (count == t->cap_before) {
@@ -263,6 +340,8 @@ index_note(struct pending_table *t, size_t i, struct moss_slice key)
 static void
 index_forget(struct pending_table *t, size_t count)
 {
+    if (t->dropped)
+        return;
     for (size_t i = moss_batch_count(t->batch); i > count; i--) {
         struct moss_slice key, value;
         size_t slot;
@@ -360,14 +439,11 @@ pending_get(struct pending_table *t, struct moss_slice key, enum moss_op *op,
             struct moss_slice *value)
 {
     struct moss_slice found;
-    size_t slot;
+    uint32_t i = index_find(t, key);
 
-    if (t->n_keys > 0) {
-        slot = slot_of(t, key);
-        if (t->slots[slot] != NONE && t->slots[slot] >= t->from) {
-            *op = moss_batch_op(t->batch, t->slots[slot], &found, value);
-            return true;
-        }
+    if (i != NONE && i >= t->from) {
+        *op = moss_batch_op(t->batch, i, &found, value);
+        return true;
     }
     *op = MOSS_OP_DEL;
     *value = moss_slice(NULL, 0);
@@ -590,6 +666,14 @@ pending_is_kept(const struct pending *p)
 /* -------------------------------------------------------------- looking */
 
 uint64_t
+pending_table_bytes(const struct pending_table *t)
+{
+    return moss_batch_bytes(t->batch) +
+           9 * (uint64_t)moss_batch_count(t->batch) + strlen(t->collection) +
+           16;
+}
+
+uint64_t
 pending_bytes(const struct pending *p)
 {
     uint64_t n = moss_batch_bytes(p->batch);
@@ -641,10 +725,10 @@ pending_is_newest(struct pending_table *t, size_t i)
 {
     struct moss_slice key, value;
 
-    if (t->n_keys == moss_batch_count(t->batch))
+    if (!t->dropped && t->n_keys == moss_batch_count(t->batch))
         return true;
     (void)moss_batch_op(t->batch, i, &key, &value);
-    return t->slots[slot_of(t, key)] == i;
+    return index_find(t, key) == i;
 }
 
 const struct moss_batch *

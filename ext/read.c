@@ -402,17 +402,41 @@ read_align(struct table *t, struct marker *marker)
 
 /* ------------------------------------------------------------ collections */
 
+static int
+lay_staged(struct shared_store *ss, const struct record *r, const char *path,
+           bool clears, struct moss_snapshot **snap)
+{
+    struct moss_staged *staged;
+    enum moss_status st;
+    char *err = NULL;
+    int rc = stage_open(ss, r, &staged, &err);
+
+    sqlite3_free(err); /* the caller names what it could not read */
+    if (rc != SQLITE_OK)
+        return rc == SQLITE_NOTFOUND ? SQLITE_BUSY_SNAPSHOT : rc;
+    if (clears) {
+        moss_snapshot_unref(*snap);
+        *snap = NULL;
+    }
+    st = stage_overlay(staged, path, ss->merge, snap);
+    moss_staged_free(staged);
+    return error_code(st);
+}
+
 /* Lay the changes that a record makes to one collection over *snap. */
 static int
-lay_record(const struct record *r, const char *path,
-           const struct moss_merge_operator *merge, struct moss_snapshot **snap)
+lay_record(struct shared_store *ss, const struct record *r, const char *path,
+           struct moss_snapshot **snap)
 {
+    const struct moss_merge_operator *merge = ss->merge;
     struct moss_batch *batch, *at;
     struct moss_snapshot *next = NULL;
     enum moss_status st;
     bool clears;
     int rc = payload_clears(r->payload, r->n_payload, path, &clears);
 
+    if (rc == SQLITE_OK && stage_is_named(r))
+        return lay_staged(ss, r, path, clears, snap);
     if (rc == SQLITE_OK)
         rc = batch_from_payload(r->payload, r->n_payload, r->tag, &batch);
     if (rc != SQLITE_OK)
@@ -446,7 +470,7 @@ child_build(struct conn_store *cs, const char *path, struct moss_snapshot **out)
     if (st != MOSS_OK)
         *out = NULL;
     for (size_t i = cs->n_chain; i > 0 && rc == SQLITE_OK; i--)
-        rc = lay_record(&cs->chain[i - 1], path, cs->shared->merge, out);
+        rc = lay_record(cs->shared, &cs->chain[i - 1], path, out);
     /* A record without changes to it may have made the collection. */
     if (rc == SQLITE_OK && *out == NULL && cs->n_chain > 0)
         rc = error_code(moss_snapshot_empty(cs->shared->merge, out));

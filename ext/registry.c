@@ -309,6 +309,7 @@ store_new(const struct open_request *request, struct shared_store **out,
     ss->merge = request->merge;
     atomic_init(&ss->home_version, 1);
     atomic_init(&ss->maybe_dropped, true);
+    atomic_init(&ss->maybe_staged, true);
     ss->mu = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
     if (ss->memory)
         st = open_in_memory(ss, request);

@@ -52,7 +52,7 @@ ring_prepare_add(struct shared_store *shared)
 
 void
 ring_add(struct shared_store *shared, const struct marker *base,
-         const struct marker *m)
+         const struct marker *m, bool staged)
 {
     if (!shared->ring_known || moss_tag_equal(shared->ring_tag, m->tag))
         return; /* a later writer has learned it from the log */
@@ -61,7 +61,7 @@ ring_add(struct shared_store *shared, const struct marker *base,
         shared->ring_known = false;
         return;
     }
-    shared->live[shared->n_live++] = (struct live_record){ m->tag, m->last };
+    shared->live[shared->n_live++] = (struct live_record){ m->tag, m->last, staged };
     shared->ring_tag = m->tag;
 }
 
@@ -99,7 +99,8 @@ ring_walk(const struct log_ref *log, const struct marker *m, uint64_t persisted,
             break;
         rc = live_reserve(live, *n, cap);
         if (rc == SQLITE_OK)
-            (*live)[(*n)++] = (struct live_record){ tag, place };
+            (*live)[(*n)++] =
+                (struct live_record){ tag, place, stage_is_named(&r) };
         tag = r.prev;
         place = r.prev_place;
         record_release(&r);

@@ -163,17 +163,20 @@ static int
 reserve(struct table *t, struct conn_store *cs)
 {
     struct log_ref log = conn_store_log(cs);
-    uint64_t changes = pending_version(cs->pending);
+    uint64_t changes = pending_version(cs->pending), bytes;
     char *err = NULL;
 
     if (cs->row.async || cs->shared->memory ||
         (cs->reserved > 0 && changes - cs->reserved < RESERVE_EVERY))
         return SQLITE_OK;
     cs->reserved = changes;
+    /* More than that goes to a file of its own. */
+    bytes = pending_bytes(cs->pending);
+    if (bytes > STAGE_BYTES)
+        bytes = STAGE_BYTES;
     return report_text(t,
                        ring_reserve(&log, cs->shared, &cs->base,
-                                    pending_bytes(cs->pending) + RESERVE_BYTES,
-                                    &cs->capacity, &err),
+                                    bytes + RESERVE_BYTES, &cs->capacity, &err),
                        &err);
 }
 

@@ -73,6 +73,8 @@ begin_home(struct table *t, struct conn_store *cs)
     if (rc == SQLITE_OK && !cs->shared->memory)
         rc =
             report_text(t, ring_learn(&log, cs->shared, &cs->base, &err), &err);
+    if (rc == SQLITE_OK && !cs->shared->memory)
+        stage_sweep(cs->shared);
     return rc;
 }
 
@@ -111,7 +113,7 @@ txn_start(struct table *t, struct conn_store *cs)
         return rc;
     cs->active = true;
     cs->participants = 0;
-    cs->ddl = cs->swept = cs->synced = false;
+    cs->ddl = cs->swept = cs->synced = cs->staged = false;
     cs->capacity = cs->base.ring_bytes;
     cs->reserved = 0;
     cs->sweep.n = 0;
@@ -163,6 +165,11 @@ txn_end(struct conn_store *cs)
     forget_prepared(cs);
     pending_free(cs->pending);
     cs->pending = NULL;
+    if (cs->staged) {
+        /* It may have won all the same: the next writer will see. */
+        cs->staged = false;
+        atomic_store(&cs->shared->maybe_staged, true);
+    }
     cs->active = false;
     cs->synced = false;
     cs->participants = 0;
@@ -209,191 +216,12 @@ txn_begin(sqlite3_vtab *vtab)
     return txn_join(t);
 }
 
-/* ---------------------------------------------------------- what to write */
-
-/*
- * After DDL: is the collection still a table's?  One whose CREATE was rolled
- * back to a savepoint has left its changes here, without a callback.
- */
-static int
-still_used(struct table *t, struct conn_store *cs, struct pending_table *p,
-           bool *out)
-{
-    char *err = NULL;
-
-    *out = true;
-    if (!cs->ddl)
-        return SQLITE_OK;
-    return report_text(t,
-                       catalog_uses(cs->conn->db, cs->schema, cs->row.no,
-                                    pending_listed(p), out, &err),
-                       &err);
-}
-
-static int
-copy_changes(struct pending_table *p, struct moss_batch *top)
-{
-    const struct moss_batch *from = pending_changes(p);
-    struct moss_batch *to;
-    enum moss_status st =
-        batch_at_path(top, moss_str(pending_collection(p)), &to);
-
-    if (st == MOSS_OK && pending_cleared(p))
-        moss_batch_clear(to);
-    for (size_t i = pending_from(p); i < pending_count(p) && st == MOSS_OK;
-         i++) {
-        struct moss_slice key, value;
-
-        if (moss_batch_op(from, i, &key, &value) == MOSS_OP_SET)
-            st = moss_batch_set(to, key, value);
-        else
-            st = moss_batch_del(to, key);
-    }
-    return error_code(st);
-}
-
-/* Is there anything about p to commit? */
-static bool
-has_effect(const struct pending_table *p)
-{
-    return pending_created(p) || pending_cleared(p) || pending_count(p) > 0;
-}
-
-/*
- * The batch to commit: the pending one itself, or, when a table of it is
- * gone, was emptied after changes, or others are to be swept, a copy (*owned).  *any: there is something
- * to commit.
- */
-static int
-effective_batch(struct table *t, struct conn_store *cs,
-                struct moss_batch **batch, struct moss_batch **owned, bool *any)
-{
-    struct pending_table *p;
-    bool all = true;
-    int rc = SQLITE_OK;
-
-    *owned = NULL;
-    *batch = pending_batch(cs->pending);
-    *any = cs->sweep.n > 0;
-    for (p = pending_first(cs->pending); p != NULL; p = pending_next(p)) {
-        bool used;
-
-        rc = still_used(t, cs, p, &used);
-        if (rc != SQLITE_OK)
-            return rc;
-        all = all && used && pending_batch_is_right(p);
-        *any = *any || (used && has_effect(p));
-    }
-    if (all && cs->sweep.n == 0)
-        return SQLITE_OK;
-    rc = error_code(moss_batch_new(0, 0, owned));
-    for (p = pending_first(cs->pending); p != NULL && rc == SQLITE_OK;
-         p = pending_next(p)) {
-        bool used;
-
-        rc = still_used(t, cs, p, &used);
-        if (rc == SQLITE_OK && used)
-            rc = copy_changes(p, *owned);
-    }
-    *batch = *owned;
-    return rc;
-}
-
-/* The names that a sweep found, one after the other. */
-static const char *
-next_dropped(const struct conn_store *cs, const char *name)
-{
-    const char *first = (const char *)cs->sweep.p;
-
-    if (cs->sweep.n == 0)
-        return NULL;
-    name = name == NULL ? first : name + strlen(name) + 1;
-    return (size_t)(name - first) < cs->sweep.n ? name : NULL;
-}
-
-/*
- * The dropped collections are deleted in the same batch, but for those that a
- * rollback to a savepoint has brought back since they were listed.
- */
-static int
-filter_sweep(struct table *t, struct conn_store *cs)
-{
-    struct bytes kept = { NULL, 0, 0 };
-    const char *name = NULL;
-    int rc = SQLITE_OK;
-
-    while (rc == SQLITE_OK && (name = next_dropped(cs, name)) != NULL) {
-        char *err = NULL;
-        bool used;
-
-        rc = report_text(t,
-                         catalog_uses(cs->conn->db, cs->schema, cs->row.no,
-                                      name, &used, &err),
-                         &err);
-        if (rc == SQLITE_OK && !used)
-            rc = bytes_append(&kept, name, strlen(name) + 1);
-    }
-    if (rc != SQLITE_OK) {
-        bytes_release(&kept);
-        return rc;
-    }
-    bytes_release(&cs->sweep);
-    cs->sweep = kept;
-    return SQLITE_OK;
-}
-
-static int
-add_sweep(struct conn_store *cs, struct moss_batch *batch)
-{
-    enum moss_status st = MOSS_OK;
-    const char *name = NULL;
-
-    while (st == MOSS_OK && (name = next_dropped(cs, name)) != NULL)
-        st = moss_batch_del_child(batch, moss_str(name));
-    return error_code(st);
-}
-
-static int
-encode_table(struct table *t, struct conn_store *cs, struct pending_table *p,
-             struct bytes *out)
-{
-    const struct moss_batch *batch = pending_changes(p);
-    bool used;
-    int rc = still_used(t, cs, p, &used);
-
-    if (rc != SQLITE_OK || !used)
-        return rc;
-    rc = payload_collection(out, pending_collection(p));
-    if (rc == SQLITE_OK && pending_cleared(p))
-        rc = payload_clear(out);
-    for (size_t i = pending_from(p); i < pending_count(p) && rc == SQLITE_OK;
-         i++) {
-        struct moss_slice key, value;
-        enum moss_op op = moss_batch_op(batch, i, &key, &value);
-
-        if (pending_is_newest(p, i))
-            rc = payload_op(out, op, key, value);
-    }
-    return rc;
-}
-
-static int
-encode_payload(struct table *t, struct conn_store *cs, struct bytes *out)
-{
-    const char *name = NULL;
-    int rc = payload_begin(out);
-
-    while (rc == SQLITE_OK && (name = next_dropped(cs, name)) != NULL)
-        rc = payload_drop(out, name);
-    for (struct pending_table *p = pending_first(cs->pending);
-         p != NULL && rc == SQLITE_OK; p = pending_next(p))
-        rc = encode_table(t, cs, p, out);
-    return rc;
-}
-
 /* ------------------------------------------------------------------ xSync */
 
-/* id_n = hash(id_(n-1), batch, 8 random bytes), never 0. */
+/*
+ * id_n = hash(id_(n-1), batch, 8 random bytes), never 0.  The name of a staged
+ * batch has to be known before what is in it: its payload is empty.
+ */
 static struct moss_tag
 next_tag(const struct marker *base, const struct bytes *payload)
 {
@@ -475,36 +303,78 @@ offer_prepared(struct table *t, struct conn_store *cs, struct moss_prepared *p)
     return ours ? SQLITE_OK : report_guest(t, cs);
 }
 
+/*
+ * p is offered before anybody can see the marker (see is_in_doubt() in
+ * read.c).  Takes over p.
+ */
 static int
-sync_home(struct table *t, struct conn_store *cs, struct moss_batch *batch)
+log_prepared(struct table *t, struct conn_store *cs, struct moss_prepared *p,
+             const struct bytes *payload, struct marker *m)
+{
+    int rc;
+
+    cs->written = *m;
+    rc = offer_prepared(t, cs, p);
+    if (rc == SQLITE_OK)
+        rc = write_log(t, cs, payload, m);
+    if (rc == SQLITE_OK)
+        cs->written = *m;
+    else
+        forget_prepared(cs);
+    return rc;
+}
+
+static int
+sync_home(struct table *t, struct conn_store *cs, const struct extent *extent)
 {
     struct marker m = cs->base;
     struct moss_prepared *p = NULL;
+    struct moss_batch *batch, *owned = NULL;
     struct bytes payload = { NULL, 0, 0 };
-    int rc = conn_store_take_home(t, cs);
+    int rc = changes_batch(t, cs, extent, &batch, &owned);
 
     if (rc == SQLITE_OK)
-        rc = encode_payload(t, cs, &payload);
-
+        rc = changes_payload(t, cs, &payload);
     if (rc == SQLITE_OK) {
         m.prev_id = cs->base.tag.id;
         m.tag = next_tag(&cs->base, &payload);
         moss_batch_set_tag(batch, m.tag);
-        forget_prepared(cs);
         rc = prepare(t, cs, batch, &p);
     }
-    if (rc == SQLITE_OK) {
-        /* Before anybody can see the marker; see is_in_doubt() in read.c. */
-        cs->written = m;
-        rc = offer_prepared(t, cs, p);
-        if (rc == SQLITE_OK)
-            rc = write_log(t, cs, &payload, &m);
-        if (rc == SQLITE_OK)
-            cs->written = m;
-        else
-            forget_prepared(cs);
-    }
+    if (rc == SQLITE_OK)
+        rc = log_prepared(t, cs, p, &payload, &m);
     bytes_release(&payload);
+    moss_batch_free(owned);
+    return rc;
+}
+
+/* SQLITE_NOTFOUND: it has to go another way. */
+static int
+sync_staged(struct table *t, struct conn_store *cs)
+{
+    struct marker m = cs->base;
+    struct moss_prepared *p = NULL;
+    struct bytes payload = { NULL, 0, 0 };
+    int rc;
+
+    m.prev_id = cs->base.tag.id;
+    m.tag = next_tag(&cs->base, &payload);
+    rc = stage_prepare(t, cs, m.tag, &p, &payload);
+    if (rc == SQLITE_OK)
+        rc = log_prepared(t, cs, p, &payload, &m);
+    bytes_release(&payload);
+    return rc;
+}
+
+static int
+sync_async(struct table *t, struct conn_store *cs, const struct extent *extent)
+{
+    struct moss_batch *batch, *owned = NULL;
+    int rc = changes_batch(t, cs, extent, &batch, &owned);
+
+    if (rc == SQLITE_OK)
+        rc = prepare(t, cs, batch, &cs->prepared);
+    moss_batch_free(owned);
     return rc;
 }
 
@@ -537,35 +407,45 @@ check_written(struct table *t, struct conn_store *cs)
 }
 
 static int
+sync_changes(struct table *t, struct conn_store *cs,
+             const struct extent *extent)
+{
+    int rc;
+
+    forget_prepared(cs);
+    if (cs->row.async)
+        return sync_async(t, cs, extent);
+    rc = conn_store_take_home(t, cs);
+    if (rc != SQLITE_OK)
+        return rc;
+    stage_take_back(cs);
+    rc = extent->bytes > STAGE_BYTES && !cs->shared->memory
+             ? sync_staged(t, cs)
+             : SQLITE_NOTFOUND;
+    return rc == SQLITE_NOTFOUND ? sync_home(t, cs, extent) : rc;
+}
+
+static int
 sync_store(struct table *t, struct conn_store *cs)
 {
-    struct moss_batch *batch, *owned;
-    bool any;
+    struct extent extent;
     int rc = check_written(t, cs);
 
     if (rc != SQLITE_OK)
         return rc;
     if (cs->synced && cs->synced_version == pending_version(cs->pending))
         return SQLITE_OK;
-    rc = filter_sweep(t, cs);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = effective_batch(t, cs, &batch, &owned, &any);
+    rc = changes_filter_sweep(t, cs);
+    if (rc == SQLITE_OK)
+        rc = changes_look(t, cs, &extent);
     /* Once a marker is written, it has to be this transaction's last word. */
-    if (rc == SQLITE_OK && (any || cs->synced)) {
-        rc = add_sweep(cs, batch);
-        if (rc == SQLITE_OK && cs->row.async) {
-            forget_prepared(cs);
-            rc = prepare(t, cs, batch, &cs->prepared);
-        } else if (rc == SQLITE_OK) {
-            rc = sync_home(t, cs, batch);
-        }
-        if (rc == SQLITE_OK) {
-            cs->synced = true;
-            cs->synced_version = pending_version(cs->pending);
-        }
+    if (rc != SQLITE_OK || (!extent.any && !cs->synced))
+        return rc;
+    rc = sync_changes(t, cs, &extent);
+    if (rc == SQLITE_OK) {
+        cs->synced = true;
+        cs->synced_version = pending_version(cs->pending);
     }
-    moss_batch_free(owned);
     return rc;
 }
 
@@ -598,7 +478,8 @@ publish(struct conn_store *cs)
         ss->prepared = NULL;
     }
     if (!ss->memory)
-        ring_add(ss, &cs->base, &cs->written);
+        ring_add(ss, &cs->base, &cs->written, cs->staged);
+    cs->staged = false; /* it is for the persister to remove */
     sqlite3_mutex_leave(ss->mu);
 }
 

@@ -153,7 +153,13 @@ int payload_clear(struct bytes *out);
 int payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
                struct moss_slice value);
 
-/* What a payload says, in order.  Return other than SQLITE_OK stops. */
+/* The changes are in a staged batch of the store; drops may stand before. */
+int payload_staged(struct bytes *out, const struct moss_staged_info *info);
+
+/*
+ * What a payload says, in order.  Return other than SQLITE_OK stops.  staged
+ * may be NULL, for who cannot do with such a payload: SQLITE_CORRUPT.
+ */
 struct payload_visitor {
     int (*collection)(void *arg, struct moss_slice path);
     int (*drop)(void *arg, struct moss_slice path);
@@ -161,6 +167,8 @@ struct payload_visitor {
     int (*op)(void *arg, enum moss_op op, struct moss_slice key,
               struct moss_slice value);
     void *arg;
+    /* Length and checksum; the tag is the record's. */
+    int (*staged)(void *arg, uint64_t length, uint64_t checksum);
 };
 /* SQLITE_CORRUPT if it is not well formed. */
 int payload_visit(const uint8_t *p, size_t n, const struct payload_visitor *v);
@@ -186,6 +194,11 @@ int pending_open(struct pending *p, const char *collection, const char *listed,
 /* NULL if the collection was never mentioned. */
 struct pending_table *pending_find(struct pending *p, const char *collection);
 
+/*
+ * Free what finds changes by key, a tenth of the memory: it is made again when
+ * it is next needed.
+ */
+void pending_drop_index(struct pending *p);
 /*
  * The newest change of key: true with *op and *value (valid until the next
  * change), false if there is none.
@@ -233,8 +246,9 @@ void pending_rollback_to(struct pending *p, int index);
  */
 bool pending_is_kept(const struct pending *p);
 
-/* About the bytes of a payload with all changes in it. */
+/* About the bytes of a payload with all changes in it, or a table's. */
 uint64_t pending_bytes(const struct pending *p);
+uint64_t pending_table_bytes(const struct pending_table *t);
 /* Counts up with every change, rollbacks included. */
 uint64_t pending_version(const struct pending *p);
 
@@ -254,6 +268,7 @@ const struct moss_batch *pending_changes(const struct pending_table *t);
 struct live_record {
     struct moss_tag tag;
     struct log_place place;
+    bool staged; /* its changes are in a staged batch */
 };
 
 struct shared_store {
@@ -281,6 +296,8 @@ struct shared_store {
     atomic_uint home_version;
     /* May the catalog list collections to be swept? */
     atomic_bool maybe_dropped;
+    /* May there be staged batches that nobody names? */
+    atomic_bool maybe_staged;
 
     /* Guards what follows. */
     sqlite3_mutex *mu;
@@ -368,7 +385,7 @@ int ring_reserve(const struct log_ref *log, struct shared_store *shared,
 int ring_prepare_add(struct shared_store *shared);
 /* The record of m was committed after base.  shared->mu held. */
 void ring_add(struct shared_store *shared, const struct marker *base,
-              const struct marker *m);
+              const struct marker *m, bool staged);
 
 /* --------------------------------------------------------------- conn.c */
 
@@ -431,6 +448,8 @@ struct conn_store {
     bool synced;
     uint64_t synced_version;
     struct marker written;
+    bool staged; /* a staged batch was made for it */
+    struct moss_tag staged_tag;
     struct moss_prepared *prepared; /* ROLE_ASYNC only; else in shared */
 };
 
@@ -499,6 +518,75 @@ void txn_leave(struct table *t);
 /* Forget it, whatever became of it. */
 void txn_end(struct conn_store *cs);
 
+/* ------------------------------------------------------------ changes.c */
+
+/* What there is to commit. */
+struct extent {
+    bool any;       /* there is something */
+    bool all;       /* the pending batch is right as it is */
+    uint64_t bytes; /* about what a payload with all changes takes */
+};
+/*
+ * After DDL a collection may be gone that there are changes to: a CREATE that
+ * was undone comes with no callback.
+ */
+int changes_look(struct table *t, struct conn_store *cs, struct extent *out);
+int changes_used(struct table *t, struct conn_store *cs,
+                 struct pending_table *p, bool *out);
+/*
+ * All changes, drops included, as a batch: the pending one itself, or, where
+ * that will not do, a copy, which comes in *owned, too.
+ */
+int changes_batch(struct table *t, struct conn_store *cs,
+                  const struct extent *extent, struct moss_batch **batch,
+                  struct moss_batch **owned);
+/* The same as a record's payload. */
+int changes_payload(struct table *t, struct conn_store *cs, struct bytes *out);
+
+/*
+ * The dropped collections that the batch is to delete: take from the list
+ * what a rollback to a savepoint has brought back since.
+ */
+int changes_filter_sweep(struct table *t, struct conn_store *cs);
+/* Their names, one after the other; begins and ends with NULL. */
+const char *changes_next_dropped(const struct conn_store *cs, const char *name);
+
+/* -------------------------------------------------------------- stage.c */
+
+/* A batch whose payload would be larger is staged. */
+#define STAGE_BYTES ((uint64_t)512 << 10)
+
+/*
+ * Make a staged batch of the transaction's changes, named by tag, and prepare
+ * it; payload becomes what the log is to say of it.  SQLITE_NOTFOUND: such
+ * changes cannot be staged, and nothing has happened.
+ */
+int stage_prepare(struct table *t, struct conn_store *cs, struct moss_tag tag,
+                  struct moss_prepared **out, struct bytes *payload);
+/* The one that an earlier xSync of this transaction made is not wanted. */
+void stage_take_back(struct conn_store *cs);
+/*
+ * Remove the staged batches that nobody names any more, if there may be some.
+ * Only the writer, once the ring is known.
+ */
+void stage_sweep(struct shared_store *ss);
+
+/* Are a record's changes in a staged batch? */
+bool stage_is_named(const struct record *r);
+/*
+ * Open the one that r names, to be freed with moss_staged_free().
+ * SQLITE_NOTFOUND: its file is gone, as those of old records are.
+ */
+int stage_open(struct shared_store *ss, const struct record *r,
+               struct moss_staged **out, char **err);
+/*
+ * Lay the changes that staged has for a collection over *snap, which may be
+ * NULL if the collection begins there.
+ */
+enum moss_status stage_overlay(struct moss_staged *staged, const char *path,
+                               const struct moss_merge_operator *merge,
+                               struct moss_snapshot **snap);
+
 /* --------------------------------------------------------------- read.c */
 
 /* Let go of the state that is held. */
@@ -531,6 +619,10 @@ int batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
                        struct moss_batch **out);
 /* Does a payload empty that collection? */
 int payload_clears(const uint8_t *p, size_t n, const char *path, bool *out);
+/* A path's names; *n is how many.  MOSS_INVALID: more than PATH_NAMES. */
+#define PATH_NAMES 33
+enum moss_status path_split(const char *path, struct moss_slice names[],
+                            size_t *n);
 /* The child of batch or snap that a path names; "" is itself. */
 enum moss_status batch_at_path(struct moss_batch *batch, struct moss_slice path,
                                struct moss_batch **out);

@@ -35,6 +35,19 @@ path_next(struct moss_slice *path)
 }
 
 enum moss_status
+path_split(const char *path, struct moss_slice names[], size_t *n)
+{
+    struct moss_slice left = moss_str(path);
+
+    for (*n = 0; left.len > 0; ++*n) {
+        if (*n == PATH_NAMES)
+            return MOSS_INVALID;
+        names[*n] = path_next(&left);
+    }
+    return MOSS_OK;
+}
+
+enum moss_status
 batch_at_path(struct moss_batch *batch, struct moss_slice path,
               struct moss_batch **out)
 {
@@ -119,7 +132,7 @@ batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
 {
     struct batch_builder b = { NULL, NULL };
     struct payload_visitor v = { build_collection, build_drop, build_clear,
-                                 build_op, &b };
+                                 build_op,         &b,         NULL };
     int rc = error_code(moss_batch_new(0, n, &b.top));
 
     *out = NULL;
@@ -180,12 +193,21 @@ find_op(void *arg, enum moss_op op, struct moss_slice key,
     return SQLITE_OK;
 }
 
+static int
+find_staged(void *arg, uint64_t length, uint64_t checksum)
+{
+    (void)arg;
+    (void)length;
+    (void)checksum;
+    return SQLITE_OK;
+}
+
 int
 payload_clears(const uint8_t *p, size_t n, const char *path, bool *out)
 {
     struct clear_finder f = { .path = moss_str(path) };
     struct payload_visitor v = { find_collection, find_drop, find_clear,
-                                 find_op, &f };
+                                 find_op,         &f,        find_staged };
     int rc = payload_visit(p, n, &v);
 
     *out = f.found;
@@ -358,34 +380,70 @@ walk_back(struct walk *w, const struct log_ref *log, struct shared_store *ss,
     return rc;
 }
 
+/* What a record's changes are replayed from: one of the two. */
+struct source {
+    struct moss_batch *batch;
+    struct moss_staged *staged;
+};
+
+static int
+source_init(struct source *from, struct shared_store *ss,
+            const struct record *r, char **err)
+{
+    int rc;
+
+    memset(from, 0, sizeof *from);
+    if (stage_is_named(r)) {
+        rc = stage_open(ss, r, &from->staged, err);
+        if (rc == SQLITE_NOTFOUND) {
+            *err = sqlite3_mprintf("moss: the store %s has lost the file of"
+                                   " transaction %llu",
+                                   shared_store_name(ss), r->tag.n);
+            rc = SQLITE_CORRUPT;
+        }
+        return rc;
+    }
+    rc = batch_from_payload(r->payload, r->n_payload, r->tag, &from->batch);
+    if (rc == SQLITE_CORRUPT)
+        *err = sqlite3_mprintf("moss: the log's record of transaction"
+                               " %llu is damaged",
+                               r->tag.n);
+    return rc;
+}
+
+static enum moss_status
+source_prepare(const struct source *from, struct moss_collection *c,
+               struct moss_prepared **out)
+{
+    if (c == NULL)
+        return MOSS_CLOSED;
+    return from->staged != NULL
+               ? moss_staged_prepare(from->staged, c, REPLAY_WAIT_MS, out)
+               : moss_collection_prepare(c, from->batch, REPLAY_WAIT_MS, out);
+}
+
 /* Publish one replayed transaction unless somebody else has meanwhile. */
 static int
 replay_one(struct shared_store *ss, const struct record *r, char **err)
 {
-    struct moss_batch *batch;
+    struct source from;
     struct moss_prepared *p = NULL;
     enum moss_status st;
-    int rc = batch_from_payload(r->payload, r->n_payload, r->tag, &batch);
+    int rc = source_init(&from, ss, r, err);
 
-    if (rc != SQLITE_OK) {
-        if (rc == SQLITE_CORRUPT)
-            *err = sqlite3_mprintf("moss: the log's record of transaction"
-                                   " %llu is damaged",
-                                   r->tag.n);
+    if (rc != SQLITE_OK)
         return rc;
-    }
     /* With mu held throughout: a writer may be exchanging the collection. */
     sqlite3_mutex_enter(ss->mu);
-    st = ss->collection == NULL ? MOSS_CLOSED
-                                : moss_collection_prepare(ss->collection, batch,
-                                                          REPLAY_WAIT_MS, &p);
+    st = source_prepare(&from, ss->collection, &p);
     if (st == MOSS_OK &&
         moss_tag_equal(moss_collection_tag(ss->collection), r->prev))
         moss_prepared_publish(p);
     else
         moss_prepared_free(p);
     sqlite3_mutex_leave(ss->mu);
-    moss_batch_free(batch);
+    moss_batch_free(from.batch);
+    moss_staged_free(from.staged);
     if (st == MOSS_OK)
         return SQLITE_OK;
     *err = error_text(st, NULL, "replay the log");

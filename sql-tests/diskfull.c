@@ -30,19 +30,26 @@ static const struct fault {
     unsigned ops;
     int sys_errno;
     bool sticky;
+    unsigned flags; /* of the workload */
 } faults[] = {
-    { "sqlite-full", DISK_SQLITE, DISK_WRITE, ENOSPC, true },
-    { "sqlite-write-once", DISK_SQLITE, DISK_WRITE, EIO, false },
-    { "sqlite-sync-once", DISK_SQLITE, DISK_SYNC, EIO, false },
-    { "sqlite-name-once", DISK_SQLITE, DISK_NAME, EIO, false },
-    { "moss-full", DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC, true },
-    { "moss-full-once", DISK_MOSS, DISK_WRITE, ENOSPC, false },
-    { "moss-write-once", DISK_MOSS, DISK_WRITE, EIO, false },
-    { "moss-sync-once", DISK_MOSS, DISK_SYNC, EIO, false },
-    { "moss-sync", DISK_MOSS, DISK_SYNC, EIO, true },
-    { "moss-name-once", DISK_MOSS, DISK_NAME, EIO, false },
+    { "sqlite-full", DISK_SQLITE, DISK_WRITE, ENOSPC, true, WORKLOAD_DDL },
+    { "sqlite-write-once", DISK_SQLITE, DISK_WRITE, EIO, false, WORKLOAD_DDL },
+    { "sqlite-sync-once", DISK_SQLITE, DISK_SYNC, EIO, false, WORKLOAD_DDL },
+    { "sqlite-name-once", DISK_SQLITE, DISK_NAME, EIO, false, WORKLOAD_DDL },
+    { "moss-full", DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC, true,
+      WORKLOAD_DDL },
+    { "moss-full-once", DISK_MOSS, DISK_WRITE, ENOSPC, false, WORKLOAD_DDL },
+    { "moss-write-once", DISK_MOSS, DISK_WRITE, EIO, false, WORKLOAD_DDL },
+    { "moss-sync-once", DISK_MOSS, DISK_SYNC, EIO, false, WORKLOAD_DDL },
+    { "moss-sync", DISK_MOSS, DISK_SYNC, EIO, true, WORKLOAD_DDL },
+    { "moss-name-once", DISK_MOSS, DISK_NAME, EIO, false, WORKLOAD_DDL },
     { "both-full", DISK_SQLITE | DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC,
-      true },
+      true, WORKLOAD_DDL },
+    { "staged-full", DISK_MOSS, DISK_WRITE | DISK_NAME, ENOSPC, true,
+      WORKLOAD_BIG },
+    { "staged-write-once", DISK_MOSS, DISK_WRITE, EIO, false, WORKLOAD_BIG },
+    { "staged-sync-once", DISK_MOSS, DISK_SYNC, EIO, false, WORKLOAD_BIG },
+    { "staged-name-once", DISK_MOSS, DISK_NAME, EIO, false, WORKLOAD_BIG },
 };
 
 struct run {
@@ -104,7 +111,7 @@ try_commit(struct run *r)
     if (r->is_unsure)
         return;
     int64_t n = r->acked + 1;
-    int rc = workload_begin(r->db, harness_seed, n, WORKLOAD_DDL);
+    int rc = workload_begin(r->db, harness_seed, n, r->fault->flags);
     if (rc == SQLITE_OK) {
         r->started = n;
         rc = db_run(r->db, "COMMIT");
@@ -141,7 +148,7 @@ check_healed(struct run *r)
     r->acked = workload_check(r->db, r->model, r->acked, r->started, "healed");
     for (int i = 0; i < 3; i++) {
         int64_t n = r->acked + 1;
-        int rc = workload_begin(r->db, harness_seed, n, WORKLOAD_DDL);
+        int rc = workload_begin(r->db, harness_seed, n, r->fault->flags);
         if (rc == SQLITE_OK)
             rc = db_run(r->db, "COMMIT");
         if (rc != SQLITE_OK)
@@ -193,7 +200,7 @@ run_once(const struct fault *fault, const char *journal, long nth,
     make_empty_dir(path_of("%s/run", scratch_dir()));
     open_run(&r);
     db_must(r.db, "PRAGMA journal_mode=%s", journal);
-    if (workload_setup(r.db, WORKLOAD_DDL) != SQLITE_OK)
+    if (workload_setup(r.db, fault->flags) != SQLITE_OK)
         fail("setup: %s", sqlite3_errmsg(r.db));
     try_commit(&r);
 
@@ -224,7 +231,7 @@ run_fault(const struct fault *fault, const char *journal)
     long tried = 0, errors = 0, nth = only ? only : 1;
     uint64_t start = now_ms();
 
-    workload_model_init(&model, harness_seed, WORKLOAD_DDL);
+    workload_model_init(&model, harness_seed, fault->flags);
     /* Background work makes counts vary: end when two in turn pass. */
     for (int quiet = 0; quiet < 2;) {
         tried++;

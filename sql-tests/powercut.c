@@ -233,6 +233,16 @@ run_ddl(struct run *r)
     db_close(db);
 }
 
+/* A transaction that is staged, and one behind it. */
+static void
+run_staged(struct run *r)
+{
+    sqlite3 *db = open_run(r);
+
+    commit_to(r, db, r->done + 2);
+    db_close(db);
+}
+
 static void
 run_first(struct run *r)
 {
@@ -389,6 +399,7 @@ static const struct scenario scenarios[] = {
       .run = run_commits,
       .flags = WORKLOAD_BIG,
       .is_slow = true },
+    { .name = "staged", .run = run_staged, .flags = WORKLOAD_BIG },
     { .name = "recovery",
       .run = run_background,
       .flags = WORKLOAD_DDL,

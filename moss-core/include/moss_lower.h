@@ -129,6 +129,13 @@ struct moss_change {
     /* What to lay over it; NULL if nothing.  See the functions below. */
     const struct segstack *segments;
 
+    /*
+     * For moss_collection_prepare_changes() only.  drops: what had this name
+     * is dropped first; without segments and children nothing takes its place.
+     * clears: its older entries are dropped, its children stay.
+     */
+    bool drops, clears;
+
     const struct moss_change *children; /* sorted by name */
     size_t n_children;
 };

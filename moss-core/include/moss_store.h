@@ -319,22 +319,63 @@ struct moss_staged_info {
     uint64_t checksum; /* of what in it vouches for the rest */
 };
 
+/* Zero means the default.  Copied by moss_staged_begin(). */
+struct moss_staged_options {
+    /* For who does not count on it after a power cut. */
+    bool no_sync;
+    /*
+     * Asked before each write, on the caller's thread; false ends it with
+     * MOSS_ABORTED.  NULL: it goes on.
+     */
+    bool (*go_on)(void *ctx);
+    void *ctx;
+};
+
 /*
- * Begin one, named by tag, which is not {0, 0}.  MOSS_BUSY if there is one of
- * that name; MOSS_READONLY.  The store stays open until it is freed.
+ * Begin one, named by tag, which is not {0, 0}.  options may be NULL.
+ * MOSS_BUSY if there is one of that name; MOSS_READONLY.  The store stays open
+ * until it is freed.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_staged_begin(struct moss_store *store, struct moss_tag tag,
+                  const struct moss_staged_options *options,
                   struct moss_staged **out, struct moss_error *err);
 
 /*
  * Add the changes of piece, children included, which take effect after those
- * of earlier pieces.  MOSS_UNSUPPORTED if it deletes, renames or clears
- * collections.  After a failure the batch can only be freed.
+ * of earlier pieces.  They are not copied in memory; sorting them takes 32
+ * bytes for each while it goes on.  MOSS_UNSUPPORTED if piece deletes, renames
+ * or clears collections.  After another failure the batch can only be freed.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_staged_add(struct moss_staged *staged, const struct moss_batch *piece,
                 struct moss_error *err);
+
+/* Changes to one collection. */
+struct moss_staged_part {
+    const struct moss_slice *path; /* its names, from the top */
+    size_t n_path;
+    /* Its changes from that number on; children and clear are left out. */
+    const struct moss_batch *batch;
+    size_t from;
+};
+
+/* The same for one collection.  Without changes it is made, at least. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_add_part(struct moss_staged *staged,
+                     const struct moss_staged_part *part,
+                     struct moss_error *err);
+
+/*
+ * Also delete a child collection of the top level, or empty the one that path
+ * names, which has a part: before the changes take effect.  The file does not
+ * say so: whoever opens it again has to.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_del_child(struct moss_staged *staged, struct moss_slice name);
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_clear(struct moss_staged *staged, const struct moss_slice *path,
+                  size_t n);
 
 /*
  * Make all of it durable.  Where merge operands do not prevent it, each
@@ -353,18 +394,38 @@ moss_staged_open(struct moss_store *store, const struct moss_staged_info *info,
                  struct moss_staged **out, struct moss_error *err);
 
 /*
- * Prepare a finished batch for c, as moss_collection_prepare() does; c reads
- * it from its file from then on, and persisting streams it from there.
+ * Prepare a finished batch for c, the collection over its store, as
+ * moss_collection_prepare() does; c reads it from its file from then on, and
+ * persisting streams it from there.  The file is removed when a transaction
+ * of its number, or a higher one, is durable in the store.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_staged_prepare(struct moss_staged *staged, struct moss_collection *c,
                     uint64_t timeout_ms, struct moss_prepared **out);
 
 /*
+ * A finished batch's changes to the collection that path names, laid over
+ * snap without copying them; see moss_snapshot_overlay().
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_overlay(struct moss_staged *staged, const struct moss_slice *path,
+                    size_t n, struct moss_snapshot *snap,
+                    struct moss_snapshot **out);
+
+/* Is there anything, perhaps an empty collection, for that path? */
+MOSS_API bool moss_staged_has(struct moss_staged *staged,
+                              const struct moss_slice *path, size_t n);
+
+/*
  * Let go of it.  Its file is removed unless it was finished.  What reads it
  * keeps it open.  NULL is fine.
  */
 MOSS_API void moss_staged_free(struct moss_staged *staged);
+
+/* Remove the file of the staged batch of that tag, if there is one. */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_staged_remove(struct moss_store *store, struct moss_tag tag,
+                   struct moss_error *err);
 
 /*
  * Remove the files of staged batches that keep says no to; keep NULL: those

@@ -239,8 +239,8 @@ START_TEST(staged_batches_are_of_the_usual_kind)
     unsigned before = toy_kinds_encoded();
 
     assert_ok(kind_store_open(&s, "veil"));
-    assert_ok(moss_staged_begin(s.d.store, (struct moss_tag){ 7, 7 }, &staged,
-                                &s.d.err));
+    assert_ok(moss_staged_begin(s.d.store, (struct moss_tag){ 7, 7 }, NULL,
+                                &staged, &s.d.err));
     assert_ok(moss_staged_add(staged, piece, &s.d.err));
     assert_ok(moss_staged_finish(staged, &info, &s.d.err));
     moss_staged_free(staged);

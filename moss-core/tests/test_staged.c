@@ -99,7 +99,7 @@ static enum moss_status
 stage(struct moss_staged **out, struct moss_staged_info *info)
 {
     struct moss_staged *g = NULL;
-    enum moss_status st = moss_staged_begin(store, tag7, &g, &err);
+    enum moss_status st = moss_staged_begin(store, tag7, NULL, &g, &err);
 
     *out = NULL;
     for (size_t i = 0; i < 3 && st == MOSS_OK; i++)
@@ -163,7 +163,6 @@ START_TEST(staged_batch_is_published_and_persisted)
     ck_assert(has_staged_file());
     assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
     ck_assert_uint_eq(moss_collection_persisted_tag(c).n, 7);
-    assert_ok(moss_staged_sweep(store, NULL, NULL, &err));
     ck_assert(!has_staged_file());
     assert_collection(c, over_old);
     run_batch("-a kid{-x}");
@@ -209,7 +208,7 @@ START_TEST(pieces_become_one_segment_each_and_operands_stay)
     open_collection(&merge_append);
     run_batch("k=0 kid{k=0}");
     assert_ok(moss_collection_flush(c, MOSS_FOREVER, NULL));
-    assert_ok(moss_staged_begin(store, tag7, &g, &err));
+    assert_ok(moss_staged_begin(store, tag7, NULL, &g, &err));
     assert_ok(add(g, "k+1 kid{a=1}"));
     assert_ok(add(g, "k+2 kid{a=2 -k}"));
     assert_ok(add(g, "j=9 kid{b=2}"));
@@ -235,7 +234,7 @@ START_TEST(pieces_that_drop_collections_are_refused)
     struct moss_prepared *p = NULL;
 
     open_collection(NULL);
-    assert_ok(moss_staged_begin(store, tag7, &g, &err));
+    assert_ok(moss_staged_begin(store, tag7, NULL, &g, &err));
     for (size_t i = 0; i < 2; i++)
         assert_status(add(g, refused[i]), MOSS_UNSUPPORTED);
     assert_status(moss_staged_prepare(g, c, 0, &p), MOSS_INVALID);
@@ -244,9 +243,10 @@ START_TEST(pieces_that_drop_collections_are_refused)
     assert_status(add(g, "a=1"), MOSS_INVALID);
     assert_status(moss_staged_finish(g, &info, &err), MOSS_INVALID);
     moss_staged_free(g);
-    assert_status(moss_staged_begin(store, tag7, &g, &err), MOSS_BUSY);
-    assert_status(moss_staged_begin(store, (struct moss_tag){ 0, 0 }, &g, &err),
-                  MOSS_INVALID);
+    assert_status(moss_staged_begin(store, tag7, NULL, &g, &err), MOSS_BUSY);
+    assert_status(
+        moss_staged_begin(store, (struct moss_tag){ 0, 0 }, NULL, &g, &err),
+        MOSS_INVALID);
     moss_staged_free(NULL);
 }
 END_TEST
@@ -258,6 +258,191 @@ keep_8(void *ctx, struct moss_tag tag)
     return tag.n == 8;
 }
 
+static const struct moss_slice kid = { (const uint8_t *)"kid", 3 };
+static const struct moss_slice deep[2] = { { (const uint8_t *)"kid", 3 },
+                                           { (const uint8_t *)"deep", 4 } };
+
+static const struct moss_slice new_name = { (const uint8_t *)"new", 3 };
+
+/* Two collections, by path, and one without changes. */
+static void
+stage_by_path(struct moss_staged **g)
+{
+    struct moss_batch *batch = batch_of("c=9 b=2 a=1 -c b=3");
+    struct moss_batch *none = batch_of("");
+    struct moss_staged_info info;
+
+    assert_ok(moss_staged_begin(store, tag7, NULL, g, &err));
+    assert_ok(moss_staged_add_part(
+        *g, &(struct moss_staged_part){ deep, 2, batch, 1 }, &err));
+    assert_ok(moss_staged_add_part(
+        *g, &(struct moss_staged_part){ NULL, 0, batch, 0 }, &err));
+    assert_ok(moss_staged_add_part(
+        *g, &(struct moss_staged_part){ &new_name, 1, none, 0 }, &err));
+    assert_ok(moss_staged_finish(*g, &info, &err));
+    moss_batch_free(none);
+    moss_batch_free(batch);
+}
+
+START_TEST(changes_are_added_by_path)
+{
+    struct moss_staged *g = NULL;
+
+    open_collection(NULL);
+    run_batch("c=0 kid{c=0 deep{c=0 d=0}}");
+    stage_by_path(&g);
+    ck_assert(moss_staged_has(g, NULL, 0));
+    ck_assert(moss_staged_has(g, deep, 1));
+    ck_assert(moss_staged_has(g, deep, 2));
+    ck_assert(!moss_staged_has(g, deep + 1, 1));
+    assert_ok(publish(g));
+    moss_staged_free(g);
+    assert_collection(c, "a=1 b=3 kid{c=0 deep{a=1 b=3 d=0}} new{}");
+    close_all();
+    open_collection(NULL);
+    assert_collection(c, "a=1 b=3 kid{c=0 deep{a=1 b=3 d=0}} new{}");
+}
+END_TEST
+
+START_TEST(staged_changes_are_laid_over_a_snapshot)
+{
+    struct moss_staged *g = NULL;
+    struct moss_snapshot *base, *snap, *same;
+
+    open_collection(NULL);
+    run_batch("a=0 c=0 z=0 kid{c=0}");
+    stage_by_path(&g);
+    assert_ok(moss_collection_snapshot(c, &base));
+    assert_ok(moss_staged_overlay(g, NULL, 0, base, &snap));
+    assert_ok(moss_staged_overlay(g, deep, 1, base, &same));
+    moss_staged_free(g);
+    assert_snapshot(snap, "a=1 b=3 z=0");
+    assert_snapshot(same, "a=0 c=0 z=0");
+    moss_snapshot_unref(same);
+    moss_snapshot_unref(snap);
+    moss_snapshot_unref(base);
+    assert_collection(c, "a=0 c=0 z=0 kid{c=0}");
+}
+END_TEST
+
+START_TEST(collections_can_be_deleted_beside_the_changes)
+{
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+
+    open_collection(NULL);
+    run_batch("kid{a=0} other{a=0} third{a=0}");
+    assert_ok(moss_staged_begin(store, tag7, NULL, &g, &err));
+    assert_ok(moss_staged_del_child(g, kid));
+    assert_ok(moss_staged_del_child(g, moss_str("third")));
+    assert_ok(moss_staged_del_child(g, moss_str("unknown")));
+    assert_status(moss_staged_del_child(g, moss_str("")), MOSS_INVALID);
+    assert_ok(add(g, "kid{b=1} last{b=1}"));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    assert_ok(publish(g));
+    moss_staged_free(g);
+    assert_collection(c, "kid{b=1} last{b=1} other{a=0}");
+    close_all();
+    open_collection(NULL);
+    assert_collection(c, "kid{b=1} last{b=1} other{a=0}");
+}
+END_TEST
+
+START_TEST(collections_can_be_emptied_before_the_changes)
+{
+    struct moss_staged *g = NULL;
+    struct moss_staged_info info;
+
+    open_collection(NULL);
+    run_batch("a=0 kid{a=0 z=0 deep{a=0}} other{a=0}");
+    assert_ok(moss_staged_begin(store, tag7, NULL, &g, &err));
+    assert_ok(add(g, "b=1 kid{a=1}"));
+    assert_ok(moss_staged_clear(g, deep, 1));
+    assert_ok(moss_staged_clear(g, NULL, 0));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    assert_ok(publish(g));
+    moss_staged_free(g);
+    assert_collection(c, "b=1 kid{a=1 deep{a=0}} other{a=0}");
+    assert_ok(
+        moss_staged_begin(store, (struct moss_tag){ 8, 1 }, NULL, &g, &err));
+    assert_ok(add(g, "b=2"));
+    assert_ok(moss_staged_clear(g, deep, 2));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    assert_status(publish(g), MOSS_INVALID); /* it has no part */
+    moss_staged_free(g);
+    close_all();
+    open_collection(NULL);
+    assert_collection(c, "b=1 kid{a=1 deep{a=0}} other{a=0}");
+}
+END_TEST
+
+static bool
+count_down(void *ctx)
+{
+    return --*(int *)ctx > 0;
+}
+
+START_TEST(staging_ends_when_it_is_told_to)
+{
+    bool ended = true;
+
+    open_collection(NULL);
+    for (int calls = 1; ended; calls++) {
+        int left = calls;
+        struct moss_staged_options o = { .go_on = count_down, .ctx = &left };
+        struct moss_staged_info info;
+        struct moss_staged *g = NULL;
+        enum moss_status st = moss_staged_begin(store, tag7, &o, &g, &err);
+
+        if (st == MOSS_OK)
+            st = add(g, "a=1 b=1");
+        if (st == MOSS_OK)
+            st = moss_staged_finish(g, &info, &err);
+        ended = left <= 0;
+        assert_status(st, ended ? MOSS_ABORTED : MOSS_OK);
+        moss_staged_free(g);
+        ck_assert(ended == !has_staged_file());
+        ck_assert_int_lt(calls, 100);
+    }
+}
+END_TEST
+
+START_TEST(without_sync_a_power_cut_takes_it)
+{
+    struct moss_staged_options o = { .no_sync = true };
+    struct moss_staged_info info;
+    struct moss_staged *g = NULL;
+
+    store_make(mem_os_base(mem), DIR, "old=1");
+    assert_ok(open_store(NULL));
+    assert_ok(moss_staged_begin(store, tag7, &o, &g, &err));
+    assert_ok(add(g, "a=1"));
+    assert_ok(moss_staged_finish(g, &info, &err));
+    moss_staged_free(g);
+    mem_os_cut(mem);
+    close_all();
+    mem_os_restart(mem, MEM_CRASH_DROP, 1);
+    assert_ok(open_store(NULL));
+    ck_assert_int_ne(moss_staged_open(store, &info, &g, &err), MOSS_OK);
+}
+END_TEST
+
+START_TEST(one_file_is_removed_by_its_name)
+{
+    struct moss_staged_info info;
+    struct moss_staged *g;
+
+    open_collection(NULL);
+    assert_ok(stage(&g, &info));
+    moss_staged_free(g);
+    assert_ok(moss_staged_remove(store, (struct moss_tag){ 7, 1 }, &err));
+    ck_assert(has_staged_file());
+    assert_ok(moss_staged_remove(store, tag7, &err));
+    ck_assert(!has_staged_file());
+    assert_ok(moss_staged_remove(store, tag7, &err));
+}
+END_TEST
+
 START_TEST(sweep_removes_what_nobody_keeps)
 {
     struct moss_staged *g = NULL;
@@ -267,11 +452,13 @@ START_TEST(sweep_removes_what_nobody_keeps)
     open_collection(NULL);
     assert_ok(stage(&g, &info));
     moss_staged_free(g);
-    assert_ok(moss_staged_begin(store, (struct moss_tag){ 8, 1 }, &g, &err));
+    assert_ok(
+        moss_staged_begin(store, (struct moss_tag){ 8, 1 }, NULL, &g, &err));
     assert_ok(moss_staged_finish(g, &info, &err));
     moss_staged_free(g);
     /* Unfinished ones go by themselves. */
-    assert_ok(moss_staged_begin(store, (struct moss_tag){ 9, 1 }, &g, &err));
+    assert_ok(
+        moss_staged_begin(store, (struct moss_tag){ 9, 1 }, NULL, &g, &err));
     assert_ok(add(g, "a=1"));
     moss_staged_free(g);
     /* Neither is in the newest commit point. */
@@ -332,7 +519,7 @@ START_TEST(beginning_after_a_failed_sync_leaves_the_file)
     assert_ok(driver_open(&d, DIR, &so));
     fault_os_fail_nth(fault, FAULT_SYNC, 1, MOSS_IO, 5);
     assert_status(driver_apply(&d, "b=2"), MOSS_IO);
-    assert_ok(moss_staged_begin(d.store, tag7, &g, &err));
+    assert_ok(moss_staged_begin(d.store, tag7, NULL, &g, &err));
     moss_staged_free(g);
     ck_assert_str_eq(driver_stats(&d).data_file, "data-0000000000000002.moss");
     moss_store_identity(d.store, &id);
@@ -383,7 +570,7 @@ START_TEST(entries_that_are_not_in_order_are_corrupt)
     size_t n;
 
     open_collection(NULL);
-    assert_ok(moss_staged_begin(store, tag7, &g, &err));
+    assert_ok(moss_staged_begin(store, tag7, NULL, &g, &err));
     assert_ok(add(g, "a=1 b=2"));
     assert_ok(moss_staged_finish(g, &info, &err));
     moss_staged_free(g);
@@ -533,7 +720,7 @@ START_TEST(any_failed_allocation_is_reported)
         for (size_t i = 0; i < 3; i++)
             batches[i] = batch_of(pieces[i]);
         fail_alloc_nth(n);
-        st = moss_staged_begin(store, tag7, &g, &err);
+        st = moss_staged_begin(store, tag7, NULL, &g, &err);
         for (size_t i = 0; i < 3 && st == MOSS_OK; i++)
             st = moss_staged_add(g, batches[i], &err);
         if (st == MOSS_OK)
@@ -568,6 +755,13 @@ suite_staged(void)
     tcase_add_test(tc, staged_batch_is_found_again_after_a_crash);
     tcase_add_test(tc, pieces_become_one_segment_each_and_operands_stay);
     tcase_add_test(tc, pieces_that_drop_collections_are_refused);
+    tcase_add_test(tc, changes_are_added_by_path);
+    tcase_add_test(tc, staged_changes_are_laid_over_a_snapshot);
+    tcase_add_test(tc, collections_can_be_deleted_beside_the_changes);
+    tcase_add_test(tc, collections_can_be_emptied_before_the_changes);
+    tcase_add_test(tc, staging_ends_when_it_is_told_to);
+    tcase_add_test(tc, without_sync_a_power_cut_takes_it);
+    tcase_add_test(tc, one_file_is_removed_by_its_name);
     tcase_add_test(tc, sweep_removes_what_nobody_keeps);
     tcase_add_test(tc, sweep_of_a_store_without_syncs_waits_for_the_disk);
     tcase_add_test(tc, beginning_after_a_failed_sync_leaves_the_file);

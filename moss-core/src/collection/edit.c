@@ -205,7 +205,10 @@ edit_init_change(struct edit *edit, const struct moss_change *change,
     if (st != MOSS_OK)
         return st;
     edit->before = BEFORE_ANY;
-    edit->made = true;
+    edit->replaces = change->drops;
+    edit->clears = change->clears;
+    edit->made = !change->drops || change->segments != NULL ||
+                 change->n_children > 0;
     edit->new_id = atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
     if (change->segments != NULL && change->segments->n > 0)
         atomic_store_explicit(

@@ -258,10 +258,10 @@ batch_total(const struct moss_batch *batch)
 }
 
 void
-batch_lengths(const struct moss_batch *batch,
-              void (*each)(void *arg, uint64_t key_len, uint64_t value_len,
-                           uint64_t n),
-              void *arg)
+batch_own_lengths(const struct moss_batch *batch,
+                  void (*each)(void *arg, uint64_t key_len, uint64_t value_len,
+                               uint64_t n),
+                  void *arg)
 {
     const uint64_t mask = ENTRY_KEY_MASK << ENTRY_KEY_SHIFT | ENTRY_VALUE_MASK;
 
@@ -275,6 +275,15 @@ batch_lengths(const struct moss_batch *batch,
         }
         each(arg, w >> ENTRY_KEY_SHIFT, w & ENTRY_VALUE_MASK, end - i);
     }
+}
+
+void
+batch_lengths(const struct moss_batch *batch,
+              void (*each)(void *arg, uint64_t key_len, uint64_t value_len,
+                           uint64_t n),
+              void *arg)
+{
+    batch_own_lengths(batch, each, arg);
     for (size_t i = 0; i < batch->n_children; i++) {
         if (batch->children[i].batch != NULL)
             batch_lengths(batch->children[i].batch, each, arg);

@@ -43,6 +43,12 @@ void batch_lengths(const struct moss_batch *batch,
                                 uint64_t n),
                    void *arg);
 
+/* The same for the changes of batch itself. */
+void batch_own_lengths(const struct moss_batch *batch,
+                       void (*each)(void *arg, uint64_t key_len,
+                                    uint64_t value_len, uint64_t n),
+                       void *arg);
+
 /* Begins with moss_batch_clear(). */
 bool batch_is_cleared(const struct moss_batch *batch);
 

@@ -156,6 +156,24 @@ finish(const struct pile *p, struct moss_snapshot *snap,
 }
 
 enum moss_status
+overlay_segments(struct moss_snapshot *snap, struct segment *const *segs,
+                 size_t n, struct moss_snapshot **out)
+{
+    struct pile pile = { NULL, NULL, 0, 0, 0 };
+    enum moss_status st;
+
+    *out = NULL;
+    st = pile_init(&pile, snap, (struct segment **)(uintptr_t)segs, n);
+    if (st < 0)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        segment_ref(segs[i]);
+    st = finish(&pile, snap, out);
+    pile_release(&pile);
+    return st;
+}
+
+enum moss_status
 moss_snapshot_overlay(struct moss_snapshot *snap,
                       const struct moss_batch *batch, size_t from, size_t to,
                       struct moss_snapshot **out)

@@ -41,4 +41,12 @@ const struct segstack *snapshot_segments(struct moss_snapshot *snap);
  */
 const struct moss_merge_operator *snapshot_merge(struct moss_snapshot *snap);
 
+/*
+ * moss_snapshot_overlay() of segments, oldest first, to which it takes
+ * references; they stay as they are.
+ */
+MOSS_MUST_CHECK enum moss_status
+overlay_segments(struct moss_snapshot *snap, struct segment *const *segs,
+                 size_t n, struct moss_snapshot **out);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/base.h"
 #include "base/coding.h"
 #include "base/error.h"
+#include "segment/batch_order.h"
 #include "segment/segment_index.h"
 #include "store/bufwriter.h"
 #include "store/encoded.h"
@@ -323,6 +324,39 @@ merge_failed:
 done:
     segmerge_free(m);
     stream_release(&s);
+    return st;
+}
+
+static void
+add_totals(void *arg, uint64_t key_len, uint64_t value_len, uint64_t n)
+{
+    struct segment_totals *totals = arg;
+
+    totals->key_bytes += n * key_len;
+    totals->value_bytes += n * value_len;
+}
+
+enum moss_status
+segwriter_batch(struct segwriter *w, const struct moss_batch *batch,
+                size_t from, struct segment_loc *loc, struct moss_error *err)
+{
+    struct segment_totals totals = { 0, 0, 0, 0, 0 };
+    size_t n = moss_batch_count(batch);
+    struct batch_order *order = NULL;
+    struct stream s;
+    struct entry e;
+    enum moss_status st = batch_order_new(batch, from, n, &order);
+
+    if (st < 0)
+        return error_set(err, st, "changes", w->file->path, w->pos);
+    batch_own_lengths(batch, add_totals, &totals); /* at most */
+    st = stream_begin(&s, w, n - from, &totals, err);
+    while (st == MOSS_OK && batch_order_next(order, &e))
+        st = stream_add(&s, &e);
+    if (st == MOSS_OK)
+        st = stream_end(&s, loc);
+    stream_release(&s);
+    batch_order_free(order);
     return st;
 }
 

@@ -34,6 +34,15 @@ segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
                 const struct segstack *below, struct segment_loc *loc,
                 struct moss_error *err);
 
+/*
+ * Write the changes of batch itself, from that number on, deletions included,
+ * as one segment; MOSS_INVALID if there is a merge operand.  See batch_order_new() for the
+ * memory that it takes.  No changes: as above.
+ */
+MOSS_MUST_CHECK enum moss_status
+segwriter_batch(struct segwriter *w, const struct moss_batch *batch,
+                size_t from, struct segment_loc *loc, struct moss_error *err);
+
 /* Write seg as it is, merge operands and deletions included. */
 MOSS_MUST_CHECK enum moss_status
 segwriter_copy(struct segwriter *w, const struct segment *seg,

@@ -5,7 +5,8 @@
  * and published by laying its mapped segments over a collection.
  *
  *     begin      first page
- *     add        each collection's part of a piece: one run, sorted
+ *     add        each collection's part of a piece: one run, sorted, streamed
+ *                from the piece
  *     finish     runs merged into one segment each; footer; sync; sync of the
  *                directory
  *
@@ -16,34 +17,16 @@
  * The file is the batch's own: no lock is held, and a failing disk here leaves
  * the store's data file out of it.
  */
+#include "store/staged.h"
+
 #include "base/base.h"
 #include "base/coding.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "segment/batch.h"
-#include "store/datafile.h"
-#include "store/store.h"
 
-/* A collection and its runs, oldest first. */
-struct runs {
-    struct moss_slice name; /* owned */
-    struct segment_loc *locs;
-    size_t n;
-    bool has_operands;
-    struct runs *children; /* sorted by name */
-    size_t n_children;
-};
-
-struct moss_staged {
-    struct moss_store *store; /* one reference */
-    struct moss_tag tag;
-    struct identity id;
-    struct file *file; /* one reference */
-    struct segwriter w;
-    struct runs top;
-    bool failed;
-    struct commit *commit; /* once it is finished; one reference */
-};
+/* Of paths given from outside; a collection bounds it as well. */
+enum { MAX_DEPTH = 32 };
 
 /* ------------------------------------------------------------------ */
 /* Runs                                                               */
@@ -146,18 +129,33 @@ load_runs(struct moss_staged *g, struct commit **out, struct moss_error *err)
 /* Names                                                              */
 /* ------------------------------------------------------------------ */
 
-/* Lets go of what a batch holds. */
 static void
+path_release(struct staged_path *path)
+{
+    for (size_t i = 0; i < path->n; i++)
+        mem_free((void *)(uintptr_t)path->names[i].bytes);
+    mem_free(path->names);
+}
+
+void
 staged_release(struct moss_staged *g)
 {
+    for (size_t i = 0; i < g->n_dropped; i++)
+        mem_free((void *)(uintptr_t)g->dropped[i].bytes);
+    mem_free(g->dropped);
+    for (size_t i = 0; i < g->n_cleared; i++)
+        path_release(&g->cleared[i]);
+    mem_free(g->cleared);
     runs_release(&g->top);
+    if (g->file != NULL)
+        g->file->watch = NULL;
     commit_unref(g->commit);
     file_unref(g->file);
     store_unref(g->store);
     mem_free(g);
 }
 
-static char *
+char *
 staged_path(const struct moss_store *s, struct moss_tag tag)
 {
     char name[DATAFILE_STAGED_NAME];
@@ -166,7 +164,7 @@ staged_path(const struct moss_store *s, struct moss_tag tag)
     return file_path(s->dir, name);
 }
 
-static enum moss_status
+enum moss_status
 staged_new(struct moss_store *s, struct moss_tag tag, unsigned flags,
            struct moss_staged **out, struct moss_error *err)
 {
@@ -204,6 +202,11 @@ init_identity(struct moss_store *s, struct identity *id, struct moss_error *err)
     bool changed;
     enum moss_status st;
 
+    /* Most often it is complete: then nobody who writes need be waited for. */
+    *id = store_identity(s);
+    st = store_complete_identity(s, id, &changed);
+    if (st == MOSS_OK && !changed)
+        goto complete;
     store_begin_write(s);
     *id = store_identity(s);
     st = store_complete_identity(s, id, &changed);
@@ -214,12 +217,24 @@ init_identity(struct moss_store *s, struct identity *id, struct moss_error *err)
     store_end_write(s);
     if (st < 0)
         return st;
+
+complete:
     st = s->os->ops->random(s->os, &id->nonce, sizeof id->nonce);
     return st < 0 ? error_set(err, st, "identity", s->dir, 0) : MOSS_OK;
 }
 
+static enum moss_status
+ask_to_go_on(struct file_watch *watch, size_t n)
+{
+    struct moss_staged *g = container_of(watch, struct moss_staged, watch);
+
+    (void)n;
+    return g->options.go_on(g->options.ctx) ? MOSS_OK : MOSS_ABORTED;
+}
+
 enum moss_status
 moss_staged_begin(struct moss_store *s, struct moss_tag tag,
+                  const struct moss_staged_options *options,
                   struct moss_staged **out, struct moss_error *err)
 {
     struct moss_staged *g = NULL;
@@ -243,6 +258,12 @@ moss_staged_begin(struct moss_store *s, struct moss_tag tag,
     g->id = id;
     g->w = store_segwriter(s, g->file, id.nonce, FILE_PAGE);
     g->w.kind = NULL; /* read where it lies, and not for long */
+    if (options != NULL)
+        g->options = *options;
+    if (g->options.go_on != NULL) {
+        g->watch.ask = ask_to_go_on;
+        g->file->watch = &g->watch;
+    }
     st = identity_first_page(&g->id, s->os->ops->unix_seconds(s->os), page);
     if (st < 0)
         (void)error_set(err, st, "identity", g->file->path, 0);
@@ -273,13 +294,15 @@ only_adds(const struct moss_batch *batch)
     return true;
 }
 
+/* Operands of one key may make several runs. */
 static enum moss_status
-add_own_changes(struct moss_staged *g, struct runs *r,
-                const struct moss_batch *batch, struct moss_error *err)
+add_operands(struct moss_staged *g, struct runs *r,
+             const struct moss_batch *batch, size_t from,
+             struct moss_error *err)
 {
     struct segment **segs = NULL;
     size_t n = 0;
-    enum moss_status st = batch_segments(batch, 0, moss_batch_count(batch),
+    enum moss_status st = batch_segments(batch, from, moss_batch_count(batch),
                                          g->w.merge, &segs, &n);
 
     if (st < 0)
@@ -302,12 +325,31 @@ add_own_changes(struct moss_staged *g, struct runs *r,
 }
 
 static enum moss_status
+add_own_changes(struct moss_staged *g, struct runs *r,
+                const struct moss_batch *batch, size_t from,
+                struct moss_error *err)
+{
+    struct segment_loc loc;
+    enum moss_status st;
+
+    if (moss_batch_count(batch) <= from)
+        return MOSS_OK;
+    if (batch_has_operands(batch))
+        return add_operands(g, r, batch, from, err);
+    st = segwriter_batch(&g->w, batch, from, &loc, err);
+    if (st < 0)
+        return st;
+    st = runs_add(r, &loc);
+    return st < 0 ? error_set(err, st, "stage", g->file->path, g->w.pos) : st;
+}
+
+static enum moss_status
 add_changes(struct moss_staged *g, struct runs *r,
             const struct moss_batch *batch, struct moss_error *err)
 {
     const struct batch_child *children = NULL;
     size_t n = batch_children(batch, &children);
-    enum moss_status st = add_own_changes(g, r, batch, err);
+    enum moss_status st = add_own_changes(g, r, batch, 0, err);
 
     for (size_t i = 0; i < n && st == MOSS_OK; i++) {
         struct runs *child = runs_child(r, children[i].name);
@@ -333,6 +375,99 @@ moss_staged_add(struct moss_staged *g, const struct moss_batch *piece,
     st = add_changes(g, &g->top, piece, err);
     g->failed = st < 0;
     return st;
+}
+
+/* The runs of the collection that part is for. */
+static enum moss_status
+find_runs(struct moss_staged *g, const struct moss_staged_part *part,
+          struct runs **out)
+{
+    enum moss_status st = part->n_path > MAX_DEPTH ? MOSS_INVALID : MOSS_OK;
+
+    *out = &g->top;
+    for (size_t i = 0; i < part->n_path && st == MOSS_OK; i++) {
+        st = batch_check_child_name(part->path[i]);
+        if (st == MOSS_OK) {
+            *out = runs_child(*out, part->path[i]);
+            st = *out == NULL ? MOSS_NOMEM : MOSS_OK;
+        }
+    }
+    return st;
+}
+
+enum moss_status
+moss_staged_add_part(struct moss_staged *g, const struct moss_staged_part *part,
+                     struct moss_error *err)
+{
+    struct runs *r;
+    enum moss_status st;
+
+    error_clear(err);
+    if (g->failed || g->commit != NULL)
+        return error_set(err, MOSS_INVALID, "stage", g->file->path, 0);
+    st = find_runs(g, part, &r);
+    if (st < 0)
+        (void)error_set(err, st, "stage", g->file->path, 0);
+    else
+        st = add_own_changes(g, r, part->batch, part->from, err);
+    g->failed = st < 0;
+    return st;
+}
+
+enum moss_status
+moss_staged_del_child(struct moss_staged *g, struct moss_slice name)
+{
+    enum moss_status st = batch_check_child_name(name);
+    struct moss_slice *more;
+    void *copy;
+
+    if (st < 0)
+        return st;
+    copy = mem_dup(name.bytes, name.len);
+    more = mem_resize(g->dropped, g->n_dropped + 1, sizeof *more);
+    if (more != NULL)
+        g->dropped = more;
+    if (copy == NULL || more == NULL) {
+        mem_free(copy);
+        return MOSS_NOMEM;
+    }
+    more[g->n_dropped++] = moss_slice(copy, name.len);
+    return MOSS_OK;
+}
+
+static enum moss_status
+path_init(struct staged_path *path, const struct moss_slice *names, size_t n)
+{
+    memset(path, 0, sizeof *path);
+    path->names = mem_zalloc(n + 1, sizeof *path->names);
+    if (path->names == NULL)
+        return MOSS_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        void *copy = mem_dup(names[i].bytes, names[i].len);
+
+        if (copy == NULL)
+            return MOSS_NOMEM;
+        path->names[path->n++] = moss_slice(copy, names[i].len);
+    }
+    return MOSS_OK;
+}
+
+enum moss_status
+moss_staged_clear(struct moss_staged *g, const struct moss_slice *path,
+                  size_t n)
+{
+    struct staged_path *more =
+        mem_resize(g->cleared, g->n_cleared + 1, sizeof *more);
+
+    if (more == NULL)
+        return MOSS_NOMEM;
+    g->cleared = more;
+    if (path_init(&more[g->n_cleared], path, n) < 0) {
+        path_release(&more[g->n_cleared]);
+        return MOSS_NOMEM;
+    }
+    g->n_cleared++;
+    return MOSS_OK;
 }
 
 /* ------------------------------------------------------------------ */
@@ -416,9 +551,9 @@ write_footer(struct moss_staged *g, struct commit *c,
         (void)error_set(err, st, "footer", g->file->path, g->w.pos);
     else
         st = file_write(g->file, g->w.pos, bytes.bytes, bytes.len, err);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK && !g->options.no_sync)
         st = file_sync(g->file, err);
-    if (st == MOSS_OK) {
+    if (st == MOSS_OK && !g->options.no_sync) {
         st = os->ops->sync_dir(os, g->store->dir);
         if (st < 0)
             (void)error_set(err, st, "sync", g->store->dir, 0);
@@ -468,150 +603,4 @@ moss_staged_free(struct moss_staged *g)
         (void)g->store->os->ops->remove(g->store->os, g->file->path);
     }
     staged_release(g);
-}
-
-/* ------------------------------------------------------------------ */
-/* Finding it again                                                   */
-/* ------------------------------------------------------------------ */
-
-static enum moss_status
-check_segment(const struct commit *c, const struct segment *seg,
-              struct moss_error *err)
-{
-    struct segment_window window = { 0 };
-    struct entry e, last = { 0 };
-    enum moss_status st = MOSS_OK;
-
-    for (size_t i = 0; i < seg->n && st == MOSS_OK; i++) {
-        st = segment_entry_checked(seg, i, &window, &e);
-        if (st == MOSS_OK && i > 0 && slice_compare(last.key, e.key) >= 0)
-            st = MOSS_CORRUPT;
-        last = e;
-    }
-    return st < 0 ? error_set(err, st, "staged batch", c->file->path, 0) : st;
-}
-
-static enum moss_status
-check_all(const struct commit *c, struct moss_error *err)
-{
-    enum moss_status st = MOSS_OK;
-
-    for (size_t i = 0; i < c->footer->n_colls; i++) {
-        for (size_t k = 0; k < c->stacks[i]->n && st == MOSS_OK; k++)
-            st = check_segment(c, c->stacks[i]->segs[k], err);
-    }
-    return st;
-}
-
-static enum moss_status
-load_staged(struct moss_staged *g, const struct moss_staged_info *info,
-            struct moss_error *err)
-{
-    struct commit_place place = { g->file, 0, &g->id.nonce };
-    struct identity home = store_identity(g->store);
-    struct footer *f = NULL;
-    uint64_t size;
-    uint8_t sum[8];
-    enum moss_status st = file_size(g->file, &size, err);
-
-    if (st == MOSS_OK && (size != info->length || size < FILE_PAGE))
-        st = error_set(err, MOSS_CORRUPT, "length", g->file->path, size);
-    if (st == MOSS_OK)
-        st = identity_read(g->file, true, &g->id, err);
-    if (st == MOSS_OK &&
-        (!g->id.is_there ||
-         memcmp(g->id.pub.store_id, home.pub.store_id, 16) != 0))
-        st = error_set(err, MOSS_CORRUPT, "another store's", g->file->path, 0);
-    if (st == MOSS_OK)
-        st = file_read(g->file, size - sizeof sum, sum, sizeof sum, err);
-    if (st == MOSS_OK && load_le64(sum) != info->checksum)
-        st = error_set(err, MOSS_CORRUPT, "checksum", g->file->path, size);
-    if (st == MOSS_OK)
-        st = footer_scan(g->file, size, &g->id.nonce, &f, err);
-    if (st == MOSS_OK &&
-        (!moss_tag_equal(f->tag, info->tag) || f->off + f->length != size)) {
-        footer_free(f);
-        st = error_set(err, MOSS_CORRUPT, "footer", g->file->path, 0);
-    }
-    if (st == MOSS_OK)
-        st = commit_load(&g->store->env, &place, f, &g->commit, err);
-    return st < 0 ? st : check_all(g->commit, err);
-}
-
-enum moss_status
-moss_staged_open(struct moss_store *s, const struct moss_staged_info *info,
-                 struct moss_staged **out, struct moss_error *err)
-{
-    struct moss_staged *g = NULL;
-    enum moss_status st;
-
-    *out = NULL;
-    error_clear(err);
-    st = staged_new(s, info->tag, MOSS_OPEN_READ, &g, err);
-    if (st == MOSS_CANTOPEN)
-        return MOSS_NOT_FOUND;
-    if (st < 0)
-        return st;
-    st = load_staged(g, info, err);
-    if (st < 0) {
-        staged_release(g); /* the file stays */
-        return st;
-    }
-    *out = g;
-    return MOSS_OK;
-}
-
-/* ------------------------------------------------------------------ */
-/* Publishing                                                         */
-/* ------------------------------------------------------------------ */
-
-static void
-changes_release(struct moss_change *change)
-{
-    struct moss_change *children =
-        (struct moss_change *)(uintptr_t)change->children;
-
-    for (size_t i = 0; i < change->n_children; i++)
-        changes_release(&children[i]);
-    mem_free(children);
-}
-
-static enum moss_status
-changes_init(struct moss_change *change, const struct commit *c,
-             const struct footer_coll *coll)
-{
-    struct moss_change *children;
-    enum moss_status st = MOSS_OK;
-
-    memset(change, 0, sizeof *change);
-    change->name = coll->name;
-    change->segments = c->stacks[coll->index];
-    if (coll->n_children == 0)
-        return MOSS_OK;
-    children = mem_zalloc(coll->n_children, sizeof *children);
-    if (children == NULL)
-        return MOSS_NOMEM;
-    change->children = children;
-    change->n_children = coll->n_children;
-    for (size_t i = 0; i < coll->n_children && st == MOSS_OK; i++)
-        st = changes_init(&children[i], c, &coll->children[i]);
-    return st;
-}
-
-enum moss_status
-moss_staged_prepare(struct moss_staged *g, struct moss_collection *c,
-                    uint64_t timeout_ms, struct moss_prepared **out)
-{
-    struct moss_change top;
-    struct moss_changes changes = { g->tag, &top };
-    enum moss_status st;
-
-    *out = NULL;
-    if (g->commit == NULL)
-        return MOSS_INVALID;
-    st = changes_init(&top, g->commit, &g->commit->footer->top);
-    if (st == MOSS_OK)
-        st = moss_collection_prepare_changes(c, &changes, timeout_ms, out);
-    changes_release(&top);
-    return st;
 }

@@ -10,6 +10,64 @@
 #include "store/datafile.h"
 #include "store/store.h"
 
+static enum moss_status
+remove_file(struct moss_store *s, struct moss_tag tag, struct moss_error *err)
+{
+    char name[DATAFILE_STAGED_NAME], *path;
+    enum moss_status st;
+
+    datafile_staged_name(tag, name);
+    path = file_path(s->dir, name);
+    st = path == NULL ? MOSS_NOMEM : s->os->ops->remove(s->os, path);
+    if (st < 0 && st != MOSS_CANTOPEN)
+        (void)error_set(err, st, "remove", path == NULL ? s->dir : path, 0);
+    mem_free(path);
+    return st;
+}
+
+enum moss_status
+moss_staged_remove(struct moss_store *s, struct moss_tag tag,
+                   struct moss_error *err)
+{
+    enum moss_status st;
+
+    error_clear(err);
+    if (s->readonly)
+        return error_set(err, MOSS_READONLY, "remove", s->dir, 0);
+    st = remove_file(s, tag, err);
+    return st == MOSS_CANTOPEN || st == MOSS_NOT_FOUND ? MOSS_OK : st;
+}
+
+/* One of those that are done, or false. */
+static bool
+take_done(struct moss_store *s, uint64_t n, struct moss_tag *out)
+{
+    bool found = false;
+
+    mutex_lock(&s->mu);
+    for (size_t i = 0; i < s->n_staged && !found; i++) {
+        if (s->staged[i].n <= n) {
+            *out = s->staged[i];
+            s->staged[i] = s->staged[--s->n_staged];
+            found = true;
+        }
+    }
+    mutex_unlock(&s->mu);
+    return found;
+}
+
+void
+store_staged_done(struct moss_store *s, uint64_t n)
+{
+    struct moss_tag tag;
+
+    while (!s->no_sync && take_done(s, n, &tag)) {
+        enum moss_status st = remove_file(s, tag, NULL);
+
+        (void)st; /* if that fails, it is swept some time */
+    }
+}
+
 struct sweep {
     bool (*keep)(void *ctx, struct moss_tag tag);
     void *ctx;
@@ -82,16 +140,8 @@ moss_staged_sweep(struct moss_store *s,
         st = w.st;
     if (st < 0)
         (void)error_set(err, st, "list", s->dir, 0);
-    for (size_t i = 0; i < w.n && st == MOSS_OK; i++) {
-        char name[DATAFILE_STAGED_NAME], *path;
-
-        datafile_staged_name(w.tags[i], name);
-        path = file_path(s->dir, name);
-        st = path == NULL ? MOSS_NOMEM : s->os->ops->remove(s->os, path);
-        if (st < 0)
-            (void)error_set(err, st, "remove", path, 0);
-        mem_free(path);
-    }
+    for (size_t i = 0; i < w.n && st == MOSS_OK; i++)
+        st = remove_file(s, w.tags[i], err);
     mem_free(w.tags);
     return st;
 }

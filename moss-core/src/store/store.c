@@ -69,6 +69,7 @@ store_unref(struct moss_store *s)
     lockfile_release(s->lock);
     condvar_destroy(&s->role_free);
     mutex_destroy(&s->mu);
+    mem_free(s->staged);
     mem_free(s->dir);
     mem_free(s);
 }

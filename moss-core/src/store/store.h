@@ -60,6 +60,9 @@ struct moss_store {
     struct identity identity GUARDED_BY(mu);
     struct moss_store_stats stats GUARDED_BY(mu); /* what is counted */
     uint64_t file_end GUARDED_BY(mu);             /* of the data file */
+    /* Of staged batches that were prepared, whose files are still there. */
+    struct moss_tag *staged GUARDED_BY(mu); /* owned */
+    size_t n_staged GUARDED_BY(mu);
 
     struct histogram footer_usecs, persist_usecs, compact_usecs;
 };
@@ -172,6 +175,16 @@ store_sync(struct moss_store *s, struct file *file, struct moss_error *err);
 /* A writer of segments to file from pos on. */
 struct segwriter store_segwriter(struct moss_store *s, struct file *file,
                                  uint64_t nonce, uint64_t pos);
+
+/* ------------------------------------------------------------------ */
+/* Staged batches (staged_sweep.c)                                    */
+/* ------------------------------------------------------------------ */
+
+/*
+ * Transactions up to number n are durable: the files of staged batches that
+ * were prepared and whose numbers are not higher are removed.
+ */
+void store_staged_done(struct moss_store *s, uint64_t n) EXCLUDES(s->mu);
 
 /* ------------------------------------------------------------------ */
 /* Counting (store_stats.c)                                           */

@@ -83,8 +83,10 @@ update(struct moss_lower *lower, const struct moss_changes *changes,
     store_begin_write(s);
     st = write_changes(s, changes, out, err);
     store_end_write(s);
-    if (st == MOSS_OK)
+    if (st == MOSS_OK) {
         note_given(l, commit_of(*out));
+        store_staged_done(s, changes->tag.n);
+    }
     return st;
 }
 

@@ -1,0 +1,416 @@
+/*
+ * Large transactions, whose changes are in a file of their own until they are
+ * in the store: found again, lost, damaged, left over, and seen by readers of
+ * older states.  A disk that does not sync keeps the persister from being
+ * done with them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/crash_vfs.h"
+#include "support/disk.h"
+#include "support/harness.h"
+
+static char store[600];
+
+static sqlite3 *
+open_run(void)
+{
+    sqlite3 *db = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, 0);
+    db_must(db, "PRAGMA journal_mode=wal; PRAGMA synchronous=off");
+    return db;
+}
+
+/* A database with an ordinary table and two moss tables. */
+static sqlite3 *
+begin_case(const char *name)
+{
+    sqlite3 *db;
+
+    printf("%s\n", name);
+    fail_while(name);
+    make_empty_dir(path_of("%s/run", scratch_dir()));
+    snprintf(store, sizeof store, "%s/run/test.db-moss", scratch_dir());
+    db = open_run();
+    db_must(db, "CREATE TABLE o(x)");
+    make_table(db, "t");
+    make_table(db, "u");
+    db_must(db, "INSERT INTO t VALUES(0, 'old'),(1, 'old')");
+    return db;
+}
+
+/* Opening a store syncs as well: that has to come first. */
+static void
+hold_persister(sqlite3 *db)
+{
+    db_must(db, "DELETE FROM t WHERE key = 'none'");
+    disk_fail(DISK_MOSS, DISK_SYNC, 1, EIO, true);
+}
+
+static void
+insert_large(sqlite3 *db, int first)
+{
+    db_must(db,
+            "WITH c(i) AS (SELECT %d UNION ALL SELECT i+1 FROM c WHERE i < %d)"
+            " REPLACE INTO t SELECT i, zeroblob(1000) FROM c;",
+            first, first + 999);
+}
+
+/* The only staged file's path, in a static buffer; NULL: there is none. */
+static const char *
+staged_file(void)
+{
+    static char path[700];
+    FILE *list =
+        popen(path_of("ls -d %s/moss-staged-* 2>/dev/null", store), "r");
+    size_t n;
+
+    if (list == NULL)
+        fail("ls: %s", strerror(errno));
+    n = fread(path, 1, sizeof path - 1, list);
+    (void)pclose(list);
+    path[n] = '\0';
+    if (n == 0)
+        return NULL;
+    if (strchr(path, '\n') != path + n - 1)
+        fail("more than one staged file: %s", path);
+    path[n - 1] = '\0';
+    return path;
+}
+
+static void
+must_be_staged(bool wanted)
+{
+    if ((staged_file() != NULL) != wanted)
+        fail(wanted ? "nothing is staged" : "%s is still there", staged_file());
+}
+
+static void
+expect_rows(sqlite3 *db, int64_t n)
+{
+    if (db_int(db, "SELECT count(*) FROM t") != n)
+        fail("%lld rows instead of %lld",
+             (long long)db_int(db, "SELECT count(*) FROM t"), (long long)n);
+}
+
+static void
+expect_error(sqlite3 *db, const char *sql, int code, const char *text)
+{
+    int rc = db_run(db, sql);
+
+    if (rc != code || strstr(sqlite3_errmsg(db), text) == NULL)
+        fail("%s\n  gave %d: %s", sql, rc, sqlite3_errmsg(db));
+}
+
+/* Leave a database whose newest transaction is only staged. */
+static void
+leave_staged(const char *name)
+{
+    sqlite3 *db = begin_case(name);
+
+    db_close(db);
+    db = open_run();
+    hold_persister(db);
+    db_must(db, "BEGIN; INSERT INTO o VALUES(1)");
+    insert_large(db, 1);
+    db_must(db, "INSERT INTO u VALUES(1, 'u'); DELETE FROM t WHERE key = 0;"
+                "COMMIT");
+    expect_rows(db, 1000);
+    db_close(db);
+    disk_heal();
+    must_be_staged(true);
+}
+
+static void
+found_again(void)
+{
+    sqlite3 *db;
+
+    leave_staged("found again by who reads, and by who writes");
+    copy_tree(path_of("%s/run", scratch_dir()),
+              path_of("%s/copy", scratch_dir()));
+    db = open_run();
+    expect_rows(db, 1000);
+    db_expect(db, "SELECT * FROM u", "1|'u'\n");
+    db_close(db);
+    must_be_staged(false);
+    copy_tree(path_of("%s/copy", scratch_dir()),
+              path_of("%s/run", scratch_dir()));
+    db = open_run();
+    db_must(db, "DELETE FROM t WHERE key <= 10");
+    expect_rows(db, 990);
+    db_close(db);
+    must_be_staged(false);
+    db = open_run();
+    expect_rows(db, 990);
+    db_close(db);
+}
+
+static void
+flip_byte(const char *path)
+{
+    FILE *f = fopen(path, "r+b");
+    int c;
+
+    /* In the middle of the first segment's entries. */
+    if (f == NULL || fseek(f, 4096 + 8000, SEEK_SET) != 0)
+        fail("%s: %s", path, strerror(errno));
+    c = fgetc(f);
+    if (fseek(f, -1, SEEK_CUR) != 0 || fputc(c ^ 1, f) == EOF || fclose(f) != 0)
+        fail("%s: %s", path, strerror(errno));
+}
+
+static void
+damaged_or_lost(void)
+{
+    sqlite3 *db;
+    char path[700];
+
+    leave_staged("damaged and lost files");
+    snprintf(path, sizeof path, "%s", staged_file());
+    flip_byte(path);
+    db = open_run();
+    expect_error(db, "SELECT * FROM t", SQLITE_CORRUPT, path);
+    expect_error(db, "INSERT INTO t VALUES(-1, 'new')", SQLITE_CORRUPT, path);
+    db_close(db);
+    must_be_staged(true);
+    flip_byte(path);
+    db = open_run();
+    expect_rows(db, 1000);
+    db_close(db);
+
+    leave_staged("lost files");
+    if (remove(staged_file()) != 0)
+        fail("remove: %s", strerror(errno));
+    db = open_run();
+    expect_error(db, "SELECT * FROM t", SQLITE_CORRUPT, "has lost the file");
+    expect_error(db, "INSERT INTO t VALUES(-1, 'new')", SQLITE_CORRUPT,
+                 "has lost the file");
+    db_close(db);
+}
+
+static void
+older_database(void)
+{
+    const char *dir = scratch_dir();
+    sqlite3 *db = begin_case("an older copy of the database");
+
+    db_close(db);
+    copy_file(path_of("%s/run/test.db", dir), path_of("%s/older.db", dir));
+    db = open_run();
+    hold_persister(db);
+    insert_large(db, 1);
+    db_close(db);
+    disk_heal();
+    must_be_staged(true);
+    remove_tree(path_of("%s/run/test.db-wal", dir));
+    copy_file(path_of("%s/older.db", dir), path_of("%s/run/test.db", dir));
+    db = open_run();
+    expect_rows(db, 2);
+    must_be_staged(true);
+    db_must(db, "INSERT INTO t VALUES(-1, 'new')");
+    must_be_staged(false);
+    insert_large(db, 1);
+    expect_rows(db, 1002);
+    db_close(db);
+    must_be_staged(false);
+    db = open_run();
+    expect_rows(db, 1002);
+    db_close(db);
+}
+
+/* What it had is gone, which must not go unnoticed. */
+static void
+older_store(void)
+{
+    const char *dir = scratch_dir();
+    sqlite3 *db = begin_case("an older copy of the store");
+
+    db_close(db);
+    copy_tree(store, path_of("%s/older", dir));
+    db = open_run();
+    insert_large(db, 1);
+    db_close(db);
+    must_be_staged(false);
+    copy_tree(path_of("%s/older", dir), store);
+    db = open_run();
+    expect_error(db, "SELECT * FROM t", SQLITE_CORRUPT, "");
+    expect_error(db, "INSERT INTO t VALUES(-1, 'new')", SQLITE_CORRUPT, "");
+    db_close(db);
+}
+
+static void
+rolled_back(void)
+{
+    sqlite3 *db = begin_case("refused, rolled back and tried again");
+    sqlite3 *reader;
+
+    db_must(db, "PRAGMA journal_mode=delete");
+    reader = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+    hold_persister(db);
+    db_must(reader, "BEGIN; SELECT * FROM o");
+    db_int(reader, "SELECT count(*) FROM t");
+    db_must(db, "BEGIN; SAVEPOINT a");
+    insert_large(db, 1);
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    must_be_staged(true);
+    /* Found by key, as the index was dropped for the COMMIT. */
+    db_expect(db, "SELECT length(value) FROM t WHERE key = 500", "1000\n");
+    db_must(db, "SAVEPOINT b; UPDATE t SET value = 'b' WHERE key = 500;"
+                "INSERT INTO t VALUES(5000, 'b')");
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    must_be_staged(true);
+    db_must(db, "ROLLBACK TO b; INSERT INTO t VALUES(6000, 'c')");
+    db_must(reader, "COMMIT");
+    db_must(db, "COMMIT");
+    expect_rows(db, 1002);
+    db_expect(db, "SELECT length(value) FROM t WHERE key = 500", "1000\n");
+    db_expect(db, "SELECT value FROM t WHERE key >= 5000", "'c'\n");
+    must_be_staged(true);
+    disk_heal();
+    db_close(reader);
+    db_close(db);
+    must_be_staged(false);
+
+    db = begin_case("rolled back for good, after a small COMMIT as well");
+    hold_persister(db);
+    db_must(db, "PRAGMA journal_mode=delete");
+    reader = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+    db_must(reader, "BEGIN; SELECT * FROM o");
+    db_int(reader, "SELECT count(*) FROM t");
+    db_must(db, "BEGIN; SAVEPOINT a");
+    insert_large(db, 1);
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    db_must(db, "ROLLBACK TO a; INSERT INTO t VALUES(7000, 'd')");
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    must_be_staged(false);
+    insert_large(db, 1);
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    db_must(db, "ROLLBACK");
+    must_be_staged(true); /* until somebody may write */
+    db_must(reader, "COMMIT");
+    expect_rows(db, 2);
+    db_must(db, "INSERT INTO t VALUES(7000, 'e')");
+    must_be_staged(false);
+    expect_rows(db, 3);
+    disk_heal();
+    db_close(reader);
+    db_close(db);
+}
+
+/* A reader of a state that only the log and the staged file lead to. */
+static void
+old_reader(void)
+{
+    sqlite3 *db = begin_case("an old state, made from a staged transaction");
+    sqlite3 *reader;
+
+    db_close(db);
+    db = open_run();
+    hold_persister(db);
+    db_must(db, "BEGIN; DROP TABLE u; CREATE VIRTUAL TABLE w USING moss");
+    db_must(db, "INSERT INTO w VALUES(1, 'w')");
+    insert_large(db, 1);
+    db_must(db, "DELETE FROM t WHERE key = 0; COMMIT");
+    reader = open_run();
+    db_must(reader, "BEGIN; SELECT * FROM o");
+    for (int i = 0; i < 1100; i++)
+        db_must(db, "REPLACE INTO t VALUES(%d, 'later')", i);
+    expect_rows(reader, 1000);
+    db_expect(reader, "SELECT length(value) FROM t WHERE key = 7", "1000\n");
+    db_expect(reader, "SELECT * FROM w", "1|'w'\n");
+    db_must(reader, "COMMIT");
+    expect_rows(reader, 1100);
+    disk_heal();
+    db_close(reader);
+    db_close(db);
+    db = open_run();
+    expect_rows(db, 1100);
+    db_close(db);
+}
+
+/* The dropped collections go with a staged transaction, too. */
+static void
+drop_beside(void)
+{
+    sqlite3 *db = begin_case("dropped tables and a large transaction");
+    char *path = db_text(db, "SELECT object FROM _moss_catalog"
+                             " WHERE kind = 'table' AND name = 't'");
+
+    insert_large(db, 1);
+    db_close(db);
+    db = open_run();
+    db_must(db, "DROP TABLE t");
+    make_table(db, "t");
+    db_must(db, "DELETE FROM u");
+    disk_fail(DISK_MOSS, DISK_SYNC, 1, EIO, true);
+    insert_large(db, 1);
+    must_be_staged(true);
+    db_expect(db, "SELECT kind FROM _moss_catalog WHERE kind = 'dropped'", "");
+    db_close(db);
+    disk_heal();
+    db = open_run();
+    expect_rows(db, 1000);
+    path[strlen(path) - 1] = '\0'; /* the line's end */
+    expect_error(db,
+                 path_of("CREATE VIRTUAL TABLE gone USING"
+                         " moss(store='test.db-moss', codec=raw,"
+                         " collection=%s)",
+                         path),
+                 SQLITE_CANTOPEN, "has no collection");
+    free(path);
+    db_close(db);
+}
+
+/* As if somebody did so once COMMIT has begun. */
+static int
+interrupt(unsigned kind, void *db, void *stmt, void *text)
+{
+    (void)kind;
+    (void)stmt;
+    if (strcmp(text, "COMMIT") == 0)
+        sqlite3_interrupt(db);
+    return 0;
+}
+
+static void
+interrupted(void)
+{
+    sqlite3 *db = begin_case("interrupted");
+
+    db_must(db, "BEGIN");
+    insert_large(db, 1);
+    (void)sqlite3_trace_v2(db, SQLITE_TRACE_STMT, interrupt, db);
+    expect_error(db, "COMMIT", SQLITE_INTERRUPT, "");
+    (void)sqlite3_trace_v2(db, 0, NULL, NULL);
+    if (!sqlite3_get_autocommit(db))
+        db_must(db, "ROLLBACK");
+    must_be_staged(false);
+    expect_rows(db, 2);
+    insert_large(db, 1);
+    expect_rows(db, 1001);
+    db_close(db);
+}
+
+int
+main(int argc, char **argv)
+{
+    harness_start(argc, argv, "");
+    crash_vfs_register();
+    moss_ext_set_os(crash_os());
+    found_again();
+    damaged_or_lost();
+    older_database();
+    older_store();
+    rolled_back();
+    old_reader();
+    drop_beside();
+    interrupted();
+    printf("large transactions came and went as they should\n");
+    return 0;
+}
