@@ -338,24 +338,30 @@ old_reader(void)
 static void
 drop_beside(void)
 {
-    sqlite3 *db = begin_case("dropped tables and a large transaction");
+    sqlite3 *db = begin_case("dropped and emptied tables beside it");
     char *path = db_text(db, "SELECT object FROM _moss_catalog"
                              " WHERE kind = 'table' AND name = 't'");
 
     insert_large(db, 1);
+    db_must(db, "INSERT INTO u VALUES(1, 'old'),(2, 'old')");
     db_close(db);
     db = open_run();
     db_must(db, "DROP TABLE t");
     make_table(db, "t");
-    db_must(db, "DELETE FROM u");
+    db_must(db, "DELETE FROM u WHERE key = 7");
     disk_fail(DISK_MOSS, DISK_SYNC, 1, EIO, true);
+    db_must(db, "BEGIN");
     insert_large(db, 1);
+    db_must(db, "INSERT INTO u VALUES(3, 'lost');"
+                "INSERT INTO u(u) VALUES('truncate');"
+                "INSERT INTO u VALUES(2, 'new'); COMMIT");
     must_be_staged(true);
     db_expect(db, "SELECT kind FROM _moss_catalog WHERE kind = 'dropped'", "");
     db_close(db);
     disk_heal();
     db = open_run();
     expect_rows(db, 1000);
+    db_expect(db, "SELECT * FROM u", "2|'new'\n");
     path[strlen(path) - 1] = '\0'; /* the line's end */
     expect_error(db,
                  path_of("CREATE VIRTUAL TABLE gone USING"
