@@ -98,7 +98,7 @@ staged_prepare(struct machine *m, const struct record *changes, uint64_t tag,
     struct moss_tag name = { tag, 3 * tag };
     struct moss_staged *g = NULL;
     struct moss_staged_info info;
-    enum moss_status st = moss_staged_begin(m->store, name, &g, NULL);
+    enum moss_status st = moss_staged_begin(m->store, name, NULL, &g, NULL);
 
     /* What an attempt that failed has left may stand in its way. */
     must(m, st != MOSS_BUSY || m->stage_failed, "a staged batch has its name");
