@@ -118,6 +118,23 @@ schema_path(sqlite3 *db, const char *schema, const char *path)
     return sqlite3_mprintf("%.*s/%s", (int)(slash - file), file, path);
 }
 
+char *
+store_default_path(const char *file, bool async)
+{
+    return sqlite3_mprintf("%s" DEFAULT_SUFFIX "%s", file,
+                           async ? "-async" : "");
+}
+
+/* A statement that does nothing fails once the connection is interrupted. */
+bool
+conn_is_interrupted(sqlite3_stmt *nothing)
+{
+    int rc = sqlite3_step(nothing);
+
+    (void)sqlite3_reset(nothing);
+    return rc == SQLITE_INTERRUPT;
+}
+
 /* The directory of a store; sqlite3_malloc'd, NULL without memory. */
 static char *
 store_directory(sqlite3 *db, const char *schema, const struct store_row *row)
@@ -328,8 +345,9 @@ conn_prune(struct conn *conn)
     }
 }
 
-static struct conn_store *
-conn_find(struct conn *conn, const char *schema, const struct store_row *row)
+struct conn_store *
+conn_find_store(struct conn *conn, const char *schema,
+                const struct store_row *row)
 {
     struct conn_store *cs = conn->stores;
 
@@ -478,7 +496,7 @@ conn_store_open(struct table *t, const struct store_row *row, bool create,
     int rc;
 
     conn_prune(t->conn);
-    *out = conn_find(t->conn, t->schema, row);
+    *out = conn_find_store(t->conn, t->schema, row);
     if (*out != NULL) {
         /* After DETACH and ATTACH the file's versions are counted anew. */
         if (!(*out)->active)

@@ -187,6 +187,11 @@ MOSS_API void moss_ext_set_os(struct moss_os *os);
 
 extern const sqlite3_module moss_module;
 
+/* -------------------------------------------------------------- backup.c */
+
+/* Register moss_backup().  conn lives as long as the module. */
+int backup_register(sqlite3 *db, struct conn *conn);
+
 /* --------------------------------------------------------------- error.c */
 
 /* The SQLite result code for a status, by one table. */

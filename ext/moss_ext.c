@@ -33,5 +33,7 @@ sqlite3_moss_init(sqlite3 *db, char **err, const sqlite3_api_routines *api)
         return rc;
     /* conn is freed with the module, also if this fails. */
     rc = sqlite3_create_module_v2(db, "moss", &moss_module, conn, conn_free);
-    return rc == SQLITE_OK ? functions_register(db, conn) : rc;
+    if (rc == SQLITE_OK)
+        rc = functions_register(db, conn);
+    return rc == SQLITE_OK ? backup_register(db, conn) : rc;
 }

@@ -61,7 +61,8 @@ ring_add(struct shared_store *shared, const struct marker *base,
         shared->ring_known = false;
         return;
     }
-    shared->live[shared->n_live++] = (struct live_record){ m->tag, m->last, staged };
+    shared->live[shared->n_live++] =
+        (struct live_record){ m->tag, m->last, staged };
     shared->ring_tag = m->tag;
 }
 

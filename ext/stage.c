@@ -42,15 +42,10 @@ is_synchronous(struct conn_store *cs, bool *out)
     return sqlite3_finalize(stmt);
 }
 
-/* A statement that does nothing fails once the connection is interrupted. */
 static bool
-is_not_interrupted(void *ctx)
+goes_on(void *nothing)
 {
-    sqlite3_stmt *stmt = ctx;
-    int rc = sqlite3_step(stmt);
-
-    (void)sqlite3_reset(stmt);
-    return rc != SQLITE_INTERRUPT;
+    return !conn_is_interrupted(nothing);
 }
 
 static int
@@ -143,7 +138,7 @@ static int
 stage(struct table *t, struct conn_store *cs, struct moss_tag tag,
       struct moss_staged **out, struct bytes *payload)
 {
-    struct moss_staged_options options = { .go_on = is_not_interrupted };
+    struct moss_staged_options options = { .go_on = goes_on };
     struct moss_error why = { .status = MOSS_OK };
     sqlite3_stmt *nothing = NULL;
     bool synchronous;

@@ -419,9 +419,8 @@ sync_changes(struct table *t, struct conn_store *cs,
     if (rc != SQLITE_OK)
         return rc;
     stage_take_back(cs);
-    rc = extent->bytes > STAGE_BYTES && !cs->shared->memory
-             ? sync_staged(t, cs)
-             : SQLITE_NOTFOUND;
+    rc = extent->bytes > STAGE_BYTES && !cs->shared->memory ? sync_staged(t, cs)
+                                                            : SQLITE_NOTFOUND;
     return rc == SQLITE_NOTFOUND ? sync_home(t, cs, extent) : rc;
 }
 

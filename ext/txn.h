@@ -461,6 +461,16 @@ int table_resolve(struct table *t);
  */
 int conn_store_open(struct table *t, const struct store_row *row, bool create,
                     struct conn_store **out);
+/* The object of that store if it has been opened, or NULL. */
+struct conn_store *conn_find_store(struct conn *conn, const char *schema,
+                                   const struct store_row *row);
+/* The default store of a database file; sqlite3_malloc'd, or NULL. */
+char *store_default_path(const char *file, bool async);
+/*
+ * Has sqlite3_interrupt() been called?  nothing is a statement that does
+ * nothing: SELECT 1.
+ */
+bool conn_is_interrupted(sqlite3_stmt *nothing);
 struct log_ref conn_store_log(const struct conn_store *cs);
 enum role conn_store_role(struct conn_store *cs);
 /*
@@ -621,8 +631,8 @@ int batch_from_payload(const uint8_t *p, size_t n, struct moss_tag tag,
 int payload_clears(const uint8_t *p, size_t n, const char *path, bool *out);
 /* A path's names; *n is how many.  MOSS_INVALID: more than PATH_NAMES. */
 #define PATH_NAMES 33
-enum moss_status path_split(const char *path, struct moss_slice names[],
-                            size_t *n);
+enum moss_status
+path_split(const char *path, struct moss_slice names[], size_t *n);
 /* The child of batch or snap that a path names; "" is itself. */
 enum moss_status batch_at_path(struct moss_batch *batch, struct moss_slice path,
                                struct moss_batch **out);

@@ -279,6 +279,20 @@ moss_store_compact(struct moss_store *store,
                    struct moss_error *err);
 
 /*
+ * Write what snap reads as a new store in directory dir, durably, one segment
+ * for each collection, with tag as its newest one; dir is made like
+ * moss_store_open() makes it.  Of how, only progress counts; NULL is fine.
+ * After a failure, MOSS_ABORTED if progress ended it, dir may have files.
+ *
+ * MOSS_EXISTS: there is a store with content.  MOSS_UNSUPPORTED: snap comes
+ * from a lower level that is not of this library.
+ */
+MOSS_API MOSS_MUST_CHECK enum moss_status
+moss_store_copy(const char *dir, const struct moss_store_options *options,
+                struct moss_snapshot *snap, struct moss_tag tag,
+                const struct moss_compact_options *how, struct moss_error *err);
+
+/*
  * Change options.compaction, from the next update on.  MOSS_INVALID, and no
  * change, if it is none of enum moss_compaction.
  */

@@ -113,6 +113,26 @@ disk_names_remove(struct disk_names *names, const char *path)
 }
 
 void
+disk_names_rename(struct disk_names *names, const char *from, const char *to,
+                  unsigned file)
+{
+    size_t n = strlen(from);
+
+    disk_names_remove(names, from);
+    disk_names_remove(names, to);
+    disk_names_add(names, to, file);
+    /* What lies in a directory goes along. */
+    for (size_t i = 0; file == 0 && i < names->n; i++) {
+        char *path = names->at[i].path, *moved = NULL;
+        if (strncmp(path, from, n) != 0 || path[n] != '/')
+            continue;
+        text_append(&moved, "%s%s", to, path + n);
+        free(path);
+        names->at[i].path = moved;
+    }
+}
+
+void
 disk_names_clear(struct disk_names *names)
 {
     for (size_t i = 0; i < names->n; i++)
@@ -395,9 +415,7 @@ disk_did_rename(const char *from, const char *to)
     e->path = copy_text(a);
     e->to = copy_text(b);
     e->file = file;
-    disk_names_remove(&disk_log.live, a);
-    disk_names_remove(&disk_log.live, b);
-    disk_names_add(&disk_log.live, b, file);
+    disk_names_rename(&disk_log.live, a, b, file);
 }
 
 void

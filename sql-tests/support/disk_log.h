@@ -63,6 +63,9 @@ extern struct disk_log disk_log;
 
 void disk_names_add(struct disk_names *names, const char *path, unsigned file);
 void disk_names_remove(struct disk_names *names, const char *path);
+/* Of a file, or, if it is 0, of a directory with what lies in it. */
+void disk_names_rename(struct disk_names *names, const char *from,
+                       const char *to, unsigned file);
 void disk_names_clear(struct disk_names *names);
 void disk_replay_clear(void);
 

@@ -118,15 +118,15 @@ settle(struct disk_file *f, const struct disk_event *e)
 static void
 apply_name(struct disk_names *names, const struct disk_event *e)
 {
+    if (e->kind == EVENT_RENAME) {
+        disk_names_rename(names, e->path, e->to, e->file);
+        return;
+    }
     disk_names_remove(names, e->path);
     if (e->kind == EVENT_CREATE)
         disk_names_add(names, e->path, e->file);
     else if (e->kind == EVENT_MKDIR)
         disk_names_add(names, e->path, 0);
-    if (e->kind == EVENT_RENAME) {
-        disk_names_remove(names, e->to);
-        disk_names_add(names, e->to, e->file);
-    }
 }
 
 /* Does path lie directly in dir ("" is the root)? */
