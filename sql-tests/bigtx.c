@@ -73,8 +73,8 @@ report(const char *what, long rows, long before, uint64_t began)
 
     printf("%-24s %7.2f s  now %8.1f MiB, %6.1f bytes a row; at most %8.1f MiB,"
            " %6.1f bytes a row\n",
-           what, (double)(now_ms() - began) / 1000,
-           (double)now / (1 << 20), (double)(now - before) / (double)rows,
+           what, (double)(now_ms() - began) / 1000, (double)now / (1 << 20),
+           (double)(now - before) / (double)rows,
            (double)atomic_load(&peak) / (1 << 20),
            (double)(atomic_load(&peak) - before) / (double)rows);
 }

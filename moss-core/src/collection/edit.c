@@ -207,8 +207,8 @@ edit_init_change(struct edit *edit, const struct moss_change *change,
     edit->before = BEFORE_ANY;
     edit->replaces = change->drops;
     edit->clears = change->clears;
-    edit->made = !change->drops || change->segments != NULL ||
-                 change->n_children > 0;
+    edit->made =
+        !change->drops || change->segments != NULL || change->n_children > 0;
     edit->new_id = atomic_fetch_add_explicit(next_id, 1, memory_order_relaxed);
     if (change->segments != NULL && change->segments->n > 0)
         atomic_store_explicit(
