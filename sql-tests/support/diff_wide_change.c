@@ -135,7 +135,9 @@ emit_source(struct diff_gen *g, const struct diff_column *c)
         gen_emit(g, "coalesce(%s, 'none')", c->name);
     else if (c->part >= 0)
         gen_emit(g, "%s%s", c->name,
-                 PICK(g, "", "", "", " + 1", " || 'x'", " * 1.0"));
+                 PICK(g, "", "", "", " + 1", " * 1.0",
+                      /* In UTF-16 a blob may become no text at all. */
+                      g->mode->utf16 ? "" : " || 'x'"));
     else
         gen_emit(g, "%s", gen_chance(g, 80) ? c->name : wide_column(g)->name);
 }
@@ -304,7 +306,7 @@ write_update_key(struct diff_gen *g)
         else
             gen_emit(g, "%s%s", c->name,
                      PICK(g, " + 1", " - 1", " * -1", " + 1000", " * 1",
-                          c->is_rowid ? "" : " || 'z'"));
+                          c->is_rowid || g->mode->utf16 ? "" : " || 'z'"));
         if (other != NULL && gen_chance(g, 40))
             gen_emit(g, ", %s = %s", other->name, PICK(g, c->name, "'moved'"));
     } else if (gen_chance(g, 30) && s->n_parts > 1) {

@@ -188,18 +188,74 @@ emit_like(struct diff_gen *g, const char *alias)
     }
 }
 
-/* A row value of one to three columns, mostly the first parts in order. */
+static void
+emit_comparison(struct diff_gen *g, const char *alias)
+{
+    const struct diff_column *c = wide_column(g);
+
+    switch (gen_between(g, 0, 8)) {
+    case 0:
+        wide_value(g, c);
+        gen_emit(g, " %s %s%s", gen_comparison(g), alias, c->name);
+        break;
+    case 1:
+        gen_emit(g, "%s%s COLLATE %s %s ", alias, c->name,
+                 PICK(g, "NOCASE", "RTRIM", "BINARY"), gen_comparison(g));
+        wide_value(g, c);
+        break;
+    case 2:
+        gen_emit(g, "%s%s %s ", alias, c->name, gen_comparison(g));
+        wide_value(g, c);
+        gen_emit(g, " COLLATE %s", PICK(g, "NOCASE", "RTRIM"));
+        break;
+    case 3:
+        gen_emit(g, "%s%s %s %s", alias, c->name, gen_comparison(g),
+                 PICK(g, "+", ""));
+        wide_value(g, c);
+        break;
+    case 4:
+        gen_emit(g, "%s%s %s %s%s", alias, c->name, gen_comparison(g), alias,
+                 wide_column(g)->name);
+        break;
+    default:
+        gen_emit(g, "%s%s %s ", alias, c->name, gen_comparison(g));
+        wide_value(g, c);
+    }
+}
+
+/*
+ * The columns of a row value, mostly the first parts in order.  None twice:
+ * there SQLite 3.40 errs on ordinary tables.
+ */
+static int
+choose_row_value(struct diff_gen *g, const struct diff_column **c)
+{
+    const struct diff_schema *s = schema_of(g);
+    int wanted = gen_between(g, 2, DIFF_PARTS), n = 0;
+
+    for (int i = 0; i < wanted; i++) {
+        bool again = false;
+
+        c[n] = i < s->n_parts && gen_chance(g, 85) ? &s->columns[s->parts[i]]
+                                                   : wide_column(g);
+        for (int k = 0; k < n; k++)
+            again = again || c[k] == c[n];
+        n += !again;
+    }
+    return n;
+}
+
 static void
 emit_row_value(struct diff_gen *g, const char *alias)
 {
-    const struct diff_schema *s = schema_of(g);
     const struct diff_column *c[DIFF_PARTS];
-    int n = gen_between(g, 2, DIFF_PARTS);
+    int n = choose_row_value(g, c);
     int kind = gen_between(g, 0, 3);
 
-    for (int i = 0; i < n; i++)
-        c[i] = i < s->n_parts && gen_chance(g, 85) ? &s->columns[s->parts[i]]
-                                                   : wide_column(g);
+    if (n < 2) {
+        emit_comparison(g, alias);
+        return;
+    }
     for (int i = 0; i < n; i++)
         gen_emit(g, "%s%s%s", i ? ", " : "(", alias, c[i]->name);
     if (kind == 0) {
@@ -239,41 +295,6 @@ emit_cast(struct diff_gen *g, const char *alias)
         gen_emit(g, "%s%s %s CAST(", alias, c->name, gen_comparison(g));
         wide_value(g, c);
         gen_emit(g, " AS %s)", type);
-    }
-}
-
-static void
-emit_comparison(struct diff_gen *g, const char *alias)
-{
-    const struct diff_column *c = wide_column(g);
-
-    switch (gen_between(g, 0, 8)) {
-    case 0:
-        wide_value(g, c);
-        gen_emit(g, " %s %s%s", gen_comparison(g), alias, c->name);
-        break;
-    case 1:
-        gen_emit(g, "%s%s COLLATE %s %s ", alias, c->name,
-                 PICK(g, "NOCASE", "RTRIM", "BINARY"), gen_comparison(g));
-        wide_value(g, c);
-        break;
-    case 2:
-        gen_emit(g, "%s%s %s ", alias, c->name, gen_comparison(g));
-        wide_value(g, c);
-        gen_emit(g, " COLLATE %s", PICK(g, "NOCASE", "RTRIM"));
-        break;
-    case 3:
-        gen_emit(g, "%s%s %s %s", alias, c->name, gen_comparison(g),
-                 PICK(g, "+", ""));
-        wide_value(g, c);
-        break;
-    case 4:
-        gen_emit(g, "%s%s %s %s%s", alias, c->name, gen_comparison(g), alias,
-                 wide_column(g)->name);
-        break;
-    default:
-        gen_emit(g, "%s%s %s ", alias, c->name, gen_comparison(g));
-        wide_value(g, c);
     }
 }
 
