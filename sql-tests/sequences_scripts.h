@@ -338,6 +338,21 @@ static const struct script {
       "2 SELECT * FROM t\n"
       "2 INSERT INTO t VALUES(11, 'y')\n"
       "1 SELECT * FROM t\n" },
+    { "commit_busy_then_create_undone", MANY,
+      "2 BEGIN\n"
+      "2 SELECT * FROM t\n"
+      "1 BEGIN\n"
+      "1 INSERT INTO t VALUES(10, 'x')\n"
+      "1 SAVEPOINT s\n"
+      "1 make v\n"
+      "1 INSERT INTO v VALUES(11, 'y')\n"
+      "1 COMMIT\n"
+      "1 ROLLBACK TO s\n"
+      "2 COMMIT\n"
+      "1 COMMIT\n"
+      "2 SELECT * FROM t\n"
+      "2 INSERT INTO t VALUES(12, 'z')\n"
+      "1 SELECT * FROM t\n" },
     { "commit_busy_then_select_then_rollback", MANY,
       "2 BEGIN\n"
       "2 SELECT * FROM t\n"

@@ -33,6 +33,22 @@ conflict_clause(struct diff_gen *g, bool safe)
                 "OR IGNORE ", "OR REPLACE ", "OR REPLACE ", "OR ROLLBACK ");
 }
 
+/*
+ * For UPDATEs that make keys alike.  A row that was replaced before its turn
+ * comes is another one then: with a key 1 for 1.0, which shows.
+ */
+static const char *
+key_clause(struct diff_gen *g)
+{
+    const struct diff_schema *s = schema_of(g);
+
+    for (int i = 0; i < s->n_parts; i++)
+        if (s->n_parts > 1 && !s->columns[s->parts[i]].is_exact)
+            return PICK(g, "", "", "OR ABORT ", "OR FAIL ", "OR IGNORE ",
+                        "OR ROLLBACK ");
+    return conflict_clause(g, true);
+}
+
 /* A new value of the column; a DEFAULT is not overruled with NULL. */
 static void
 emit_new(struct diff_gen *g, const struct diff_column *c)
@@ -310,8 +326,7 @@ write_update_key(struct diff_gen *g)
         if (other != NULL && gen_chance(g, 40))
             gen_emit(g, ", %s = %s", other->name, PICK(g, c->name, "'moved'"));
     } else if (gen_chance(g, 30) && s->n_parts > 1) {
-        gen_emit(g, "UPDATE %s%s SET (", conflict_clause(g, true),
-                 target_table(g));
+        gen_emit(g, "UPDATE %s%s SET (", key_clause(g), target_table(g));
         for (int i = 0; i < s->n_parts; i++)
             gen_emit(g, "%s%s", i ? ", " : "", s->columns[s->parts[i]].name);
         for (int i = 0; i < s->n_parts; i++) {
@@ -320,8 +335,8 @@ write_update_key(struct diff_gen *g)
         }
         gen_emit(g, ")");
     } else {
-        gen_emit(g, "UPDATE %s%s SET %s = ", conflict_clause(g, true),
-                 target_table(g), c->name);
+        gen_emit(g, "UPDATE %s%s SET %s = ", key_clause(g), target_table(g),
+                 c->name);
         emit_new(g, c);
         if (other != NULL && gen_chance(g, 40)) {
             gen_emit(g, ", %s = ", other->name);
