@@ -501,6 +501,26 @@ is_whole(const struct plan *plan, int part)
     return true;
 }
 
+/* Does ORDER BY pass over a part, trusting that it is one value? */
+static bool
+is_as_one(const struct plan *plan, int part)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        if (plan->terms[i].part == part && plan->terms[i].as_one)
+            return true;
+    }
+    return false;
+}
+
+/* What was found about part: is it several values where one is wanted? */
+static bool
+is_mixed(const struct plan *plan, int part, const struct ranges *found)
+{
+    return is_as_one(plan, part) &&
+           (found->found.n > 1 ||
+            (found->found.n == 1 && !range_is_point(&found->found.v[0])));
+}
+
 int
 plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
             struct ranges *out)
@@ -510,6 +530,7 @@ plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
     size_t i = 0;
 
     rc = part_ranges(v, plan, part, &i, argv, out);
+    out->mixed = is_mixed(plan, part, out);
     while (rc == SQLITE_OK && i < plan->n && out->found.n > 0 &&
            ranges_are_points(out)) {
         rc = part_ranges(v, plan, ++part, &i, argv, &next);
@@ -517,10 +538,14 @@ plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
             part--;
             break;
         }
+        out->mixed = out->mixed || is_mixed(plan, part, &next);
         if (rc == SQLITE_OK)
             rc = ranges_multiply(out, &next);
     }
     ranges_release(&next);
     out->whole = is_whole(plan, part);
+    /* Those that nothing was found about. */
+    while (++part < plan->n_parts)
+        out->mixed = out->mixed || is_as_one(plan, part);
     return rc;
 }

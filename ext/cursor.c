@@ -18,6 +18,7 @@
 #include "commit_point.h"
 #include "plan.h"
 #include "reader.h"
+#include "sorted.h"
 
 struct cursor {
     sqlite3_vtab_cursor base;
@@ -27,7 +28,9 @@ struct cursor {
     int64_t commit; /* of which they are; 0: it is the present state */
     struct ranges ranges;
     bool reverse;
-    size_t left; /* ranges not visited yet, the one at hand included */
+    size_t left;          /* ranges not visited yet, the one at hand included */
+    bool is_sorted;       /* left counts these keys instead: */
+    struct sorted sorted; /* of ranges that are not in the wanted order */
 
     /* The row or entry at hand: in a range, or looked up. */
     struct moss_iterator *it;
@@ -74,6 +77,7 @@ cursor_free(struct cursor *c, int n_indexes)
 {
     reader_release(&c->scan);
     reader_release(&c->row);
+    sorted_release(&c->sorted);
     ranges_release(&c->ranges);
     for (int i = 0; i < n_indexes; i++)
         moss_snapshot_unref(c->indexes[i]);
@@ -176,13 +180,29 @@ enter_range(struct cursor *c, const struct range *range)
     return st;
 }
 
-/* Go to the first row of the ranges that are left. */
+/* Look up the key that is the first one left. */
+static enum moss_status
+enter_key(struct cursor *c)
+{
+    size_t i = c->reverse ? c->left - 1 : c->sorted.n - c->left;
+    struct moss_slice key = sorted_key(&c->sorted, i);
+    enum moss_status st = moss_snapshot_get(c->snap, key, &c->looked_up);
+
+    reader_set(&c->scan, key, c->looked_up.bytes);
+    return st == MOSS_NOT_FOUND ? MOSS_CORRUPT : st; /* it was just there */
+}
+
+/* Go to the first row of the ranges, or to the key, that are left. */
 static int
 enter_next_range(struct cursor *c)
 {
     enum moss_status st = MOSS_DONE;
 
-    while (st == MOSS_DONE && c->left > 0) {
+    if (c->is_sorted && c->left > 0) {
+        cursor_unset(c);
+        st = enter_key(c);
+    }
+    while (st == MOSS_DONE && c->left > 0 && !c->is_sorted) {
         size_t n = c->ranges.found.n;
         size_t i = c->reverse ? c->left - 1 : n - c->left;
 
@@ -267,6 +287,19 @@ use_plan(struct cursor *c, const struct plan *plan)
                : rc;
 }
 
+/* Go through the ranges in the order that the plan has promised. */
+static int
+sort_ranges(struct cursor *c, const struct plan *plan, sqlite3_value **argv)
+{
+    enum moss_status st =
+        sorted_collect(&c->sorted, c->snap, plan, argv, &c->ranges);
+
+    if (st != MOSS_OK)
+        return fail(c, st);
+    c->left = c->sorted.n;
+    return enter_next_range(c);
+}
+
 int
 cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
               int argc, sqlite3_value **argv)
@@ -294,6 +327,9 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
         rc = plan_ranges(v, &plan, argv + plan.past, &c->ranges);
     if (rc != SQLITE_OK)
         return rc;
+    c->is_sorted = c->ranges.mixed;
+    if (c->is_sorted)
+        return sort_ranges(c, &plan, argv + plan.past);
     c->left = c->ranges.found.n;
     return enter_next_range(c);
 }

@@ -7,7 +7,8 @@
  * idxStr as EXPLAIN QUERY PLAN shows it, for example
  * "sensor=? AND at<'?' DESC".  A '?' in quotes is a text literal; "(any text)"
  * behind a term says that texts compare in another order there than moss
- * keeps them in, so that a text narrows nothing.
+ * keeps them in, so that a text narrows nothing; "(as one)" that the order of
+ * the rows is that of the other parts, even if several keys equal the value.
  *
  * An index serves like the key, whose parts follow its own: "by_city: city=?",
  * or "COVERING by_city: city=?" if no row has to be looked up.  Each of them
@@ -40,6 +41,7 @@ static const enum plan_op op_order[] = {
 #define COVERING_TEXT "COVERING "
 #define AND_TEXT " AND "
 #define WIDE_TEXT " (any text)"
+#define ONE_TEXT " (as one)"
 #define REVERSE_TEXT "DESC"
 #define PAST_TEXT COMMIT_COLUMN_NAME "=?"
 
@@ -154,13 +156,42 @@ is_fixed(const struct plan *plan, int part)
 }
 
 /*
+ * The term by which ORDER BY may pass over a part that is not fixed, or NULL.
+ * The cursor sorts the rows itself where the value turns out to be several
+ * keys.  (Which those are, the keys of a UNIQUE index do not tell.)
+ */
+static struct plan_term *
+one_term(struct plan *plan, int part)
+{
+    if (plan->index != NULL && plan->index->unique)
+        return NULL;
+    for (size_t i = 0; i < plan->n; i++) {
+        struct plan_term *term = &plan->terms[i];
+
+        if (term->part == part && !term->wide &&
+            (term->op == PLAN_EQ || term->op == PLAN_IS))
+            return term;
+    }
+    return NULL;
+}
+
+/* Can a part be a text?  A rowid cannot. */
+static bool
+may_be_text(const struct vtab *v, const struct key_part *p)
+{
+    return !v->schema.has_rowid || p->column != v->schema.key[0].column;
+}
+
+/*
  * Does a part sort as SQLite sorts its column?  Not if the part has a
  * collation of its own, nor where BINARY compares the bytes of UTF-16.
  */
 static bool
 keeps_order(const struct vtab *v, const struct key_part *p)
 {
-    if (v->utf16 && p->column >= 0 && p->collation == COLLATION_BINARY)
+    if (!may_be_text(v, p))
+        return true;
+    if (v->utf16 && p->collation == COLLATION_BINARY)
         return false;
     return p->column < 0 ||
            collation_find(v->schema.columns[p->column].collation) ==
@@ -216,11 +247,13 @@ plan_distinct(const struct vtab *v, const struct plan *plan,
  * grouping is enough.
  */
 static bool
-plan_order(const struct vtab *v, const struct plan *plan,
-           sqlite3_index_info *info, bool *reverse)
+plan_order(const struct vtab *v, struct plan *plan, sqlite3_index_info *info,
+           bool *reverse)
 {
     int next = 0;
     bool known = false; /* which direction it is */
+    struct plan_term *ones[PLAN_MAX_TERMS];
+    int n_ones = 0;
 
     *reverse = false;
     if (info->nOrderBy == 0)
@@ -235,8 +268,16 @@ plan_order(const struct vtab *v, const struct plan *plan,
             break;
         if (part >= 0 && is_fixed(plan, part))
             continue;
-        while (next < plan->n_parts && next != part && is_fixed(plan, next))
+        while (next < plan->n_parts && next < part) {
+            struct plan_term *one =
+                is_fixed(plan, next) ? NULL : one_term(plan, next);
+
+            if (one != NULL)
+                ones[n_ones++] = one;
+            else if (!is_fixed(plan, next))
+                break;
             next++;
+        }
         if (part != next || !keeps_order(v, &plan->parts[part]))
             return false;
         flip = (info->aOrderBy[i].desc != 0) != plan->parts[part].desc;
@@ -248,6 +289,8 @@ plan_order(const struct vtab *v, const struct plan *plan,
         while (next < plan->n_parts && is_fixed(plan, next))
             next++;
     }
+    for (int i = 0; i < n_ones; i++)
+        ones[i]->as_one = true;
     return true;
 }
 
@@ -276,6 +319,8 @@ append_term(sqlite3_str *text, const struct schema *s, const struct plan *plan,
         sqlite3_str_appendall(text, term->literal ? "'?'" : "?");
     if (term->wide)
         sqlite3_str_appendall(text, WIDE_TEXT);
+    if (term->as_one)
+        sqlite3_str_appendall(text, ONE_TEXT);
 }
 
 /* A plan as idxStr; NULL without memory, or if there is nothing to say. */
@@ -319,7 +364,7 @@ is_wide(const struct vtab *v, sqlite3_index_info *info, int i,
     enum collation here = part->collation;
     enum collation there = collation_find(sqlite3_vtab_collation(info, i));
 
-    if (!has_value(op) ||
+    if (!has_value(op) || !may_be_text(v, part) ||
         (there == COLLATION_BINARY && plan_op_is_equality(op)))
         return false;
     return there != here || (here == COLLATION_BINARY && v->utf16);
@@ -443,6 +488,31 @@ limit_rows(sqlite3_index_info *info, bool all_terms)
     return all_terms ? rows : 10 * rows;
 }
 
+/*
+ * Is it one row at most?  Then UPDATE and DELETE change it as it is found.  By
+ * what is_fixed() says of equality: a wrong promise would lose rows.
+ */
+static bool
+is_single(const struct plan *plan)
+{
+    int n = plan->index == NULL   ? plan->n_parts
+            : plan->index->unique ? plan->index->n_own
+                                  : -1;
+
+    for (int part = 0; part < n; part++) {
+        bool found = false;
+
+        for (size_t i = 0; i < plan->n && !found; i++)
+            found = plan->terms[i].part == part &&
+                    plan->terms[i].op == PLAN_EQ && !plan->terms[i].wide &&
+                    (affinity_is_numeric(plan->parts[part].affinity) ||
+                     plan->terms[i].literal);
+        if (!found)
+            return false;
+    }
+    return n > 0;
+}
+
 /* Does every condition narrow the scan? */
 static bool
 uses_all(const sqlite3_index_info *info, const struct plan *plan)
@@ -515,6 +585,10 @@ apply(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
     info->orderByConsumed = c->ordered;
     info->estimatedRows = (sqlite3_int64)c->told.rows;
     info->estimatedCost = c->told.cost;
+    if (is_single(&c->plan)) {
+        info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+        info->estimatedRows = 1;
+    }
     info->idxNum = c->number;
     info->idxStr = plan_text(&v->schema, &c->plan, c->covering);
     info->needToFreeIdxStr = 1;
@@ -610,6 +684,7 @@ parse_term(const struct schema *schema, const struct plan *plan,
     if (!term->literal && !skip(text, "?"))
         return SQLITE_ERROR;
     term->wide = skip(text, WIDE_TEXT);
+    term->as_one = skip(text, ONE_TEXT);
     return SQLITE_OK;
 }
 

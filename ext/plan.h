@@ -30,6 +30,7 @@ struct plan_term {
     enum plan_op op;
     bool wide;    /* texts compare in another order than their keys have */
     bool literal; /* the right-hand side is a text that SQL spells out */
+    bool as_one;  /* ORDER BY passes over the part, as if it were one value */
 };
 
 #define PLAN_MAX_TERMS 16

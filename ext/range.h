@@ -33,6 +33,7 @@ struct ranges {
     struct range_list term;  /* what the constraint at hand admits */
     struct range_list spare;
     bool whole; /* a range that is a point is a whole key */
+    bool mixed; /* a part that the plan takes for one value may be several */
 };
 
 void ranges_release(struct ranges *r);
