@@ -48,3 +48,9 @@ UPDATE x SET v = 'changed' WHERE k = (SELECT i FROM o);
 SELECT * FROM x;
 DELETE FROM x WHERE k = (SELECT i FROM o);
 SELECT * FROM x;
+-- In one pass the cursor is closed before the row is changed.
+INSERT INTO x VALUES ('a key of some length', 4), ('another key of such a length', 5);
+UPDATE x SET v = 'in one pass' WHERE k = 'another key of such a length';
+UPDATE x SET k = k || '!' WHERE k = 'a key of some length';
+DELETE FROM x WHERE k = '16';
+SELECT * FROM x;

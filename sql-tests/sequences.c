@@ -63,6 +63,21 @@ static const struct script first_scripts[] = {
       "2 INSERT INTO u VALUES(1, 'x')\n"
       "1 INSERT INTO t SELECT * FROM u\n"
       "2 SELECT * FROM t\n" },
+    { "first_create_undone_after_busy_commit", FILES,
+      "2 BEGIN\n"
+      "2 SELECT * FROM o\n"
+      "1 BEGIN\n"
+      "1 SAVEPOINT s\n"
+      "1 make t\n"
+      "1 INSERT INTO t VALUES(1, 'x')\n"
+      "1 COMMIT\n"
+      "1 ROLLBACK TO s\n"
+      "1 make t\n"
+      "1 INSERT INTO t VALUES(2, 'y')\n"
+      "2 COMMIT\n"
+      "1 COMMIT\n"
+      "1 close\n"
+      "2 SELECT * FROM t\n" },
     { "first_create_undone_then_closed", FILES,
       "1 BEGIN\n"
       "1 make t\n"
