@@ -1,3 +1,3 @@
-# ext/txn.c: a table whose CREATE was undone by ROLLBACK TO is written.
+# ext/changes.c: a table whose CREATE was undone by ROLLBACK TO is written.
 # found by: sequences 45_sequences 46_sequences
-/^still_used(/,/^}/ s/if (!cs->ddl)/if (cs != NULL)/
+/^changes_used(/,/^}/ s/if (!cs->ddl)/if (cs != NULL)/
