@@ -133,6 +133,13 @@ struct moss_store_options {
     uint64_t compaction_sync_after_bytes;
 
     /*
+     * Of a full compaction, an update writes at most about twice so many bytes,
+     * or eight times its own, with what is left over to the next updates, so
+     * that these are not held up (default 256 MiB).
+     */
+    uint64_t compaction_slice_bytes;
+
+    /*
      * Updates do not wait for the disk.  The store survives the process being
      * killed; after a power cut what was not synced may be gone, and content
      * may be MOSS_CORRUPT.  Full compactions and closing sync all the same.

@@ -4,20 +4,16 @@
  * read from it.  It happens together with an update, so that the update's
  * changes are merged on the way.
  *
- * The new file grows under a name that is not a data file's, gets its first
- * footer, is synced, and only then renamed; the directory is synced; then the
- * old one is removed.  So an opener finds either the old file whole or the new
- * one.  If something fails between the rename and the end, the new file may be
- * there or not after a crash: the next commit point must go into a still newer
- * one, else it would stand in a file that an opener does not look at.
+ * Much content is written by and by instead (gradual.c).
  *
  * The holder of the writer's role only.
  */
 #include "base/base.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "store/datafile.h"
+#include "store/gradual.h"
 #include "store/mapped.h"
+#include "store/newfile.h"
 #include "store/store.h"
 
 /* ------------------------------------------------------------------ */
@@ -111,51 +107,14 @@ compact_choose(struct moss_store *s, const struct commit *newest,
 }
 
 /* ------------------------------------------------------------------ */
-/* The new file                                                       */
+/* At once                                                            */
 /* ------------------------------------------------------------------ */
 
-/* A new file on its way. */
-struct new_file {
-    uint64_t number;
-    char *temp_path, *path;
-    struct file *file; /* one reference */
-    struct identity id;
-    bool is_renamed;
-    uint64_t written; /* bytes of segments */
-};
-
+/* Write the segments of plan, and make it a commit point. */
 static enum moss_status
-create(struct moss_store *s, struct new_file *n, struct moss_error *err)
+fill(struct moss_store *s, struct newfile *n, struct plan *plan,
+     struct watch *watch, struct commit **out, struct moss_error *err)
 {
-    uint8_t page[FILE_PAGE];
-    enum moss_status st;
-
-    if (s->next_number >= DATAFILE_MAX)
-        return error_set(err, MOSS_UNSUPPORTED, "file number", s->dir, 0);
-    n->number = s->next_number++;
-    n->temp_path = store_path(s, datafile_temp_name, n->number);
-    n->path = store_path(s, datafile_name, n->number);
-    if (n->temp_path == NULL || n->path == NULL)
-        return error_set(err, MOSS_NOMEM, "create", s->dir, 0);
-    st = identity_first_page(&n->id, s->os->ops->unix_seconds(s->os), page);
-    if (st < 0)
-        return error_set(err, st, "identity", n->path, 0);
-    st = file_open(s->os, n->temp_path,
-                   MOSS_OPEN_WRITE | MOSS_OPEN_CREATE | MOSS_OPEN_EXCL,
-                   &n->file, err);
-    if (st < 0)
-        return st;
-    n->file->write_max = s->write_max;
-    return file_write(n->file, 0, page, sizeof page, err);
-}
-
-/* Everything up to the synced footer; old is what the file comes after. */
-static enum moss_status
-fill(struct moss_store *s, struct new_file *n, struct plan *plan,
-     const struct commit *old, struct watch *watch, struct commit **out,
-     struct moss_error *err)
-{
-    struct commit_place place = { n->file, n->number, &n->id.nonce };
     struct segwriter w = store_segwriter(s, n->file, n->id.nonce, FILE_PAGE);
     enum moss_status st;
 
@@ -166,101 +125,28 @@ fill(struct moss_store *s, struct new_file *n, struct plan *plan,
         watch_end(watch);
     store_count(s, &w);
     n->written = w.n_bytes;
-    if (st == MOSS_OK)
-        st = plan_commit(plan, &s->env, &place, FILE_PAGE, out, err);
-    if (st == MOSS_OK && old != NULL) {
-        (*out)->footer->older_file = old->number;
-        (*out)->footer->older_off = old->footer->off;
-    }
-    return st < 0 ? st : store_write_footer(s, *out, w.pos, true, err);
-}
-
-/* Give it the name that openers look for. */
-static enum moss_status
-put_in_place(struct moss_store *s, struct new_file *n, struct moss_error *err)
-{
-    enum moss_status st = s->os->ops->rename(s->os, n->temp_path, n->path);
-
-    if (st < 0)
-        return error_set(err, st, "rename", n->path, 0);
-    n->is_renamed = true;
-    /* Nobody else knows the file yet. */
-    mem_free(n->file->path);
-    n->file->path = n->path;
-    n->path = NULL;
-    st = s->os->ops->sync_dir(s->os, s->dir);
-    return st < 0 ? error_set(err, st, "sync", s->dir, 0) : MOSS_OK;
-}
-
-/*
- * Remove the file that old is in.  Where that fails it is removed when the
- * store is opened next; it does no harm until then.
- */
-static void
-remove_old(struct moss_store *s, struct commit *old)
-{
-    old->file->removed = true;
-    (void)s->os->ops->remove(s->os, old->file->path);
-}
-
-static enum moss_status
-begin(struct moss_store *s, const struct identity *id, struct new_file *n,
-      struct moss_error *err)
-{
-    bool changed;
-    enum moss_status st;
-
-    n->id = id != NULL ? *id : store_identity(s);
-    st = store_complete_identity(s, &n->id, &changed);
-    if (st == MOSS_OK)
-        st = s->os->ops->random(s->os, &n->id.nonce, sizeof n->id.nonce);
-    return st < 0 ? error_set(err, st, "identity", s->dir, 0)
-                  : create(s, n, err);
+    return st < 0 ? st : newfile_commit(s, n, plan, w.pos, out, err);
 }
 
 enum moss_status
 compact(struct moss_store *s, struct plan *plan, const struct identity *id,
         struct watch *watch, struct moss_snapshot **out, struct moss_error *err)
 {
-    struct new_file n = { 0 };
-    struct commit *old = store_current(s), *next = NULL;
-    struct moss_snapshot *snap = NULL;
+    struct newfile n = { 0 };
+    struct commit *next = NULL;
     struct compaction_count count;
-    enum moss_status st = begin(s, id, &n, err);
+    enum moss_status st;
 
+    gradual_drop(s);
+    st = newfile_begin(s, id, &n, err);
     plan_choose_whole(plan);
     count_begin(&count, s, plan_bytes(plan));
-
     if (st == MOSS_OK)
-        st = fill(s, &n, plan, old, watch, &next, err);
+        st = fill(s, &n, plan, watch, &next, err);
     if (st == MOSS_OK)
-        st = commit_snapshot(next, &snap);
-    if (st == MOSS_OK)
-        st = put_in_place(s, &n, err);
-    if (st == MOSS_OK)
-        st = store_publish(s, &next, &n.id, err);
-    if (st == MOSS_OK) {
-        s->must_rewrite = false;
-        if (old != NULL)
-            count_end(&count, s, true, n.written);
-        if (old != NULL && !s->keep_files)
-            remove_old(s, old);
-        if (out != NULL) {
-            *out = snap;
-            snap = NULL;
-        }
-    } else if (n.is_renamed) {
-        s->must_rewrite = true;
-    } else if (n.file != NULL) {
-        /* If that fails, the next opening does it. */
-        (void)s->os->ops->remove(s->os, n.temp_path);
-    }
-    moss_snapshot_unref(snap);
+        st = newfile_publish(s, &n, &count, &next, out, err);
     commit_unref(next);
-    commit_unref(old);
-    file_unref(n.file);
-    mem_free(n.temp_path);
-    mem_free(n.path);
+    newfile_end(s, &n);
     return st;
 }
 
@@ -440,6 +326,10 @@ compact_idle(struct moss_store *s, bool closing, struct watch *watch,
     if (compaction == MOSS_COMPACTION_DISABLE ||
         atomic_load_explicit(&s->abort, memory_order_relaxed))
         return MOSS_OK;
+    if (closing)
+        gradual_drop(s); /* that would be much to wait for */
+    else if (gradual_goes_on(s))
+        return gradual_idle(s, watch, err);
     newest = store_current(s);
     st = plan_copy(newest, &plan);
     if (st == MOSS_OK)

@@ -207,15 +207,18 @@ set_locs(struct plan *p)
     for (size_t i = 0; i < p->n_targets; i++) {
         struct footer_coll *coll = p->footer->colls[i];
         const struct target *t = &p->targets[i];
-        size_t n = t->keep + t->n_added;
+        size_t n_below = t->is_copied ? t->n_copies : t->keep;
+        size_t n = n_below + t->n_added;
 
         coll->locs = mem_zalloc(n + 1, sizeof *coll->locs);
         if (coll->locs == NULL)
             return MOSS_NOMEM;
-        for (size_t k = 0; k < t->keep; k++)
-            coll->locs[k] = *mapped_segment_loc(t->older->segs[k]);
+        for (size_t k = 0; k < n_below; k++)
+            coll->locs[k] = t->is_copied
+                                ? t->copies[k]
+                                : *mapped_segment_loc(t->older->segs[k]);
         for (size_t k = 0; k < t->n_added; k++)
-            coll->locs[t->keep + k] = t->added[k];
+            coll->locs[n_below + k] = t->added[k];
         coll->n_locs = n;
         p->footer->n_locs += n;
     }
@@ -232,14 +235,17 @@ set_stack(const struct target *t, bool trust, const struct commit_env *env,
           const struct commit_place *place, struct mapping *written,
           struct segstack **out, struct moss_error *err)
 {
-    size_t n = t->keep;
-    struct segment **segs = mem_zalloc(t->keep + t->n_added + 1, sizeof *segs);
+    size_t n = 0, max = t->keep + t->n_copies + t->n_added;
+    struct segment **segs = mem_zalloc(max + 1, sizeof *segs);
     enum moss_status st = MOSS_OK;
 
     if (segs == NULL)
         return MOSS_NOMEM;
-    for (size_t k = 0; k < t->keep; k++)
-        segs[k] = segment_ref(t->older->segs[k]);
+    for (size_t k = 0; !t->is_copied && k < t->keep; k++)
+        segs[n++] = segment_ref(t->older->segs[k]);
+    for (size_t k = 0; st == MOSS_OK && k < t->n_copies; k++)
+        st = commit_segment(env, place, written, &t->copies[k], true,
+                            &segs[n++], err);
     for (size_t k = 0; st == MOSS_OK && k < t->n_added; k++) {
         st = commit_segment(env, place, written, &t->added[k], true, &segs[n],
                             err);
@@ -263,6 +269,8 @@ last_byte(const struct plan *p)
     for (size_t i = 0; i < p->n_targets; i++) {
         const struct target *t = &p->targets[i];
 
+        for (size_t k = 0; k < t->n_copies; k++)
+            end = loc_end(&t->copies[k]) > end ? loc_end(&t->copies[k]) : end;
         for (size_t k = 0; k < t->n_added; k++)
             end = loc_end(&t->added[k]) > end ? loc_end(&t->added[k]) : end;
     }

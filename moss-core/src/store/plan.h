@@ -13,6 +13,10 @@ struct target {
     const struct segstack *newer; /* borrowed; to lay over it; NULL: nothing */
 
     size_t keep; /* so many of older, from the oldest, stay as they are */
+    /* In a new file these, borrowed, stand for the kept ones. */
+    bool is_copied;
+    const struct segment_loc *copies;
+    size_t n_copies;
     /* Filled in when the plan's segments are written. */
     struct segment_loc *added; /* above those */
     size_t n_added;
@@ -66,10 +70,15 @@ void plan_choose_whole(struct plan *p);
 
 /* About how many bytes plan_write() will write. */
 uint64_t plan_bytes(const struct plan *p);
+/* And how many of them lie over what the store has. */
+uint64_t plan_newer_bytes(const struct plan *p);
 
 /* Write the segments that were chosen. */
 MOSS_MUST_CHECK enum moss_status
 plan_write(struct plan *p, struct segwriter *w, struct moss_error *err);
+/* One more segment of t is written; none if loc is empty. */
+MOSS_MUST_CHECK enum moss_status
+target_add(struct target *t, const struct segment_loc *loc);
 /* After a plan_write() that failed: choose and write again. */
 void plan_forget(struct plan *p);
 

@@ -146,6 +146,16 @@ make_runs(const struct target *t, struct policy_run **runs)
     return MOSS_OK;
 }
 
+/* The oldest n segments of t stay where they are. */
+static void
+keep_in_place(struct target *t, size_t n)
+{
+    t->keep = n;
+    t->is_copied = false;
+    t->copies = NULL;
+    t->n_copies = 0;
+}
+
 enum moss_status
 plan_choose(struct plan *p, const struct policy *policy, uint64_t budget,
             bool *fits)
@@ -157,7 +167,7 @@ plan_choose(struct plan *p, const struct policy *policy, uint64_t budget,
         struct policy_run *runs = NULL;
         size_t n = height(t->older);
 
-        t->keep = n;
+        keep_in_place(t, n);
         if (t->newer == NULL || n == 0 || policy == NULL)
             continue;
         if (make_runs(t, &runs) < 0)
@@ -198,7 +208,7 @@ plan_choose_whole(struct plan *p)
     p->whole = true;
     p->rewrites = false;
     for (size_t i = 0; i < p->n_targets; i++)
-        p->targets[i].keep = 0;
+        keep_in_place(&p->targets[i], 0);
 }
 
 void
@@ -209,6 +219,16 @@ plan_forget(struct plan *p)
         p->targets[i].added = NULL;
         p->targets[i].n_added = 0;
     }
+}
+
+uint64_t
+plan_newer_bytes(const struct plan *p)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < p->n_targets; i++)
+        sum += stack_bytes(p->targets[i].newer, 0);
+    return sum;
 }
 
 uint64_t
@@ -228,8 +248,8 @@ plan_bytes(const struct plan *p)
 /* Writing                                                            */
 /* ------------------------------------------------------------------ */
 
-static enum moss_status
-add_loc(struct target *t, const struct segment_loc *loc)
+enum moss_status
+target_add(struct target *t, const struct segment_loc *loc)
 {
     struct segment_loc *more;
 
@@ -275,7 +295,7 @@ write_merged(struct target *t, struct segment *const *segs, size_t n,
     st = segwriter_merge(w, segs, n, below, &loc, err);
     segstack_unref(below);
     if (st == MOSS_OK) {
-        st = add_loc(t, &loc);
+        st = target_add(t, &loc);
         if (st < 0)
             (void)error_set(err, st, "merge", w->file->path, w->pos);
     }
@@ -293,7 +313,7 @@ write_unmerged(struct target *t, struct segment *const *segs, size_t n,
 
         st = segwriter_copy(w, segs[i], &loc, err);
         if (st == MOSS_OK) {
-            st = add_loc(t, &loc);
+            st = target_add(t, &loc);
             if (st < 0)
                 (void)error_set(err, st, "segment", w->file->path, w->pos);
         }
@@ -336,7 +356,8 @@ write_target(struct target *t, bool whole, struct segwriter *w,
     if (is_refusal(st)) {
         mem_free(segs);
         segs = NULL;
-        t->keep = whole ? 0 : height(t->older);
+        if (!t->is_copied)
+            t->keep = whole ? 0 : height(t->older);
         st = gather(t, &segs, &n);
         if (st < 0)
             goto failed;

@@ -16,6 +16,7 @@
 #include "base/coding.h"
 #include "base/error.h"
 #include "segment/batch_order.h"
+#include "base/mem.h"
 #include "segment/segment_index.h"
 #include "store/bufwriter.h"
 #include "store/encoded.h"
@@ -286,44 +287,53 @@ stream_end(struct stream *s, struct segment_loc *loc)
     return MOSS_OK;
 }
 
-enum moss_status
-segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
-                const struct segstack *below, struct segment_loc *loc,
-                struct moss_error *err)
-{
+/* ------------------------------------------------------------------ */
+/* Merging, at once or by and by                                      */
+/* ------------------------------------------------------------------ */
+
+struct segwriting {
     struct stream s;
-    struct segmerge *m = NULL;
-    struct entry e;
+    struct segmerge *m;
+};
+
+void
+segwriting_free(struct segwriting *g)
+{
+    if (g == NULL)
+        return;
+    segmerge_free(g->m);
+    stream_release(&g->s);
+    mem_free(g);
+}
+
+enum moss_status
+segwriting_new(struct segwriter *w, struct segment *const *segs, size_t n,
+               const struct segstack *below, struct segwriting **out,
+               struct moss_error *err)
+{
+    struct segwriting *g = mem_zalloc(1, sizeof *g);
     struct segment_totals totals = { 0, 0, 0, 0, 0 };
     uint64_t entries = 0;
     enum moss_status st;
 
+    *out = NULL;
+    if (g == NULL)
+        return error_set(err, MOSS_NOMEM, "merge", w->file->path, w->pos);
     for (size_t i = 0; i < n; i++) {
         entries += segs[i]->n;
         totals.key_bytes += segs[i]->totals.key_bytes;
         totals.value_bytes += segs[i]->totals.value_bytes;
     }
-    st = stream_begin(&s, w, entries, &totals, err);
-    if (st < 0)
-        goto done;
-    st = segmerge_new(segs, n, below, w->merge, &m);
-    if (st < 0)
-        goto merge_failed;
-    for (st = segmerge_next(m, &e); st == MOSS_OK; st = segmerge_next(m, &e)) {
-        st = stream_add(&s, &e);
+    st = stream_begin(&g->s, w, entries, &totals, err);
+    if (st == MOSS_OK) {
+        st = segmerge_new(segs, n, below, w->merge, &g->m);
         if (st < 0)
-            goto done;
+            (void)error_set(err, st, "merge", w->file->path, g->s.loc.kvs_off);
     }
     if (st < 0)
-        goto merge_failed;
-    st = stream_end(&s, loc);
-    goto done;
-
-merge_failed:
-    (void)error_set(err, st, "merge", w->file->path, s.loc.kvs_off);
-done:
-    segmerge_free(m);
-    stream_release(&s);
+        segwriting_free(g);
+    else
+        *out = g;
     return st;
 }
 
@@ -358,6 +368,46 @@ segwriter_batch(struct segwriter *w, const struct moss_batch *batch,
     stream_release(&s);
     batch_order_free(order);
     return st;
+}
+
+enum moss_status
+segwriting_go_on(struct segwriting *g, uint64_t bytes, uint64_t *written,
+                 struct segment_loc *loc)
+{
+    struct stream *s = &g->s;
+    uint64_t before = s->loc.kvs_bytes + s->loc.buf_bytes, now = before;
+    enum moss_status st = MOSS_OK;
+    struct entry e;
+
+    while (st == MOSS_OK && now - before < bytes) {
+        st = segmerge_next(g->m, &e);
+        if (st < 0)
+            (void)error_set(s->err, st, "merge", s->w->file->path,
+                            s->loc.kvs_off);
+        if (st == MOSS_OK)
+            st = stream_add(s, &e);
+        now = s->loc.kvs_bytes + s->loc.buf_bytes;
+    }
+    *written = now - before;
+    if (st != MOSS_DONE)
+        return st;
+    st = stream_end(s, loc);
+    return st < 0 ? st : MOSS_DONE;
+}
+
+enum moss_status
+segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
+                const struct segstack *below, struct segment_loc *loc,
+                struct moss_error *err)
+{
+    struct segwriting *g;
+    uint64_t written;
+    enum moss_status st = segwriting_new(w, segs, n, below, &g, err);
+
+    if (st == MOSS_OK)
+        st = segwriting_go_on(g, UINT64_MAX, &written, loc);
+    segwriting_free(g);
+    return st == MOSS_DONE ? MOSS_OK : st;
 }
 
 enum moss_status

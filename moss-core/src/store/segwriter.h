@@ -43,6 +43,25 @@ MOSS_MUST_CHECK enum moss_status
 segwriter_batch(struct segwriter *w, const struct moss_batch *batch,
                 size_t from, struct segment_loc *loc, struct moss_error *err);
 
+/*
+ * The same by and by.  w, segs' segments and below are borrowed, and err is
+ * filled in, until it is freed.
+ */
+struct segwriting;
+MOSS_MUST_CHECK enum moss_status
+segwriting_new(struct segwriter *w, struct segment *const *segs, size_t n,
+               const struct segstack *below, struct segwriting **out,
+               struct moss_error *err);
+/*
+ * Write about so many bytes more; *written says how many came.  MOSS_DONE: it
+ * was the end, and *loc is set.
+ */
+MOSS_MUST_CHECK enum moss_status
+segwriting_go_on(struct segwriting *g, uint64_t bytes, uint64_t *written,
+                 struct segment_loc *loc);
+/* At any time; NULL is fine. */
+void segwriting_free(struct segwriting *g);
+
 /* Write seg as it is, merge operands and deletions included. */
 MOSS_MUST_CHECK enum moss_status
 segwriter_copy(struct segwriter *w, const struct segment *seg,

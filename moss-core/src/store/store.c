@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "store/datafile.h"
 #include "store/encoded.h"
+#include "store/gradual.h"
 
 /* ------------------------------------------------------------------ */
 /* The handle                                                         */
@@ -65,6 +66,7 @@ store_unref(struct moss_store *s)
 {
     if (s == NULL || !refs_dec(&s->refs))
         return;
+    gradual_drop(s);
     commit_unref(s->current);
     lockfile_release(s->lock);
     condvar_destroy(&s->role_free);
@@ -89,6 +91,7 @@ init_locks(struct moss_store *s)
 
 /* As in Go moss. */
 #define DEFAULT_SYNC_AFTER 16000000u
+#define DEFAULT_SLICE ((uint64_t)256 << 20)
 
 enum moss_status
 store_new(const char *dir, const struct moss_store_options *o,
@@ -135,6 +138,8 @@ store_new(const char *dir, const struct moss_store_options *o,
     s->index_min_key_bytes = o->segment_keys_index_min_key_bytes;
     s->index_max_bytes = o->segment_keys_index_max_bytes;
     s->write_max = (size_t)o->compaction_buffer_pages * FILE_PAGE;
+    s->slice_bytes = o->compaction_slice_bytes != 0 ? o->compaction_slice_bytes
+                                                    : DEFAULT_SLICE;
     atomic_init(&s->compaction, (int)o->compaction);
     atomic_init(&s->abort, false);
     if (o->identity != NULL)

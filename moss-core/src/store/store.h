@@ -14,6 +14,8 @@
 #include "store/plan.h"
 #include "store/policy.h"
 
+struct gradual;
+
 struct moss_store {
     /* Constant after moss_store_open(). */
     struct moss_os *os;
@@ -22,6 +24,7 @@ struct moss_store {
     bool readonly, no_create, no_sync, keep_files, compaction_sync;
     uint64_t sync_after_bytes; /* of a compaction; 0: never */
     size_t write_max;
+    uint64_t slice_bytes; /* of a full compaction, within one update */
     uint64_t index_min_key_bytes, index_max_bytes;
     struct policy policy;
     const struct moss_segment_kind *persist_kind; /* NULL: Go moss's */
@@ -43,7 +46,8 @@ struct moss_store {
      * second sync would not report, or because a newer file may be there.
      */
     bool must_rewrite;
-    uint64_t next_number; /* of the next data file */
+    uint64_t next_number;    /* of the next data file */
+    struct gradual *gradual; /* a compaction that goes on; NULL: none */
     /*
      * Bytes of segments that the last compaction of an idle store could not
      * merge, as they have operands that the operator refuses, or there is no

@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "store/gradual.h"
 #include "store/store.h"
 
 /* ------------------------------------------------------------------ */
@@ -292,15 +293,17 @@ store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
 {
     struct commit *newest = store_current(s);
     struct watch watch;
-    bool in_new_file = true, fits;
+    bool in_new_file = true, goes_on = gradual_goes_on(s), fits;
     enum moss_status st = MOSS_OK;
 
-    if (!s->must_rewrite)
+    if (!s->must_rewrite && !goes_on)
         st = compact_choose(s, newest, plan, &in_new_file);
     commit_unref(newest);
     if (st < 0)
         return error_set(err, st, "update", s->dir, 0);
     watch_init(&watch, s);
+    if (goes_on || (in_new_file && gradual_pays(s, plan)))
+        return gradual_write(s, plan, &watch, out, err);
     /* Where the file must be left there is no other way to go on. */
     st = in_new_file
              ? compact(s, plan, NULL, s->must_rewrite ? NULL : &watch, out, err)

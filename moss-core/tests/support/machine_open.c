@@ -50,6 +50,7 @@ open_store(struct machine *m)
         .compaction_percentage = parts[draw(m, 4)],
         .max_dead_bytes = one_in(m, 2) ? 0 : 1 + draw(m, 100000),
         .compaction_buffer_pages = (unsigned)draw(m, 3),
+        .compaction_slice_bytes = one_in(m, 3) ? 0 : 1 + draw(m, 5000),
         .compaction_sync = one_in(m, 2),
         .compaction_sync_after_bytes = draw(m, 20000),
         .no_sync = !m->has_faults && one_in(m, 4),
