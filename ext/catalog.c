@@ -5,8 +5,10 @@
  * transaction, so DDL on moss tables is transactional because SQLite is.
  *
  *   kind     name            store  object               detail
- *   store    path or NULL    no     id in hex            default, async
- *   table    table name      no     collection's path    made, typed
+ *   store    path or NULL    no     id in hex            default, async,
+ *                                                        merges, options
+ *   table    table name      no     collection's path    made, typed; after a
+ *                                                        line feed the columns
  *   dropped  NULL            no     collection's path
  *
  * A collection that CREATE made is not deleted by DROP, but listed as
@@ -108,18 +110,18 @@ column_dup(sqlite3_stmt *stmt, int i)
     return sqlite3_mprintf("%s", text == NULL ? "" : text);
 }
 
-/* Does the comma-separated text list word? */
+/* Does the comma-separated first line of text list word? */
 static bool
 lists(const char *text, const char *word)
 {
     size_t n = strlen(word);
 
-    while (text != NULL && *text != '\0') {
-        if (strncmp(text, word, n) == 0 && (text[n] == ',' || text[n] == '\0'))
+    while (text != NULL && *text != '\0' && *text != '\n') {
+        size_t m = strcspn(text, ",\n");
+
+        if (m == n && memcmp(text, word, n) == 0)
             return true;
-        text = strchr(text, ',');
-        if (text != NULL)
-            text++;
+        text += text[m] == ',' ? m + 1 : m;
     }
     return false;
 }
@@ -162,42 +164,76 @@ void
 table_row_release(struct table_row *row)
 {
     sqlite3_free(row->collection);
+    sqlite3_free(row->columns);
     memset(row, 0, sizeof *row);
+}
+
+/* The row a statement over (store, object, detail) stands on. */
+static int
+table_row_read(sqlite3_stmt *stmt, struct table_row *out)
+{
+    const char *detail = (const char *)sqlite3_column_text(stmt, 2);
+    const char *columns = detail == NULL ? NULL : strchr(detail, '\n');
+
+    out->store = sqlite3_column_int(stmt, 0);
+    out->made = lists(detail, "made");
+    out->typed = lists(detail, "typed");
+    if (columns != NULL) {
+        out->columns = sqlite3_mprintf("%s", columns + 1);
+        if (out->columns == NULL)
+            return SQLITE_NOMEM;
+    }
+    out->collection = column_dup(stmt, 1);
+    return out->collection == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* The first table row that an mprintf'd query gives. */
+static int
+table_query(sqlite3 *db, const char *schema, char *sql, struct table_row *out,
+            char **err)
+{
+    sqlite3_stmt *stmt;
+    bool found;
+    int read = SQLITE_OK;
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    rc = catalog_prepare(db, schema, sql, &stmt, err);
+    if (rc != SQLITE_OK)
+        return rc;
+    found = sqlite3_step(stmt) == SQLITE_ROW;
+    if (found)
+        read = table_row_read(stmt, out);
+    rc = catalog_finish(db, schema, stmt, found, err);
+    if (rc == SQLITE_OK)
+        rc = read;
+    if (rc != SQLITE_OK)
+        table_row_release(out);
+    return rc;
 }
 
 int
 catalog_find_table(sqlite3 *db, const char *schema, const char *name,
                    struct table_row *out, char **err)
 {
-    sqlite3_stmt *stmt;
-    bool found;
-    int rc;
+    return table_query(db, schema,
+                       sqlite3_mprintf("SELECT store, object, detail"
+                                       " FROM " CATALOG " WHERE kind = 'table'"
+                                       " AND name = %Q",
+                                       schema, name),
+                       out, err);
+}
 
-    memset(out, 0, sizeof *out);
-    rc = catalog_prepare(
-        db, schema,
-        sqlite3_mprintf("SELECT store, object, detail FROM " CATALOG
-                        " WHERE kind = 'table'"
-                        " AND name = %Q",
-                        schema, name),
-        &stmt, err);
-    if (rc != SQLITE_OK)
-        return rc;
-    found = sqlite3_step(stmt) == SQLITE_ROW;
-    if (found) {
-        const char *detail = (const char *)sqlite3_column_text(stmt, 2);
-
-        out->store = sqlite3_column_int(stmt, 0);
-        out->made = lists(detail, "made");
-        out->typed = lists(detail, "typed");
-        out->collection = column_dup(stmt, 1);
-    }
-    rc = catalog_finish(db, schema, stmt, found, err);
-    if (rc == SQLITE_OK && out->collection == NULL)
-        rc = SQLITE_NOMEM;
-    if (rc != SQLITE_OK)
-        table_row_release(out);
-    return rc;
+int
+catalog_find_user(sqlite3 *db, const char *schema, int store,
+                  const char *collection, struct table_row *out, char **err)
+{
+    return table_query(db, schema,
+                       sqlite3_mprintf("SELECT store, object, detail"
+                                       " FROM " CATALOG " WHERE kind = 'table'"
+                                       " AND store = %d AND object = %Q",
+                                       schema, store, collection),
+                       out, err);
 }
 
 int
@@ -207,9 +243,25 @@ catalog_add_table(sqlite3 *db, const char *schema, const char *name,
     return catalog_run(
         db, schema,
         sqlite3_mprintf(
-            "INSERT INTO " CATALOG " VALUES('table', %Q, %d, %Q, '%s,%s')",
+            "INSERT INTO " CATALOG
+            " VALUES('table', %Q, %d, %Q, '%s,%s' || char(10) || %Q)",
             schema, name, row->store, row->collection,
-            row->made ? "made" : "attached", row->typed ? "typed" : "raw"),
+            row->made ? "made" : "attached", row->typed ? "typed" : "raw",
+            row->columns),
+        err);
+}
+
+int
+catalog_set_columns(sqlite3 *db, const char *schema, int store,
+                    const char *collection, const char *columns, char **err)
+{
+    return catalog_run(
+        db, schema,
+        sqlite3_mprintf("UPDATE " CATALOG " SET detail = substr(detail, 1,"
+                        " instr(detail || char(10), char(10)) - 1)"
+                        " || char(10) || %Q"
+                        " WHERE kind = 'table' AND store = %d AND object = %Q",
+                        schema, columns, store, collection),
         err);
 }
 
@@ -366,6 +418,19 @@ id_to_hex(const uint8_t id[STORE_ID_BYTES], char out[2 * STORE_ID_BYTES + 1])
     out[2 * STORE_ID_BYTES] = '\0';
 }
 
+/* The options, which follow the first two words. */
+static bool
+read_tuning(const char *detail, struct tuning *out)
+{
+    const char *p = detail == NULL ? NULL : strchr(detail, ',');
+
+    if (p != NULL)
+        p = strchr(p + 1, ',');
+    if (p != NULL && lists(p + 1, "merges"))
+        p += strcspn(p + 1, ",") + 1;
+    return tuning_parse(p == NULL ? "" : p, out);
+}
+
 /* The row a statement over (store, name, object, detail) stands on. */
 static int
 store_row_read(sqlite3_stmt *stmt, struct store_row *out)
@@ -375,6 +440,9 @@ store_row_read(sqlite3_stmt *stmt, struct store_row *out)
     out->no = sqlite3_column_int(stmt, 0);
     out->async = lists(detail, "async");
     out->is_default = lists(detail, "default");
+    out->merges = lists(detail, "merges");
+    if (!read_tuning(detail, &out->tuning))
+        return SQLITE_CORRUPT;
     if (!id_from_hex((const char *)sqlite3_column_text(stmt, 2), out->id))
         return SQLITE_CORRUPT;
     if (sqlite3_column_type(stmt, 1) == SQLITE_NULL)
@@ -430,7 +498,7 @@ catalog_find_store(sqlite3 *db, const char *schema, const char *path,
         db, schema,
         sqlite3_mprintf("SELECT store, name, object, detail FROM " CATALOG
                         " WHERE kind = 'store' AND name IS %Q COLLATE BINARY"
-                        " AND detail LIKE '%%,%s'",
+                        " AND detail || ',' LIKE '%%,%s,%%'",
                         schema, path, async ? "async" : "full"),
         out, err);
 }
@@ -454,24 +522,58 @@ next_store_no(sqlite3 *db, const char *schema, int *out, char **err)
     return catalog_failure(db, schema, sqlite3_finalize(stmt), err);
 }
 
+static char *
+store_detail(const struct store_row *row)
+{
+    char *options = tuning_text(&row->tuning);
+
+    return options == NULL
+               ? NULL
+               : sqlite3_mprintf("%s,%s%s%z",
+                                 row->is_default ? "default" : "attached",
+                                 row->async ? "async" : "full",
+                                 row->merges ? ",merges" : "", options);
+}
+
+int
+catalog_tune_store(sqlite3 *db, const char *schema, const struct store_row *row,
+                   char **err)
+{
+    char *detail = store_detail(row);
+    int rc;
+
+    if (detail == NULL)
+        return SQLITE_NOMEM;
+    rc = catalog_run(db, schema,
+                     sqlite3_mprintf("UPDATE " CATALOG " SET detail = %Q"
+                                     " WHERE kind = 'store' AND store = %d",
+                                     schema, detail, row->no),
+                     err);
+    sqlite3_free(detail);
+    return rc;
+}
+
 int
 catalog_add_store(sqlite3 *db, const char *schema, struct store_row *row,
                   struct moss_tag start, char **err)
 {
     char hex[2 * STORE_ID_BYTES + 1];
     struct log_ref log = { db, schema, 0 };
+    char *detail;
     int rc = next_store_no(db, schema, &row->no, err);
 
     if (rc != SQLITE_OK)
         return rc;
     id_to_hex(row->id, hex);
+    detail = store_detail(row);
+    if (detail == NULL)
+        return SQLITE_NOMEM;
     rc = catalog_run(db, schema,
                      sqlite3_mprintf("INSERT INTO " CATALOG
-                                     " VALUES('store', %Q, %d, '%s', '%s,%s')",
-                                     schema, row->path, row->no, hex,
-                                     row->is_default ? "default" : "attached",
-                                     row->async ? "async" : "full"),
+                                     " VALUES('store', %Q, %d, '%s', %Q)",
+                                     schema, row->path, row->no, hex, detail),
                      err);
+    sqlite3_free(detail);
     if (rc != SQLITE_OK || row->async)
         return rc;
     log.store = row->no;

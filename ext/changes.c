@@ -108,10 +108,17 @@ copy_changes(struct pending_table *p, struct moss_batch *top)
          i++) {
         struct moss_slice key, value;
 
-        if (moss_batch_op(from, i, &key, &value) == MOSS_OP_SET)
+        switch (moss_batch_op(from, i, &key, &value)) {
+        case MOSS_OP_SET:
             st = moss_batch_set(to, key, value);
-        else
+            break;
+        case MOSS_OP_MERGE:
+            st = moss_batch_merge(to, key, value);
+            break;
+        case MOSS_OP_DEL:
+        default:
             st = moss_batch_del(to, key);
+        }
     }
     return error_code(st);
 }

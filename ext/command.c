@@ -28,6 +28,7 @@ static const struct {
     { "merge", "seconds", false, false, command_merge },
     { "compact", "seconds", false, false, command_compact },
     { "check", "seconds", false, true, command_check },
+    { "columns", "columns and constraints", true, false, command_columns },
     { "truncate", NULL, false, false, command_truncate },
     { "revert", "commit", true, false, command_revert },
     { "adopt", NULL, false, true, command_adopt },

@@ -45,6 +45,10 @@ int command_merge(struct vtab *v, sqlite3_value *arg);
 int command_compact(struct vtab *v, sqlite3_value *arg);
 int command_adopt(struct vtab *v, sqlite3_value *arg);
 
+/* -------------------------------------------------------------- append.c */
+
+int command_columns(struct vtab *v, sqlite3_value *arg);
+
 /* -------------------------------------------------------- command_rows.c */
 
 int command_truncate(struct vtab *v, sqlite3_value *arg);

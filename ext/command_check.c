@@ -72,17 +72,18 @@ check_key(struct checker *c, struct moss_slice key)
     return rc == SQLITE_OK && key.len > 0 ? SQLITE_CORRUPT : rc;
 }
 
-static bool
-record_is_good(struct checker *c, struct moss_slice rest)
+static int
+check_record(struct checker *c, struct moss_slice rest)
 {
     const struct schema *s = &c->v->schema;
     struct datum d;
+    int rc = SQLITE_OK;
 
-    for (int i = 0; i < s->n_stored; i++) {
-        if (!row_take(&rest, &d))
-            return false;
+    for (int i = 0; i < s->n && rc == SQLITE_OK; i++) {
+        if (s->columns[i].stored >= 0)
+            rc = row_column(&rest, &s->columns[i], &d);
     }
-    return rest.len == 0;
+    return rc == SQLITE_OK && rest.len > 0 ? SQLITE_CORRUPT : rc;
 }
 
 static int
@@ -90,20 +91,17 @@ check_row(struct checker *c, struct moss_slice key, struct moss_slice value,
           uint64_t n)
 {
     struct moss_slice rest;
-    const char *what = NULL;
+    const char *what = "record";
+    int rc = SQLITE_CORRUPT;
 
-    if (!row_notes(value, c->notes, (size_t)c->v->schema.n_key, &rest) ||
-        !record_is_good(c, rest)) {
-        what = "record";
-    } else {
-        int rc = check_key(c, key);
-
-        if (rc == SQLITE_OK)
-            return rc;
-        if (rc != SQLITE_CORRUPT)
-            return rc;
+    if (row_notes(value, c->notes, (size_t)c->v->schema.n_key, &rest))
+        rc = check_record(c, rest);
+    if (rc == SQLITE_OK) {
         what = "key";
+        rc = check_key(c, key);
     }
+    if (rc != SQLITE_CORRUPT)
+        return rc;
     return error_report(&c->v->table, SQLITE_CORRUPT,
                         "moss: 'check' of table %s: the %s of row %llu in key"
                         " order is not one of this table",

@@ -412,6 +412,9 @@ open_shared(struct table *t, struct conn_store *cs, bool create, bool reading,
         .id = cs->row.id,
         .create = create,
         .async = cs->row.async,
+        .merges = cs->row.is_default || cs->row.path == NULL ||
+                  cs->row.merges || t->merges,
+        .tuning = &cs->row.tuning,
         .identity = &identity,
     };
     enum moss_status st;
@@ -433,8 +436,8 @@ open_shared(struct table *t, struct conn_store *cs, bool create, bool reading,
             return SQLITE_NOMEM;
         request.dir = dir;
         /* A database in memory can never become a store's home. */
-        request.readonly =
-            !create && !cs->row.async && identity.home_path[0] == '\0';
+        request.readonly = !create && !cs->row.async &&
+                           (identity.home_path[0] == '\0' || t->decl.readonly);
         request.reading =
             reading && !create && !cs->row.async && !cs->row.is_default;
     }
@@ -464,6 +467,30 @@ conn_store_fill(struct table *t, const struct store_row *row, bool create,
     return rc == SQLITE_OK ? check_identity(t, cs) : rc;
 }
 
+/* Use ss, which is taken over, from now on. */
+static void
+exchange_shared(struct conn_store *cs, struct shared_store *ss)
+{
+    read_drop(cs);
+    cs->seen_valid = false;
+    registry_unref(cs->shared);
+    cs->shared = ss;
+    cs->home_version = cs->taken_version = 0;
+}
+
+int
+conn_store_reopen(struct table *t, struct conn_store *cs)
+{
+    struct shared_store *fresh;
+    int rc;
+
+    atomic_store(&cs->shared->stale, true);
+    rc = open_shared(t, cs, false, true, &fresh);
+    if (rc == SQLITE_OK)
+        exchange_shared(cs, fresh);
+    return rc;
+}
+
 int
 conn_store_upgrade(struct table *t, struct conn_store *cs, bool wanted)
 {
@@ -478,13 +505,8 @@ conn_store_upgrade(struct table *t, struct conn_store *cs, bool wanted)
         if (rc != SQLITE_OK)
             return rc;
     }
-    if (writable == NULL)
-        return SQLITE_OK;
-    read_drop(cs);
-    cs->seen_valid = false;
-    registry_unref(cs->shared);
-    cs->shared = writable;
-    cs->home_version = cs->taken_version = 0;
+    if (writable != NULL)
+        exchange_shared(cs, writable);
     return SQLITE_OK;
 }
 
@@ -532,6 +554,11 @@ resolve_row(struct table *t, const struct table_row *row)
                             "moss: the catalog says that table %s is %s, its"
                             " declaration says otherwise",
                             t->name, row->typed ? "typed" : "raw");
+    /* SQLite was given them when it last read the schema. */
+    if (row->columns != NULL && strcmp(row->columns, t->decl.columns) != 0)
+        return error_report(t, SQLITE_SCHEMA,
+                            "moss: the columns of table %s have changed",
+                            t->name);
     rc = catalog_store(t->conn->db, t->schema, row->store, &store, &err);
     if (rc == SQLITE_NOTFOUND)
         return error_report(t, SQLITE_CANTOPEN,

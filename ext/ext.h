@@ -28,12 +28,61 @@ SQLITE_EXTENSION_INIT3
 struct conn;       /* conn.c: what belongs to one connection */
 struct conn_store; /* txn.c: one store, as one connection uses it */
 
-/* ---------------------------------------------------------------- decl.c */
-
 enum codec {
     CODEC_TYPED, /* any SQLite value, in an order-preserving encoding */
     CODEC_RAW    /* one key and one value column, stored as their bytes */
 };
+
+/* ---------------------------------------------------------------- tuning.c */
+
+/* What a store can be told beside its place, by Go moss's names. */
+enum tuning_option {
+    TUNE_MIN_MERGE_PERCENTAGE,
+    TUNE_MAX_DIRTY_OPS,
+    TUNE_MAX_DIRTY_KEY_VAL_BYTES,
+    TUNE_MERGER_CANCEL_CHECK_INTERVAL,
+    TUNE_MERGER_IDLE_RUN_TIMEOUT_MS,
+    TUNE_CACHE_PERSISTED,
+    TUNE_DEFERRED_SORT,
+    TUNE_COMPACTION_PERCENTAGE,
+    TUNE_COMPACTION_LEVEL_MAX_SEGMENTS,
+    TUNE_COMPACTION_LEVEL_MULTIPLIER,
+    TUNE_COMPACTION_BUFFER_PAGES,
+    TUNE_COMPACTION_SYNC,
+    TUNE_COMPACTION_SYNC_AFTER_BYTES,
+    TUNE_KEEP_FILES,
+    TUNE_SEGMENT_KEYS_INDEX_MAX_BYTES,
+    TUNE_SEGMENT_KEYS_INDEX_MIN_KEY_BYTES,
+    TUNE_N
+};
+
+struct tuning {
+    bool given[TUNE_N];
+    double value[TUNE_N]; /* a flag is 0 or 1 */
+};
+
+/* The option of that name (n bytes, in any case), or TUNE_N. */
+enum tuning_option tuning_find(const char *name, size_t n);
+/* All their names, ", " before each; sqlite3_malloc'd, NULL without memory. */
+char *tuning_names(void);
+/* *err is sqlite3_malloc'd: what the value may be. */
+int tuning_set(struct tuning *tuning, enum tuning_option option,
+               const char *text, char **err);
+/* ",name=value" for each that is given; sqlite3_malloc'd or NULL. */
+char *tuning_text(const struct tuning *tuning);
+/* The reverse, of the options that text begins with; false: it is damaged. */
+bool tuning_parse(const char *text, struct tuning *out);
+/* The first option that both give, but not alike, or TUNE_N. */
+enum tuning_option
+tuning_conflict(const struct tuning *a, const struct tuning *b);
+const char *tuning_name(enum tuning_option option);
+/* Give to those that it leaves open what more says; true if it had any. */
+bool tuning_extend(struct tuning *tuning, const struct tuning *more);
+void tuning_apply(const struct tuning *tuning,
+                  struct moss_collection_options *collection,
+                  struct moss_store_options *store);
+
+/* ---------------------------------------------------------------- decl.c */
 
 /* What the arguments of CREATE VIRTUAL TABLE say.  Strings are owned. */
 struct decl {
@@ -43,9 +92,15 @@ struct decl {
                          one made by CREATE (with store=: the top level) */
     char *merge;      /* a merge operator's name (raw only); NULL: none */
     bool async;       /* durability='async' */
-    /* What is no option: columns and constraints.  The texts are borrowed. */
-    const char **definitions;
-    int n_definitions;
+    bool readonly;    /* readonly=true */
+    struct tuning tuning;
+    /*
+     * What is no option: columns and constraints, as one text in which they
+     * are separated by commas, without comments and with single spaces; this
+     * is what is recorded.  Those of a table without any, if none were given.
+     */
+    char *columns;
+    bool has_columns; /* they were given */
 };
 
 /*
@@ -54,6 +109,12 @@ struct decl {
  */
 int decl_parse(int argc, const char *const *argv, struct decl *out, char **err);
 void decl_release(struct decl *decl);
+/* true, yes, on, 1 or false, no, off, 0; false if text is none of these. */
+bool decl_flag(const char *text, bool *out);
+/* The text of columns as it is recorded; sqlite3_malloc'd, NULL: no memory. */
+char *decl_text(const char *columns);
+/* Exchange decl->columns for a copy of columns. */
+int decl_set_columns(struct decl *decl, const char *columns);
 
 /* --------------------------------------------------------------- bytes.c */
 
@@ -96,6 +157,9 @@ struct table {
     const char **children; /* owned, the names are not */
     char **index_paths;
     int n_indexes;
+    bool fits;   /* the collection's record has been compared */
+    bool merges; /* it has MERGE columns */
+    bool narrow; /* the record has more columns than the table */
 };
 
 /* conn.c: the module's context of one connection. */
@@ -107,9 +171,18 @@ void conn_unlist_table(struct table *t); /* unless it was not listed */
 
 /*
  * xCreate, xDestroy and xRename, inside the user's transaction: write the
- * catalog, make or find the store.  CREATE sets t->store and t->collection.
+ * catalog, make or find the store.  CREATE comes in two steps.  The first
+ * finds t->store and t->collection; a table over a collection that is there
+ * already, declared without columns, gets those that are recorded with it,
+ * into t->decl.  The second step lists the table.
  */
 int table_create(struct table *t);
+int table_enlist(struct table *t);
+/*
+ * The columns that the catalog has for the table, sqlite3_malloc'd; NULL if it
+ * says nothing, or cannot be read.
+ */
+int table_columns(struct table *t, char **out);
 int table_destroy(struct table *t);
 int table_rename(struct table *t, const char *name);
 /*
@@ -143,6 +216,14 @@ int table_get(struct table *t, struct moss_slice key, struct moss_value *value);
 int table_last(struct table *t, struct bytes *key);
 int table_set(struct table *t, struct moss_slice key, struct moss_slice value);
 int table_delete(struct table *t, struct moss_slice key);
+/* operand is one of merge.h. */
+int
+table_merge(struct table *t, struct moss_slice key, struct moss_slice operand);
+/*
+ * The table has MERGE columns: the store has to have their operator, and is
+ * noted to be opened with it.
+ */
+int table_need_merge(struct table *t);
 /* Delete all rows at once, whatever their number. */
 int table_truncate(struct table *t);
 

@@ -241,11 +241,16 @@ list_child(void *arg, struct moss_slice name)
 {
     const struct tree *parent = arg;
     struct tree child = { .call = parent->call, .depth = parent->depth + 1 };
-    char *path = sqlite3_mprintf("%s%s%.*s", parent->path,
-                                 *parent->path == '\0' ? "" : "/",
-                                 (int)name.len, (const char *)name.bytes);
+    char *path;
     enum moss_status st;
 
+    /* What a table was declared as is nothing that users keep there. */
+    if (name.len == strlen(DECLARATION_CHILD) &&
+        memcmp(name.bytes, DECLARATION_CHILD, name.len) == 0)
+        return MOSS_OK;
+    path = sqlite3_mprintf("%s%s%.*s", parent->path,
+                           *parent->path == '\0' ? "" : "/", (int)name.len,
+                           (const char *)name.bytes);
     if (path == NULL)
         return MOSS_NOMEM;
     child.path = path;

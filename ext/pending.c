@@ -69,6 +69,9 @@ struct pending_table {
     struct moss_snapshot *overlay;
     size_t overlaid;
 
+    bool merges;    /* there may be merge operands */
+    uint8_t *alive; /* of each change, if so: does it count? */
+
     struct bytes last; /* the greatest key of the table, if it is known */
     bool last_known;
 };
@@ -119,6 +122,7 @@ table_free(struct pending_table *t)
     sqlite3_free(t->slots);
     sqlite3_free(t->before);
     sqlite3_free(t->listed);
+    sqlite3_free(t->alive);
     sqlite3_free(t->collection);
     sqlite3_free(t);
 }
@@ -434,6 +438,23 @@ pending_del(struct pending_table *t, struct moss_slice key)
     return rc;
 }
 
+int
+pending_merge(struct pending_table *t, struct moss_slice key,
+              struct moss_slice operand)
+{
+    size_t i = moss_batch_count(t->batch);
+    int rc = index_reserve(t);
+
+    if (rc == SQLITE_OK)
+        rc = batch_code(moss_batch_merge(t->batch, key, operand));
+    if (rc == SQLITE_OK) {
+        t->merges = true;
+        index_note(t, i, key);
+        follow_last(t, key, true);
+    }
+    return rc;
+}
+
 bool
 pending_get(struct pending_table *t, struct moss_slice key, enum moss_op *op,
             struct moss_slice *value)
@@ -720,8 +741,9 @@ pending_count(const struct pending_table *t)
     return moss_batch_count(t->batch);
 }
 
-bool
-pending_is_newest(struct pending_table *t, size_t i)
+/* Is change i the newest of its key? */
+static bool
+is_newest(struct pending_table *t, size_t i)
 {
     struct moss_slice key, value;
 
@@ -729,6 +751,46 @@ pending_is_newest(struct pending_table *t, size_t i)
         return true;
     (void)moss_batch_op(t->batch, i, &key, &value);
     return index_find(t, key) == i;
+}
+
+/* From the newest to the oldest: an operand needs what is before it. */
+static int
+table_settle(struct pending_table *t)
+{
+    size_t count = moss_batch_count(t->batch);
+    uint8_t *alive = sqlite3_realloc64(t->alive, count + 1);
+
+    if (alive == NULL)
+        return SQLITE_NOMEM;
+    t->alive = alive;
+    memset(alive, 0, count);
+    for (size_t i = count; i-- > 0;) {
+        struct moss_slice key, value;
+
+        alive[i] = alive[i] || is_newest(t, i);
+        if (alive[i] && t->before[i] != NONE &&
+            moss_batch_op(t->batch, i, &key, &value) == MOSS_OP_MERGE)
+            alive[t->before[i]] = true;
+    }
+    return SQLITE_OK;
+}
+
+int
+pending_settle(struct pending *p)
+{
+    int rc = SQLITE_OK;
+
+    for (struct pending_table *t = p->tables; t != NULL && rc == SQLITE_OK;
+         t = t->next)
+        if (t->merges)
+            rc = table_settle(t);
+    return rc;
+}
+
+bool
+pending_is_newest(struct pending_table *t, size_t i)
+{
+    return t->merges ? t->alive[i] != 0 : is_newest(t, i);
 }
 
 const struct moss_batch *

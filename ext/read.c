@@ -183,6 +183,30 @@ resolve(struct table *t, struct conn_store *cs, const struct marker *m)
     return resolve_by_log(t, cs, m);
 }
 
+/*
+ * What is open for reading only stands still, and another process may have
+ * gone on until the log does not lead back to it.
+ */
+static bool
+may_be_behind(const struct conn_store *cs, const struct marker *m)
+{
+    return cs->shared->readonly && cs->open_cursors == 0 &&
+           moss_snapshot_tag(cs->shared->fixed).n < m->tag.n;
+}
+
+/* Make cs hold the state of the marker it has seen. */
+static int
+resolve_seen(struct table *t, struct conn_store *cs)
+{
+    struct marker m = cs->seen;
+    int rc = resolve(t, cs, &m);
+
+    if (rc != SQLITE_CORRUPT || !may_be_behind(cs, &m))
+        return rc;
+    rc = conn_store_reopen(t, cs);
+    return rc == SQLITE_OK ? resolve(t, cs, &m) : rc;
+}
+
 /* In a shared cache a reader may have asked to see what may be undone. */
 static int
 reads_uncommitted(struct conn_store *cs, bool *out)
@@ -294,7 +318,7 @@ read_refresh(struct table *t)
     }
     if (cs->snap != NULL)
         return SQLITE_OK;
-    rc = resolve(t, cs, &cs->seen);
+    rc = resolve_seen(t, cs);
     if (rc != SQLITE_OK)
         cs->seen_valid = false;
     return rc;

@@ -113,17 +113,22 @@ read_part(struct reader *r, int part, struct datum *out)
     return rc;
 }
 
-/* The value of column number stored of the record. */
+/* The value of a column that is number stored of the record. */
 static int
-read_stored(struct reader *r, int stored, struct datum *out)
+read_stored(struct reader *r, const struct column *column, int stored,
+            struct datum *out)
 {
     int rc = r->next < 0 || r->next > stored ? begin(r) : SQLITE_OK;
 
     while (rc == SQLITE_OK && r->next <= stored) {
-        if (row_take(&r->rest, out))
-            r->next++;
-        else
+        /* What ends early lacks this one and all before that are left. */
+        bool last = r->next == stored || r->rest.len == 0;
+
+        if (last && r->index == NULL)
+            rc = row_column(&r->rest, column, out);
+        else if (!row_take(&r->rest, out))
             rc = SQLITE_CORRUPT;
+        r->next++;
     }
     if (rc != SQLITE_OK)
         r->next = -1;
@@ -152,8 +157,9 @@ reader_column(struct reader *r, int column, struct datum *out)
 {
     struct place place = place_of(r, column);
 
-    return place.stored >= 0 ? read_stored(r, place.stored, out)
-                             : read_part(r, place.part, out);
+    return place.stored >= 0
+               ? read_stored(r, &r->schema->columns[column], place.stored, out)
+               : read_part(r, place.part, out);
 }
 
 int

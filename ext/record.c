@@ -16,11 +16,10 @@ enum tag {
     TAG_NULL = 0,
     TAG_INTEGER = 1, /* 1 + the number of bytes, 0 to 8 */
     TAG_REAL = 10,
+    TAG_SUM = 11,  /* an integer of 16 bytes, is there a real, 8 bytes of it */
     TAG_TEXT = 12, /* 12 + 2 * length */
     TAG_BLOB = 13  /* 13 + 2 * length */
 };
-
-#define MAX_VARINT 10
 
 int
 datum_read(sqlite3_value *v, struct datum *out)
@@ -145,29 +144,42 @@ datum_type_name(int type)
     }
 }
 
-static int
-append_varint(struct bytes *out, uint64_t v)
+size_t
+row_varint(uint64_t v, uint8_t out[ROW_HEAD_BYTES])
 {
-    uint8_t buf[MAX_VARINT];
     size_t n = 0;
 
     while (v >= 0x80) {
-        buf[n++] = (uint8_t)(v | 0x80);
+        out[n++] = (uint8_t)(v | 0x80);
         v >>= 7;
     }
-    buf[n++] = (uint8_t)v;
-    return bytes_append(out, buf, n);
+    out[n++] = (uint8_t)v;
+    return n;
 }
 
-static bool
-take_varint(struct moss_slice *in, uint64_t *out)
+size_t
+row_text_head(uint64_t n, uint8_t out[ROW_HEAD_BYTES])
+{
+    return row_varint(TAG_TEXT + 2 * n, out);
+}
+
+static int
+append_varint(struct bytes *out, uint64_t v)
+{
+    uint8_t buf[ROW_HEAD_BYTES];
+
+    return bytes_append(out, buf, row_varint(v, buf));
+}
+
+bool
+row_take_varint(struct moss_slice *in, uint64_t *out)
 {
     uint64_t v = 0;
 
-    for (size_t i = 0; i < in->len && i < MAX_VARINT; i++) {
+    for (size_t i = 0; i < in->len && i < ROW_HEAD_BYTES; i++) {
         uint8_t b = in->bytes[i];
 
-        if (i == MAX_VARINT - 1 && b > 1)
+        if (i == ROW_HEAD_BYTES - 1 && b > 1)
             return false;
         v |= (uint64_t)(b & 0x7f) << (7 * i);
         if (b < 0x80) {
@@ -179,27 +191,34 @@ take_varint(struct moss_slice *in, uint64_t *out)
     return false;
 }
 
-/* As few little-endian bytes as keep the sign. */
-static int
-append_integer(struct bytes *out, int64_t v)
+/* A tag, and as few little-endian bytes as keep the sign. */
+static size_t
+put_integer(int64_t v, uint8_t out[1 + 8])
 {
     uint64_t bits = (uint64_t)v;
-    uint8_t buf[1 + 8];
     size_t n = 0;
 
     while (n < 8) {
         int64_t left = v >> (8 * n);
 
         /* What is left is all sign, and the byte before has that sign. */
-        if (left == 0 && (n == 0 || buf[n] < 0x80))
+        if (left == 0 && (n == 0 || out[n] < 0x80))
             break;
-        if (left == -1 && n > 0 && buf[n] >= 0x80)
+        if (left == -1 && n > 0 && out[n] >= 0x80)
             break;
-        buf[1 + n] = (uint8_t)(bits >> (8 * n));
+        out[1 + n] = (uint8_t)(bits >> (8 * n));
         n++;
     }
-    buf[0] = (uint8_t)(TAG_INTEGER + n);
-    return bytes_append(out, buf, 1 + n);
+    out[0] = (uint8_t)(TAG_INTEGER + n);
+    return 1 + n;
+}
+
+static int
+append_integer(struct bytes *out, int64_t v)
+{
+    uint8_t buf[1 + 8];
+
+    return bytes_append(out, buf, put_integer(v, buf));
 }
 
 static int64_t
@@ -214,21 +233,67 @@ load_integer(const uint8_t *p, size_t n)
     return out;
 }
 
-static int
-append_real(struct bytes *out, double r)
+static void
+put_bits(uint64_t bits, uint8_t out[8])
 {
-    uint8_t buf[1 + 8];
+    for (size_t i = 0; i < 8; i++)
+        out[i] = (uint8_t)(bits >> (8 * i));
+}
+
+static void
+put_real(double r, uint8_t out[8])
+{
     uint64_t bits;
 
     memcpy(&bits, &r, sizeof(bits));
-    buf[0] = TAG_REAL;
-    for (size_t i = 0; i < 8; i++)
-        buf[1 + i] = (uint8_t)(bits >> (8 * i));
+    put_bits(bits, out);
+}
+
+int
+row_append_real(struct bytes *out, double r)
+{
+    uint8_t buf[8];
+
+    put_real(r, buf);
     return bytes_append(out, buf, sizeof(buf));
 }
 
 static int
-append_column(struct bytes *out, const struct datum *d)
+append_real(struct bytes *out, double r)
+{
+    const uint8_t tag = TAG_REAL;
+    int rc = bytes_append(out, &tag, 1);
+
+    return rc == SQLITE_OK ? row_append_real(out, r) : rc;
+}
+
+size_t
+row_sum(struct wide ints, bool has_int, double real, bool has_real,
+        uint8_t out[ROW_SUM_BYTES])
+{
+    bool fits = ints.high == (ints.low >> 63 != 0 ? UINT64_MAX : 0);
+
+    if (!has_int && !has_real) {
+        out[0] = TAG_NULL;
+        return 1;
+    }
+    if (!has_real && fits)
+        return put_integer((int64_t)ints.low, out);
+    if (!has_int) {
+        out[0] = TAG_REAL;
+        put_real(real, out + 1);
+        return 1 + 8;
+    }
+    out[0] = TAG_SUM;
+    put_bits(ints.low, out + 1);
+    put_bits(ints.high, out + 9);
+    out[17] = has_real;
+    put_real(has_real ? real : 0, out + 18);
+    return ROW_SUM_BYTES;
+}
+
+int
+row_append(struct bytes *out, const struct datum *d)
 {
     uint64_t tag;
     int rc;
@@ -259,8 +324,8 @@ append_column(struct bytes *out, const struct datum *d)
  */
 #define NOTES_FOLLOW 3
 
-static int
-append_notes(struct bytes *out, const uint8_t *notes, size_t n)
+int
+row_append_notes(struct bytes *out, const uint8_t *notes, size_t n)
 {
     const uint8_t follow = NOTES_FOLLOW;
     bool plain = true;
@@ -278,42 +343,98 @@ int
 row_encode(struct bytes *out, const uint8_t *notes, size_t n_notes,
            const struct datum *columns, size_t n)
 {
-    int rc = append_notes(out, notes, n_notes);
+    int rc = row_append_notes(out, notes, n_notes);
 
     for (size_t i = 0; rc == SQLITE_OK && i < n; i++)
-        rc = append_column(out, &columns[i]);
+        rc = row_append(out, &columns[i]);
     return rc;
+}
+
+size_t
+row_notes_length(struct moss_slice record, size_t n_notes)
+{
+    size_t n = 1;
+
+    if (record.len > 0 && record.bytes[0] == NOTES_FOLLOW)
+        n += n_notes;
+    return record.len < n ? 0 : n;
 }
 
 bool
 row_notes(struct moss_slice record, uint8_t *notes, size_t n_notes,
           struct moss_slice *columns)
 {
-    size_t head = 1;
+    size_t head = row_notes_length(record, n_notes);
 
     memset(notes, 0, n_notes);
-    if (record.len == 0)
+    if (head == 0)
         return false;
-    if (record.bytes[0] != NOTES_FOLLOW) {
+    if (head == 1)
         notes[0] = record.bytes[0];
-    } else {
-        head += n_notes;
-        if (record.len < head)
-            return false;
+    else
         memcpy(notes, record.bytes + 1, n_notes);
-    }
     *columns = moss_slice(record.bytes + head, record.len - head);
     return true;
+}
+
+static double
+real_of_wide(struct wide w)
+{
+    bool negative = w.high >> 63 != 0;
+    double r;
+
+    if (negative) {
+        w.low = ~w.low + 1;
+        w.high = ~w.high + (w.low == 0);
+    }
+    r = (double)w.high * 18446744073709551616.0 + (double)w.low;
+    return negative ? -r : r;
+}
+
+static double
+load_real(const uint8_t *p)
+{
+    int64_t bits = load_integer(p, 8);
+    double r;
+
+    memcpy(&r, &bits, sizeof(r));
+    return r;
+}
+
+bool
+row_take_sum(const struct datum *d, struct wide *ints, double *real,
+             bool *has_real)
+{
+    const uint8_t *p = d->bytes.bytes;
+
+    if (d->type != SQLITE_FLOAT || d->bytes.len != ROW_SUM_BYTES - 1)
+        return false;
+    ints->low = (uint64_t)load_integer(p, 8);
+    ints->high = (uint64_t)load_integer(p + 8, 8);
+    *has_real = p[16] != 0;
+    *real = load_real(p + 17);
+    return true;
+}
+
+/* The value of a sum whose parts are in its bytes. */
+static double
+sum_value(const struct datum *d)
+{
+    struct wide ints;
+    double real;
+    bool has_real;
+
+    (void)row_take_sum(d, &ints, &real, &has_real);
+    return has_real ? real_of_wide(ints) + real : real_of_wide(ints);
 }
 
 bool
 row_take(struct moss_slice *in, struct datum *out)
 {
     uint64_t tag, len;
-    int64_t bits;
 
     memset(out, 0, sizeof(*out));
-    if (!take_varint(in, &tag))
+    if (!row_take_varint(in, &tag))
         return false;
     if (tag == TAG_NULL) {
         out->type = SQLITE_NULL;
@@ -322,9 +443,9 @@ row_take(struct moss_slice *in, struct datum *out)
     if (tag <= TAG_INTEGER + 8) {
         out->type = SQLITE_INTEGER;
         len = tag - TAG_INTEGER;
-    } else if (tag == TAG_REAL) {
+    } else if (tag == TAG_REAL || tag == TAG_SUM) {
         out->type = SQLITE_FLOAT;
-        len = 8;
+        len = tag == TAG_REAL ? 8 : ROW_SUM_BYTES - 1;
     } else if (tag >= TAG_TEXT) {
         out->type = tag % 2 == 0 ? SQLITE_TEXT : SQLITE_BLOB;
         len = (tag - TAG_TEXT) / 2;
@@ -335,12 +456,35 @@ row_take(struct moss_slice *in, struct datum *out)
         return false;
     if (out->type == SQLITE_INTEGER) {
         out->i = load_integer(in->bytes, (size_t)len);
+    } else if (tag == TAG_SUM) {
+        out->bytes = moss_slice(in->bytes, (size_t)len);
+        out->r = sum_value(out);
     } else if (out->type == SQLITE_FLOAT) {
-        bits = load_integer(in->bytes, 8);
-        memcpy(&out->r, &bits, sizeof(out->r));
+        out->r = load_real(in->bytes);
     } else {
         out->bytes = moss_slice(in->bytes, (size_t)len);
     }
     *in = moss_slice(in->bytes + len, in->len - (size_t)len);
     return true;
+}
+
+/* Can it have been appended to a table that had rows? */
+static bool
+may_be_missing(const struct column *column)
+{
+    return column->part < 0 &&
+           (column->fallback != NULL ||
+            (column->default_text == NULL && !column->not_null));
+}
+
+int
+row_column(struct moss_slice *columns, const struct column *column,
+           struct datum *out)
+{
+    if (columns->len > 0 || !may_be_missing(column))
+        return row_take(columns, out) ? SQLITE_OK : SQLITE_CORRUPT;
+    memset(out, 0, sizeof(*out));
+    out->type = SQLITE_NULL;
+    return column->fallback == NULL ? SQLITE_OK
+                                    : datum_read(column->fallback, out);
 }

@@ -6,6 +6,7 @@
  * by its id.  The registry's mutex is held while a store is opened or closed,
  * so that nobody meets the lock of a store that is about to be free.
  */
+#include "merge.h"
 #include "txn.h"
 
 #include <stdatomic.h>
@@ -169,6 +170,7 @@ collection_open(struct shared_store *ss)
     struct moss_lower *lower = NULL;
     enum moss_status st;
 
+    tuning_apply(&ss->tuning, &options, NULL);
     if (!ss->memory) {
         options.persist_delay_ms = PERSIST_DELAY_MS;
         options.before_persist = sync_home;
@@ -234,6 +236,35 @@ has_identity(struct moss_store *store)
     return memcmp(identity.store_id, none, sizeof none) != 0;
 }
 
+/*
+ * Open a store with the operator of MERGE columns, where it is wanted or the
+ * store was written with it; where it was written with another one, without.
+ */
+static enum moss_status
+open_store(const struct open_request *request,
+           struct moss_store_options *options, struct moss_store **out,
+           struct moss_error *detail)
+{
+    struct moss_store_identity identity;
+    enum moss_status st;
+
+    if (request->merge == NULL && request->merges)
+        options->merge = &merge_rows;
+    st = moss_store_open(request->dir, options, out, detail);
+    if (st == MOSS_INVALID && options->merge != request->merge) {
+        options->merge = NULL;
+        st = moss_store_open(request->dir, options, out, detail);
+    }
+    if (st != MOSS_OK || options->merge != NULL)
+        return st;
+    moss_store_identity(*out, &identity);
+    if (strcmp(identity.merge_name, merge_rows.name) != 0)
+        return MOSS_OK;
+    moss_store_close(*out);
+    options->merge = &merge_rows;
+    return moss_store_open(request->dir, options, out, detail);
+}
+
 static enum moss_status
 open_on_disk(struct shared_store *ss, const struct open_request *request,
              struct moss_error *detail)
@@ -251,20 +282,22 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
     ss->dir = sqlite3_mprintf("%s", request->dir);
     if (ss->dir == NULL)
         return MOSS_NOMEM;
+    tuning_apply(&ss->tuning, NULL, &options);
     options.readonly = request->readonly || request->reading;
-    st = moss_store_open(request->dir, &options, &ss->store, detail);
+    st = open_store(request, &options, &ss->store, detail);
     if (st == MOSS_OK && !request->readonly && request->reading &&
         has_identity(ss->store)) {
         moss_store_close(ss->store);
         ss->store = NULL;
         options.readonly = false;
-        st = moss_store_open(request->dir, &options, &ss->store, detail);
+        st = open_store(request, &options, &ss->store, detail);
     }
     if (st == MOSS_READONLY && !request->create) {
         options.readonly = true;
-        st = moss_store_open(request->dir, &options, &ss->store, detail);
+        st = open_store(request, &options, &ss->store, detail);
     }
     ss->readonly = options.readonly;
+    ss->merge = options.merge;
     if (st != MOSS_OK)
         return st;
     st = options.os->ops->identify(options.os, request->dir, &where);
@@ -283,6 +316,8 @@ open_in_memory(struct shared_store *ss, const struct open_request *request)
     if (!request->create)
         return MOSS_CANTOPEN;
     memcpy(ss->id, request->id, sizeof ss->id);
+    if (ss->merge == NULL)
+        ss->merge = &merge_rows;
     if (request->shared_name == NULL)
         return MOSS_OK;
     ss->shared_name = sqlite3_mprintf("%s", request->shared_name);
@@ -307,9 +342,12 @@ store_new(const struct open_request *request, struct shared_store **out,
     ss->memory = request->dir == NULL;
     ss->async = request->async;
     ss->merge = request->merge;
+    if (request->tuning != NULL)
+        ss->tuning = *request->tuning;
     atomic_init(&ss->home_version, 1);
     atomic_init(&ss->maybe_dropped, true);
     atomic_init(&ss->maybe_staged, true);
+    atomic_init(&ss->stale, false);
     ss->mu = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
     if (ss->memory)
         st = open_in_memory(ss, request);
@@ -338,6 +376,8 @@ registry_find(const struct open_request *request)
         os->ops->identify(os, request->dir, &where) != MOSS_OK)
         return NULL;
     for (ss = registry; ss != NULL; ss = ss->next) {
+        if (atomic_load(&ss->stale))
+            continue;
         if (request->dir == NULL && ss->memory &&
             memcmp(ss->id, request->id, sizeof ss->id) == 0)
             break;

@@ -21,8 +21,11 @@ table_base(struct table *t, int part, struct moss_snapshot **out)
     struct conn_store *cs = t->store;
     const char *path = table_path(t, part);
     struct pending_table *p = NULL;
-    int rc = path == NULL ? SQLITE_NOMEM : read_collection(cs, path, out);
+    int rc = path == NULL ? SQLITE_NOMEM : declaration_check(t);
 
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = read_collection(cs, path, out);
     if (rc != SQLITE_OK)
         return error_report(t, rc, "moss: cannot read collection '%s'",
                             t->collection);
@@ -194,11 +197,34 @@ table_writable(struct table *t, int part, struct pending_table **out)
                             " in this transaction: commit before changing it",
                             t->name);
     rc = txn_join(t);
+    if (rc == SQLITE_OK && t->narrow)
+        return error_report(t, SQLITE_READONLY,
+                            "moss: the collection '%s' of table %s has columns"
+                            " that database %s does not know: append them to"
+                            " the table",
+                            t->collection, t->name, t->store->file);
     if (rc == SQLITE_OK)
         rc = sweep(t, t->store);
     if (rc == SQLITE_OK)
         rc = table_pending(t, part, out);
     return rc;
+}
+
+/* A row that operands of this transaction belong to. */
+static int
+get_merged(struct table *t, struct moss_slice key, struct moss_value *value)
+{
+    struct moss_snapshot *snap;
+    enum moss_status st;
+    int rc = table_state(t, &snap);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    st = moss_snapshot_get(snap, key, value);
+    moss_snapshot_unref(snap); /* the pending changes still hold it */
+    if (st == MOSS_NOT_FOUND)
+        return SQLITE_NOTFOUND;
+    return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
 }
 
 static int
@@ -219,7 +245,9 @@ get(struct table *t, int part, struct moss_slice key, struct moss_value *value)
         return SQLITE_NOMEM;
     p = pending_find(t->store->pending, path);
     if (p != NULL && pending_get(p, key, &op, &value->bytes))
-        return op == MOSS_OP_SET ? SQLITE_OK : SQLITE_NOTFOUND;
+        return op == MOSS_OP_MERGE ? get_merged(t, key, value)
+               : op == MOSS_OP_SET ? SQLITE_OK
+                                   : SQLITE_NOTFOUND;
     rc = table_base(t, part, &base);
     if (rc != SQLITE_OK)
         return rc;
@@ -311,6 +339,17 @@ int
 table_set(struct table *t, struct moss_slice key, struct moss_slice value)
 {
     return set(t, TABLE_ROWS, key, value);
+}
+
+int
+table_merge(struct table *t, struct moss_slice key, struct moss_slice operand)
+{
+    struct pending_table *p;
+    int rc = table_writable(t, TABLE_ROWS, &p);
+
+    if (rc == SQLITE_OK)
+        rc = pending_merge(p, key, operand);
+    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
 }
 
 int

@@ -11,6 +11,8 @@
  */
 #include "schema.h"
 
+#include "merge.h"
+
 #include <string.h>
 
 #include "private.h"
@@ -19,8 +21,8 @@
 
 /* Words that say what cannot be honoured, outside of parentheses. */
 static const char *const refused[] = {
-    "CHECK", "AUTOINCREMENT", "GENERATED", "AS",    "REFERENCES",
-    "ON",    "FOREIGN",       "INDEX",     "MERGE",
+    "CHECK", "AUTOINCREMENT", "GENERATED", "AS", "REFERENCES",
+    "ON",    "FOREIGN",       "INDEX",
 };
 
 /* The word of args that is refused, or NULL. */
@@ -151,6 +153,15 @@ affinity_of(const char *type)
     return AFFINITY_NUMERIC;
 }
 
+static const char *
+affinity_name(enum affinity a)
+{
+    static const char *const names[] = { "BLOB", "TEXT", "NUMERIC", "INTEGER",
+                                         "REAL" };
+
+    return names[a];
+}
+
 enum collation
 collation_find(const char *name)
 {
@@ -228,7 +239,6 @@ static int
 read_default(sqlite3 *db, struct column *c, char **err)
 {
     sqlite3_stmt *stmt = NULL;
-    char *sql;
     int rc;
 
     if (c->default_text == NULL || is_clock(c->default_text))
@@ -242,14 +252,16 @@ read_default(sqlite3 *db, struct column *c, char **err)
         *err = sqlite3_mprintf("moss: the DEFAULT of column %s is not constant",
                                c->name);
     }
-    sql = sqlite3_mprintf("SELECT %s", c->default_text);
-    if (sql == NULL)
-        rc = SQLITE_NOMEM;
     if (rc == SQLITE_OK)
         rc = private_run(db, err, "DROP TABLE y");
+    /* A column applies its affinity. */
     if (rc == SQLITE_OK)
-        rc = private_prepare(db, sql, &stmt, err);
-    sqlite3_free(sql);
+        rc = private_run(db, err, "CREATE TABLE y(c %s)",
+                         affinity_name(c->affinity));
+    if (rc == SQLITE_OK)
+        rc = private_run(db, err, "INSERT INTO y VALUES(%s)", c->default_text);
+    if (rc == SQLITE_OK)
+        rc = private_prepare(db, "SELECT c FROM y", &stmt, err);
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         c->fallback = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
         rc = c->fallback == NULL ? SQLITE_NOMEM : SQLITE_OK;
@@ -257,7 +269,7 @@ read_default(sqlite3 *db, struct column *c, char **err)
         rc = private_error(db, sqlite3_errcode(db), err);
     }
     sqlite3_finalize(stmt);
-    return rc;
+    return rc == SQLITE_OK ? private_run(db, err, "DROP TABLE y") : rc;
 }
 
 /* ------------------------------------------------------------------ key */
@@ -506,15 +518,14 @@ parse_in(sqlite3 *db, const char *const *args, int n, enum codec codec,
     return SQLITE_OK;
 }
 
-int
-schema_parse(const char *const *args, int n, enum codec codec,
-             struct schema *out, char **err)
+static int
+parse_definitions(const struct merge_rules *r, enum codec codec,
+                  struct schema *out, char **err)
 {
-    const char *word = find_refused(args, n);
+    const char *word = find_refused(r->args, r->n);
     sqlite3 *db = NULL;
     int rc;
 
-    memset(out, 0, sizeof(*out));
     if (word != NULL) {
         *err = sqlite3_mprintf("moss: a moss table cannot honour %s", word);
         return *err == NULL ? SQLITE_NOMEM : SQLITE_ERROR;
@@ -523,20 +534,25 @@ schema_parse(const char *const *args, int n, enum codec codec,
         ":memory:", &db,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
-        rc = parse_in(db, args, n, codec, out, err);
+        rc = parse_in(db, r->args, r->n, codec, out, err);
     sqlite3_close(db);
-    if (rc != SQLITE_OK)
-        schema_release(out);
-    return rc;
+    return rc == SQLITE_OK ? merge_rules_read(r, codec, out, err) : rc;
 }
 
 int
-schema_default(enum codec codec, struct schema *out, char **err)
+schema_parse(const char *const *args, int n, enum codec codec,
+             struct schema *out, char **err)
 {
-    static const char *const typed[] = { "key PRIMARY KEY", "value" };
-    static const char *const raw[] = { "key BLOB PRIMARY KEY", "value BLOB" };
+    struct merge_rules rules = { 0 };
+    int rc = merge_rules_strip(&rules, args, n, err);
 
-    return schema_parse(codec == CODEC_RAW ? raw : typed, 2, codec, out, err);
+    memset(out, 0, sizeof(*out));
+    if (rc == SQLITE_OK)
+        rc = parse_definitions(&rules, codec, out, err);
+    merge_rules_release(&rules);
+    if (rc != SQLITE_OK)
+        schema_release(out);
+    return rc;
 }
 
 void

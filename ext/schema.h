@@ -32,14 +32,28 @@ enum collation {
 /* By its name, which may be NULL. */
 enum collation collation_find(const char *name);
 
+/* What INSERT makes of a column of a row that is there; see merge.h. */
+enum merge_rule {
+    MERGE_NONE = 0, /* none is declared: the new value */
+    MERGE_LAST,     /* the same, but declared */
+    MERGE_SUM,
+    MERGE_MIN,
+    MERGE_MAX,
+    MERGE_APPEND,
+    MERGE_FIRST, /* not declared: columns of the key keep their value */
+    MERGE_N
+};
+
 struct column {
     char *name;
     char *type; /* as declared, "" if it was not */
     enum affinity affinity;
     char *collation; /* its name */
     bool not_null;
+    enum merge_rule merge;
     char *default_text;      /* DEFAULT's expression; NULL: none */
-    sqlite3_value *fallback; /* its value; NULL: none, or of the clock */
+    sqlite3_value *fallback; /* its value with the affinity applied; NULL:
+                                none, or of the clock */
     int part;                /* of the key that it is, or -1 */
     int stored;              /* its place in the record; -1: the key has it */
 };
@@ -74,6 +88,7 @@ struct schema {
     struct key_part *key;
     int n_key;
     int n_stored;          /* columns in a record */
+    bool merges;           /* a column has a MERGE rule */
     struct index *indexes; /* in the order in which they are checked */
     int n_indexes;
     int key_place; /* so many are checked before the key */
@@ -104,8 +119,6 @@ struct schema {
  */
 int schema_parse(const char *const *args, int n, enum codec codec,
                  struct schema *out, char **err);
-/* Of a table without definitions: key and value. */
-int schema_default(enum codec codec, struct schema *out, char **err);
 void schema_release(struct schema *s); /* idempotent */
 
 /* Choose the hidden columns of a table of that name, and its declaration. */

@@ -56,6 +56,84 @@ collection_name(const char *table)
     return sqlite3_mprintf("%s~%016llx", text, random);
 }
 
+/*
+ * A collection without a record is of Go moss or a program, and raw; or a
+ * table's that an older version made: then the catalog lists it.
+ */
+static int
+find_unrecorded(struct table *t, const char *path, enum codec *codec,
+                char **columns)
+{
+    struct table_row row;
+    char *err = NULL;
+    int rc = catalog_find_user(t->conn->db, t->schema, t->store->row.no, path,
+                               &row, &err);
+
+    *codec = CODEC_RAW;
+    if (rc == SQLITE_NOTFOUND) {
+        sqlite3_free(err);
+        return SQLITE_OK;
+    }
+    if (rc != SQLITE_OK)
+        return report_text(t, rc, &err);
+    *codec = row.typed ? CODEC_TYPED : CODEC_RAW;
+    *columns = row.columns;
+    row.columns = NULL;
+    table_row_release(&row);
+    return SQLITE_OK;
+}
+
+/*
+ * A child of the store's newest state, or the top level, and what is recorded
+ * of it.
+ */
+static int
+find_attached(struct table *t, const char *path, enum codec *codec,
+              char **columns)
+{
+    struct moss_snapshot *top = NULL, *at = NULL, *record = NULL;
+    enum moss_status st;
+
+    *columns = NULL;
+    st = shared_store_newest(t->store->shared, &top);
+    if (st == MOSS_OK)
+        st = snapshot_at_path(top, path, &at);
+    moss_snapshot_unref(top);
+    if (st == MOSS_NOT_FOUND)
+        return error_report(t, SQLITE_CANTOPEN,
+                            "moss: the store %s has no collection '%s'",
+                            shared_store_name(t->store->shared), path);
+    if (st == MOSS_OK)
+        st = moss_snapshot_child(at, moss_str(DECLARATION_CHILD), &record);
+    if (st == MOSS_OK)
+        st = declaration_read(record, codec, columns);
+    moss_snapshot_unref(record);
+    moss_snapshot_unref(at);
+    if (st == MOSS_NOT_FOUND)
+        return find_unrecorded(t, path, codec, columns);
+    return st == MOSS_OK ? SQLITE_OK
+                         : error_status(t, st, NULL, "find the collection");
+}
+
+static int
+attach(struct table *t)
+{
+    const char *path = t->decl.collection == NULL ? "" : t->decl.collection;
+    enum codec codec;
+    char *columns;
+    int rc;
+
+    t->collection = sqlite3_mprintf("%s", path[0] == '/' ? path + 1 : path);
+    if (t->collection == NULL)
+        return SQLITE_NOMEM;
+    t->fresh = true;
+    rc = find_attached(t, t->collection, &codec, &columns);
+    if (rc == SQLITE_OK)
+        rc = declaration_attach(t, codec, columns);
+    sqlite3_free(columns);
+    return rc;
+}
+
 static enum moss_status
 count_child(void *arg, struct moss_slice name)
 {
@@ -64,37 +142,6 @@ count_child(void *arg, struct moss_slice name)
     (void)name;
     ++*n;
     return MOSS_OK;
-}
-
-/* A child of the store's newest state, or the top level. */
-static int
-check_attached(struct table *t, const char *path)
-{
-    struct moss_snapshot *top = NULL, *child = NULL;
-    size_t children = 0;
-    enum moss_status st;
-
-    st = shared_store_newest(t->store->shared, &top);
-    if (st == MOSS_OK)
-        st = snapshot_at_path(top, path, &child);
-    if (st == MOSS_OK && t->decl.codec == CODEC_TYPED && *path != '\0')
-        st = moss_snapshot_children(child, count_child, &children);
-    moss_snapshot_unref(child);
-    moss_snapshot_unref(top);
-    if (st == MOSS_NOT_FOUND)
-        return error_report(t, SQLITE_CANTOPEN,
-                            "moss: the store %s has no collection '%s'",
-                            shared_store_name(t->store->shared), path);
-    if (st != MOSS_OK)
-        return error_status(t, st, NULL, "find the collection");
-    /* The other table would not know of rows that this one changes. */
-    if (children > 0)
-        return error_report(t, SQLITE_ERROR,
-                            "moss: table %s cannot be declared over a"
-                            " collection with indexes: that is another"
-                            " table's alone",
-                            t->name);
-    return SQLITE_OK;
 }
 
 /*
@@ -224,6 +271,25 @@ use_store(struct table *t, const struct store_row *row)
     return restart_log(t, t->store);
 }
 
+/* Options that the table gives must be those of the store, or new ones. */
+static int
+tune_store(struct table *t, struct store_row *row)
+{
+    enum tuning_option other = tuning_conflict(&row->tuning, &t->decl.tuning);
+    char *err = NULL;
+
+    if (other != TUNE_N)
+        return error_report(t, SQLITE_ERROR,
+                            "moss: %s=%.15g: it belongs to the store, where"
+                            " an earlier table has set it to %.15g",
+                            tuning_name(other), t->decl.tuning.value[other],
+                            row->tuning.value[other]);
+    if (!tuning_extend(&row->tuning, &t->decl.tuning))
+        return SQLITE_OK;
+    return report_text(t, catalog_tune_store(t->conn->db, t->schema, row, &err),
+                       &err);
+}
+
 /* Find or make the store that the declaration asks for. */
 static int
 create_store(struct table *t)
@@ -241,10 +307,13 @@ create_store(struct table *t)
     async = t->decl.async && path != NULL; /* memory has no disk to wait for */
     rc = catalog_find_store(db, t->schema, path, async, &row, &err);
     if (rc == SQLITE_OK) {
-        rc = use_store(t, &row);
+        rc = tune_store(t, &row);
+        if (rc == SQLITE_OK)
+            rc = use_store(t, &row);
     } else if (rc == SQLITE_NOTFOUND) {
         memset(&row, 0, sizeof row);
         row.async = async;
+        row.tuning = t->decl.tuning;
         row.is_default = path != NULL && path[0] == '\0';
         row.path = path == NULL ? NULL : sqlite3_mprintf("%s", path);
         rc = path != NULL && row.path == NULL ? SQLITE_NOMEM
@@ -253,66 +322,6 @@ create_store(struct table *t)
         rc = report_text(t, rc, &err);
     }
     store_row_release(&row);
-    return rc;
-}
-
-/* A collection that begins with this transaction, empty. */
-static int
-mark_created(struct table *t, int part)
-{
-    struct pending_table *pending;
-    int rc = table_pending(t, part, &pending);
-
-    if (rc == SQLITE_OK)
-        pending_mark_created(pending);
-    return rc;
-}
-
-/* Find or make the collection, and list the table. */
-static int
-create_collection(struct table *t)
-{
-    bool attach = t->decl.collection != NULL ||
-                  (t->decl.store != NULL && t->decl.codec == CODEC_RAW);
-    struct table_row row = {
-        .store = t->store->row.no,
-        .made = !attach,
-        .typed = t->decl.codec == CODEC_TYPED,
-    };
-    char *err = NULL;
-    int rc = SQLITE_OK;
-
-    if (attach) {
-        const char *path = t->decl.collection == NULL ? "" : t->decl.collection;
-
-        t->collection = sqlite3_mprintf("%s", path[0] == '/' ? path + 1 : path);
-    } else {
-        t->collection = collection_name(t->name);
-    }
-    if (t->collection == NULL)
-        return SQLITE_NOMEM;
-    t->made = row.made;
-    row.collection = t->collection;
-    if (attach && t->n_indexes > 0)
-        return error_report(t, SQLITE_ERROR,
-                            "moss: INDEX and UNIQUE cannot be declared over an"
-                            " existing collection");
-    if (attach)
-        rc = check_attached(t, t->collection);
-    if (rc == SQLITE_OK)
-        rc = report_text(
-            t, catalog_add_table(t->conn->db, t->schema, t->name, &row, &err),
-            &err);
-    t->fresh = attach;
-    if (rc != SQLITE_OK || attach)
-        return rc;
-    rc = txn_join(t);
-    if (rc != SQLITE_OK)
-        return rc;
-    t->store->ddl = true;
-    rc = mark_created(t, TABLE_ROWS);
-    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
-        rc = mark_created(t, i);
     return rc;
 }
 
@@ -329,9 +338,110 @@ table_create(struct table *t)
         rc = report_text(t, catalog_create(t->conn->db, t->schema, &err), &err);
     if (rc == SQLITE_OK)
         rc = create_store(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (t->decl.collection != NULL ||
+        (t->decl.store != NULL && t->decl.codec == CODEC_RAW))
+        return attach(t);
+    t->collection = collection_name(t->name);
+    t->made = true;
+    return t->collection == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+int
+table_need_merge(struct table *t)
+{
+    struct conn_store *cs = t->store;
+    struct store_row row;
+    char *err = NULL;
+    int rc = declaration_operator(t);
+
+    if (rc != SQLITE_OK || cs->row.is_default || cs->row.path == NULL)
+        return rc;
+    rc = catalog_store(t->conn->db, t->schema, cs->row.no, &row, &err);
+    if (rc == SQLITE_OK && !row.merges) {
+        row.merges = true;
+        rc = catalog_tune_store(t->conn->db, t->schema, &row, &err);
+    }
+    store_row_release(&row);
+    return report_text(t, rc, &err);
+}
+
+/* A collection that begins with this transaction, empty. */
+static int
+mark_created(struct table *t, int part)
+{
+    struct pending_table *pending;
+    int rc = table_pending(t, part, &pending);
+
     if (rc == SQLITE_OK)
-        rc = create_collection(t);
+        pending_mark_created(pending);
     return rc;
+}
+
+int
+table_enlist(struct table *t)
+{
+    struct table_row row = {
+        .store = t->store->row.no,
+        .collection = t->collection,
+        .made = t->made,
+        .typed = t->decl.codec == CODEC_TYPED,
+        .columns = t->decl.columns,
+    };
+    char *err = NULL;
+    int rc = t->merges ? table_need_merge(t) : SQLITE_OK;
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!t->made && t->n_indexes > 0)
+        return error_report(t, SQLITE_ERROR,
+                            "moss: INDEX and UNIQUE cannot be declared over an"
+                            " existing collection");
+    rc = report_text(
+        t, catalog_add_table(t->conn->db, t->schema, t->name, &row, &err),
+        &err);
+    if (rc != SQLITE_OK || !t->made)
+        return rc;
+    rc = txn_join(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    t->store->ddl = true;
+    rc = mark_created(t, TABLE_ROWS);
+    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
+        rc = mark_created(t, i);
+    if (rc != SQLITE_OK)
+        return rc;
+    return declaration_write(t, t->decl.columns);
+}
+
+int
+table_columns(struct table *t, char **out)
+{
+    struct table_row row;
+    bool exists;
+    char *err = NULL;
+    int rc = catalog_exists(t->conn->db, t->schema, &exists, &err);
+
+    *out = NULL;
+    if (rc == SQLITE_OK && exists)
+        rc = catalog_find_table(t->conn->db, t->schema, t->name, &row, &err);
+    sqlite3_free(err);
+    if (rc == SQLITE_OK && exists) {
+        *out = row.columns;
+        row.columns = NULL;
+        table_row_release(&row);
+    }
+    /*
+     * What else can go wrong is said when the table is used.  After
+     * SQLITE_SCHEMA the statement that wants the table finds that out, too,
+     * and begins anew.
+     */
+    return rc == SQLITE_NOMEM || rc == SQLITE_INTERRUPT ||
+                   (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED ||
+                   (rc & 0xff) == SQLITE_IOERR
+               ? rc
+               : SQLITE_OK;
 }
 
 /* -------------------------------------------------------- drop and rename */

@@ -128,13 +128,17 @@ txn_join(struct table *t)
 
     if (rc != SQLITE_OK || t->joined)
         return rc;
+    if (t->decl.readonly)
+        return error_report(t, SQLITE_READONLY,
+                            "moss: table %s was declared with readonly=true",
+                            t->name);
     if (!t->store->active)
         rc = txn_start(t, t->store);
     if (rc != SQLITE_OK)
         return rc;
     t->store->participants++;
     t->joined = true;
-    return SQLITE_OK;
+    return declaration_check(t);
 }
 
 /* Drop the prepared batch that the last xSync left, if it still waits. */
@@ -435,6 +439,8 @@ sync_store(struct table *t, struct conn_store *cs)
     if (cs->synced && cs->synced_version == pending_version(cs->pending))
         return SQLITE_OK;
     rc = changes_filter_sweep(t, cs);
+    if (rc == SQLITE_OK)
+        rc = pending_settle(cs->pending);
     if (rc == SQLITE_OK)
         rc = changes_look(t, cs, &extent);
     /* Once a marker is written, it has to be this transaction's last word. */

@@ -28,6 +28,8 @@ struct store_row {
     char *path; /* as recorded: relative to the database file; NULL: memory */
     bool async;
     bool is_default; /* its place follows from the database's name */
+    bool merges;     /* it has tables with MERGE columns */
+    struct tuning tuning;
 };
 void store_row_release(struct store_row *row);
 
@@ -37,6 +39,7 @@ struct table_row {
     char *collection; /* path; "" is the top level */
     bool made;        /* by CREATE: DROP deletes it.  Else: attached */
     bool typed;
+    char *columns; /* as recorded; NULL: by a version that did not */
 };
 void table_row_release(struct table_row *row);
 
@@ -55,6 +58,10 @@ int catalog_add_table(sqlite3 *db, const char *schema, const char *name,
 /* Forget name; a collection made by CREATE is listed as dropped. */
 int catalog_drop_table(sqlite3 *db, const char *schema, const char *name,
                        char **err);
+/* Record other columns for all tables over a collection. */
+int
+catalog_set_columns(sqlite3 *db, const char *schema, int store,
+                    const char *collection, const char *columns, char **err);
 int catalog_rename_table(sqlite3 *db, const char *schema, const char *from,
                          const char *to, char **err);
 int catalog_store(sqlite3 *db, const char *schema, int no,
@@ -68,9 +75,16 @@ int catalog_find_store(sqlite3 *db, const char *schema, const char *path,
  */
 int catalog_add_store(sqlite3 *db, const char *schema, struct store_row *row,
                       struct moss_tag start, char **err);
+/* Write row->tuning. */
+int catalog_tune_store(sqlite3 *db, const char *schema,
+                       const struct store_row *row, char **err);
 /* Does a table of this database use the store? */
 int catalog_store_is_used(sqlite3 *db, const char *schema, int store, bool *out,
                           char **err);
+/* A table of this database over the collection; SQLITE_NOTFOUND. */
+int
+catalog_find_user(sqlite3 *db, const char *schema, int store,
+                  const char *collection, struct table_row *out, char **err);
 /* Does a table of this database use the collection? */
 int catalog_uses(sqlite3 *db, const char *schema, int store,
                  const char *collection, bool *out, char **err);
@@ -219,6 +233,8 @@ bool pending_cleared(const struct pending_table *t);
 size_t pending_from(const struct pending_table *t);
 /* Does the table's part of pending_batch() say just what is to be done? */
 bool pending_batch_is_right(const struct pending_table *t);
+int pending_merge(struct pending_table *t, struct moss_slice key,
+                  struct moss_slice operand);
 /*
  * The greatest key of the table, changes included, if it is known: from
  * pending_note_last() on, as long as it can be followed.  The bytes last until
@@ -258,9 +274,48 @@ struct pending_table *pending_next(struct pending_table *t);
 const char *pending_collection(const struct pending_table *t);
 const char *pending_listed(const struct pending_table *t);
 size_t pending_count(const struct pending_table *t);
-/* Is change i the newest of its key? */
+/*
+ * Find out which changes count, before pending_is_newest() is asked and as
+ * long as nothing changes.
+ */
+int pending_settle(struct pending *p);
+/*
+ * Does change i count?  It is the newest of its key, or an operand that
+ * nothing but operands came after.
+ */
 bool pending_is_newest(struct pending_table *t, size_t i);
 const struct moss_batch *pending_changes(const struct pending_table *t);
+
+/* -------------------------------------------------------- declaration.c */
+
+/*
+ * The child of a table's collection that records the declaration.  No index
+ * can have this name.
+ */
+#define DECLARATION_CHILD "~declaration"
+
+/*
+ * Read a record; *columns is sqlite3_malloc'd.  MOSS_NOT_FOUND: it has none.
+ */
+enum moss_status
+declaration_read(struct moss_snapshot *snap, enum codec *codec, char **columns);
+/* Record the codec and columns in the transaction, which t has joined. */
+int declaration_write(struct table *t, const char *columns);
+/*
+ * Make columns, which begin with those of t, the columns of all tables over
+ * the collection, in the transaction, which t has joined.  They become known
+ * when the tables are connected to again.
+ */
+int declaration_extend(struct table *t, const char *columns);
+/*
+ * t is declared over a collection with that record (columns NULL: unknown):
+ * takes over its columns if t has none, else they must be the same.
+ */
+int declaration_attach(struct table *t, enum codec codec, const char *columns);
+/* Does the store have the operator that t's MERGE columns need? */
+int declaration_operator(struct table *t);
+/* Once for each table object: does the collection fit its declaration? */
+int declaration_check(struct table *t);
 
 /* ----------------------------------------------------------- registry.c */
 
@@ -289,6 +344,7 @@ struct shared_store {
      */
     char *shared_name;
     const struct moss_merge_operator *merge;
+    struct tuning tuning;
     struct moss_store *store; /* memory: NULL */
     /* What makes the marker durable; set once, by the home database. */
     _Atomic(struct home_files *) home_files;
@@ -298,6 +354,8 @@ struct shared_store {
     atomic_bool maybe_dropped;
     /* May there be staged batches that nobody names? */
     atomic_bool maybe_staged;
+    /* Open for reading only, and another process has gone on: open it anew. */
+    atomic_bool stale;
 
     /* Guards what follows. */
     sqlite3_mutex *mu;
@@ -320,6 +378,8 @@ struct open_request {
     bool reading;            /* so if the store was never written by moss */
     bool async;
     const struct moss_merge_operator *merge;
+    bool merges; /* rows may be merged, unless the store has another operator */
+    const struct tuning *tuning;
     const struct moss_store_identity *identity;
 };
 
@@ -486,6 +546,8 @@ bool schema_is_memory(sqlite3 *db, const char *schema);
  * effect where that cannot be.  Reports on t.
  */
 int conn_store_upgrade(struct table *t, struct conn_store *cs, bool wanted);
+/* Open a store anew that is open for reading only.  Reports on t. */
+int conn_store_reopen(struct table *t, struct conn_store *cs);
 /* Record this database as the store's home unless it is.  Reports on t. */
 int conn_store_take_home(struct table *t, struct conn_store *cs);
 /*

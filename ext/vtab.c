@@ -13,6 +13,7 @@
 
 #include "cursor.h"
 #include "plan.h"
+#include "recorded.h"
 #include "write.h"
 
 static void
@@ -81,12 +82,12 @@ name_indexes(struct vtab *v)
 static int
 read_schema(struct vtab *v, char **err)
 {
-    const struct decl *d = &v->table.decl;
-    int rc = d->n_definitions == 0
-                 ? schema_default(d->codec, &v->schema, err)
-                 : schema_parse(d->definitions, d->n_definitions, d->codec,
-                                &v->schema, err);
+    int rc;
 
+    schema_release(&v->schema);
+    rc = recorded_schema(v->table.decl.columns, v->table.decl.codec, &v->schema,
+                         err);
+    v->table.merges = rc == SQLITE_OK && v->schema.merges;
     return rc == SQLITE_OK ? name_indexes(v) : rc;
 }
 
@@ -108,19 +109,6 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
     v->table.name = sqlite3_mprintf("%s", argv[2]);
     if (v->table.schema != NULL && v->table.name != NULL)
         rc = decl_parse(argc - 3, argv + 3, &v->table.decl, err);
-    if (rc == SQLITE_OK)
-        rc = read_schema(v, err);
-    if (rc == SQLITE_OK)
-        rc = schema_declare(&v->schema, v->table.name, err);
-    if (rc == SQLITE_OK)
-        rc = read_encoding(db, &v->utf16);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_declare_vtab(db, v->schema.declaration);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
-    /* A schema from somewhere else must not make a view open a path. */
-    if (rc == SQLITE_OK && v->table.decl.store != NULL)
-        rc = sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
     if (rc != SQLITE_OK) {
         vtab_free(v);
         return rc;
@@ -130,6 +118,37 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
     return SQLITE_OK;
 }
 
+/* Tell SQLite what the table is. */
+static int
+vtab_declare(struct vtab *v, char **err)
+{
+    int rc = schema_declare(&v->schema, v->table.name, err);
+
+    if (rc == SQLITE_OK)
+        rc = read_encoding(v->db, &v->utf16);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_declare_vtab(v->db, v->schema.declaration);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_vtab_config(v->db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    /* A schema from somewhere else must not make a view open a path. */
+    if (rc == SQLITE_OK && v->table.decl.store != NULL)
+        rc = sqlite3_vtab_config(v->db, SQLITE_VTAB_DIRECTONLY);
+    return rc;
+}
+
+/* The columns are those of the catalog: some may have been appended. */
+static int
+read_columns(struct vtab *v, char **err)
+{
+    char *columns;
+    int rc = table_columns(&v->table, &columns);
+
+    if (rc == SQLITE_OK && columns != NULL)
+        rc = decl_set_columns(&v->table.decl, columns);
+    sqlite3_free(columns);
+    return rc == SQLITE_OK ? read_schema(v, err) : rc;
+}
+
 static int
 vtab_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
              sqlite3_vtab **out, char **err)
@@ -137,7 +156,16 @@ vtab_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
     struct vtab *v;
     int rc = vtab_new(db, aux, argc, argv, &v, err);
 
-    *out = rc == SQLITE_OK ? &v->table.base : NULL;
+    *out = NULL;
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = read_columns(v, err);
+    if (rc == SQLITE_OK)
+        rc = vtab_declare(v, err);
+    if (rc == SQLITE_OK)
+        *out = &v->table.base;
+    else
+        vtab_free(v);
     return rc;
 }
 
@@ -151,16 +179,27 @@ vtab_create(sqlite3 *db, void *aux, int argc, const char *const *argv,
     *out = NULL;
     if (rc != SQLITE_OK)
         return rc;
-    rc = table_create(&v->table);
-    if (rc != SQLITE_OK) {
+    rc = read_schema(v, err);
+    if (rc == SQLITE_OK)
+        rc = table_create(&v->table);
+    /* Of a collection that was there, the columns may come from it. */
+    if (rc == SQLITE_OK && !v->table.made)
+        rc = read_schema(v, err);
+    if (rc == SQLITE_OK)
+        rc = table_enlist(&v->table);
+    if (rc == SQLITE_OK)
+        rc = vtab_declare(v, err);
+    if (rc == SQLITE_OK) {
+        *out = &v->table.base;
+        return SQLITE_OK;
+    }
+    if (*err == NULL) {
         *err = v->table.base.zErrMsg;
         v->table.base.zErrMsg = NULL;
-        table_forget(&v->table);
-        vtab_free(v);
-        return rc;
     }
-    *out = &v->table.base;
-    return SQLITE_OK;
+    table_forget(&v->table);
+    vtab_free(v);
+    return rc;
 }
 
 static int

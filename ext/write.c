@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "index.h"
+#include "merge.h"
 #include "rowid.h"
 
 /* xUpdate's argv: the old key or rowid, the new rowid, then the columns. */
@@ -306,16 +307,24 @@ read_column(const struct change *c, int i, sqlite3_value *v, bool insert)
 {
     const struct column *column = &c->s->columns[i];
     struct cell *cell = &c->cells[i];
+    bool fits = true;
     int rc;
 
     if (sqlite3_value_type(v) == SQLITE_NULL && falls_back(c, column, insert))
         rc = read_default(c, column, cell);
+    else if (column->merge != MERGE_NONE)
+        rc = merge_convert(column, v, &cell->d, &cell->owned, &fits);
     else if (is_raw(c))
         rc = datum_read(v, &cell->d);
     else
         rc = datum_convert(v, column->affinity, &cell->d, &cell->owned);
     if (rc != SQLITE_OK)
         return rc;
+    if (!fits)
+        return error_report(&c->v->table, SQLITE_MISMATCH,
+                            "datatype mismatch: %s.%s sums numbers, not %s",
+                            c->v->table.name, column->name,
+                            datum_type_name(cell->d.type));
     if (cell->d.type == SQLITE_NULL && c->s->has_rowid && column->part >= 0)
         return SQLITE_OK; /* the next rowid */
     if (cell->d.type == SQLITE_NULL && column->not_null)
@@ -357,21 +366,22 @@ keep_columns(const struct change *c, struct moss_slice row,
              sqlite3_value **columns)
 {
     struct moss_slice rest;
-    int next = 0;
-    bool good = row_notes(row, c->notes, (size_t)c->s->n_key, &rest);
+    int rc = row_notes(row, c->notes, (size_t)c->s->n_key, &rest)
+                 ? SQLITE_OK
+                 : SQLITE_CORRUPT;
 
-    for (int i = 0; good && i < c->s->n; i++) {
+    for (int i = 0; rc == SQLITE_OK && i < c->s->n; i++) {
         struct datum d;
 
         if (c->s->columns[i].stored < 0)
             continue;
-        good = c->s->columns[i].stored == next++ && row_take(&rest, &d);
-        if (good && c->s->columns[i].part < 0 &&
+        rc = row_column(&rest, &c->s->columns[i], &d);
+        if (rc == SQLITE_OK && c->s->columns[i].part < 0 &&
             sqlite3_value_nochange(columns[i]))
             c->cells[i].d = d;
     }
-    if (good)
-        return SQLITE_OK;
+    if (rc != SQLITE_CORRUPT)
+        return rc;
     return error_report(&c->v->table, SQLITE_CORRUPT,
                         "moss: %s: the stored bytes are not a typed row (is "
                         "the collection raw, or of other columns?)",
@@ -443,6 +453,34 @@ encode_key(struct change *c)
     return rc == SQLITE_OK ? check_length(c, &c->key, MOSS_MAX_KEY) : rc;
 }
 
+/* What the record has to say of the key. */
+static void
+take_notes(struct change *c)
+{
+    for (int i = 0; i < c->s->n_key; i++) {
+        int column = c->s->key[i].column;
+
+        c->notes[i] = column < 0 || c->s->columns[column].stored < 0
+                          ? (uint8_t)key_note(part_datum(c, i))
+                          : (uint8_t)KEY_NOTE_NONE;
+    }
+}
+
+/* The row as an operand for the row that may be there. */
+static int
+encode_operand(struct change *c)
+{
+    int rc;
+
+    take_notes(c);
+    rc = merge_begin(&c->value, c->notes, (size_t)c->s->n_key);
+    for (int i = 0; rc == SQLITE_OK && i < c->s->n; i++) {
+        if (c->s->columns[i].stored >= 0)
+            rc = merge_append(&c->value, &c->s->columns[i], &c->cells[i].d);
+    }
+    return rc == SQLITE_OK ? check_length(c, &c->value, MOSS_MAX_VALUE) : rc;
+}
+
 static int
 encode_value(struct change *c)
 {
@@ -453,13 +491,7 @@ encode_value(struct change *c)
         if (c->s->columns[i].stored >= 0)
             c->stored[n++] = c->cells[i].d;
     }
-    for (int i = 0; i < c->s->n_key; i++) {
-        int column = c->s->key[i].column;
-
-        c->notes[i] = column < 0 || c->s->columns[column].stored < 0
-                          ? (uint8_t)key_note(part_datum(c, i))
-                          : (uint8_t)KEY_NOTE_NONE;
-    }
+    take_notes(c);
     if (is_raw(c))
         rc = bytes_append(&c->value, c->stored[0].bytes.bytes,
                           c->stored[0].bytes.len);
@@ -542,6 +574,19 @@ write_row(struct change *c, const struct image *old)
     return rc == SQLITE_OK ? entries_put(c->v, old, &c->entries) : rc;
 }
 
+/* INSERT into a table with MERGE columns: no look at what is there. */
+static int
+merge_row(struct change *c)
+{
+    int rc = encode_key(c);
+
+    if (rc == SQLITE_OK)
+        rc = encode_operand(c);
+    return rc == SQLITE_OK ? table_merge(&c->v->table, slice_of(&c->key),
+                                         slice_of(&c->value))
+                           : rc;
+}
+
 static int
 insert_row(struct change *c, sqlite3_value **argv)
 {
@@ -549,6 +594,9 @@ insert_row(struct change *c, sqlite3_value **argv)
 
     if (rc == SQLITE_OK && c->s->has_rowid)
         rc = choose_rowid(c, argv, true);
+    if (rc == SQLITE_OK && c->s->merges && c->conflict != SQLITE_REPLACE &&
+        c->conflict != SQLITE_IGNORE)
+        return merge_row(c);
     if (rc == SQLITE_OK)
         rc = encode(c);
     if (rc == SQLITE_OK)

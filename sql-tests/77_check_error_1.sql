@@ -22,6 +22,15 @@ ROLLBACK;
 .shell cp -rL .fixtures/children kids && chmod -R u+w kids
 CREATE VIRTUAL TABLE raw USING moss(store='kids', collection='people', codec=raw);
 INSERT INTO raw(raw) VALUES('check');
-CREATE VIRTUAL TABLE people USING moss(store='kids', collection='people');
+CREATE VIRTUAL TABLE people USING moss(store='kids');
+.once attach.sql
+SELECT format('CREATE VIRTUAL TABLE record USING moss(store=kids, codec=raw,
+  key TEXT PRIMARY KEY, value TEXT, collection=''%s/~declaration'');
+UPDATE record SET value = ''raw'' WHERE key = ''codec'';
+CREATE VIRTUAL TABLE bytes USING moss(store=kids, codec=raw, collection=''%s'');', object, object)
+  FROM _moss_catalog WHERE name = 'people';
+.read attach.sql
+INSERT INTO bytes SELECT key, value FROM raw;
+UPDATE record SET value = 'typed' WHERE key = 'codec';
 INSERT INTO people(people) VALUES('check');
 DROP TABLE people;

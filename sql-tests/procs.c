@@ -188,6 +188,54 @@ run_mode(const char *journal, bool by_force)
            by_force ? "killed" : "closed");
 }
 
+/*
+ * A table with readonly=true is read beside the process that writes, at every
+ * state, also when the log has gone around since it was read last.
+ */
+static void
+run_reader(const char *journal)
+{
+    const char *path = path_of("%s/%s-reader.db", scratch_dir(), journal);
+    struct child a, b;
+    char *db = NULL, *collection = NULL;
+
+    text_append(&db, "%s", path);
+    start(&a, db);
+    start(&b, db);
+    expect(&a, path_of("PRAGMA journal_mode = %s", journal),
+           path_of("0 '%s' ", journal));
+    expect(&a, path_of(create_sql(false), "t"), "0 ");
+    expect(&a, "INSERT INTO t VALUES(1, 'of a')", "0 ");
+    if (ask(&a, "SELECT object FROM _moss_catalog WHERE name = 't'") != 0)
+        fail("the catalog: %s", a.answer);
+    text_append(&collection, "%s", a.answer + 2);
+    collection[strcspn(collection, "\n")] = '\0';
+    expect(&a,
+           path_of("CREATE VIRTUAL TABLE r USING moss(readonly=true,"
+                   " collection=%s)",
+                   collection),
+           "0 ");
+    expect(&b, "SELECT * FROM r", "0 1|'of a' ");
+    expect(&a, "INSERT INTO t VALUES(2, 'more')", "0 ");
+    expect(&b, "SELECT * FROM r", "0 1|'of a' 2|'more' ");
+    /* Twice what the log can hold. */
+    for (int i = 0; i < 40; i++)
+        expect(&a, "REPLACE INTO t VALUES(3, randomblob(200000))", "0 ");
+    expect(&a, "UPDATE t SET value = 'newest' WHERE key = 3", "0 ");
+    expect(&b, "SELECT * FROM r", "0 1|'of a' 2|'more' 3|'newest' ");
+    expect_held(&b, "INSERT INTO t VALUES(4, 'of b')");
+    expect(&b, "DELETE FROM r",
+           "8 moss: table r was declared with readonly=true");
+    stop(&a, true);
+    expect(&b, "SELECT count(*) FROM r", "0 3 ");
+    expect(&b, "INSERT INTO t VALUES(4, 'of b')", "0 ");
+    expect(&b, "SELECT count(*) FROM r", "0 4 ");
+    stop(&b, false);
+    free(collection);
+    free(db);
+    printf("%s: read beside the process that writes\n", journal);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -197,6 +245,10 @@ main(int argc, char **argv)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (!harness_plain) {
+        run_reader("wal");
+        run_reader("delete");
+    }
     run_mode("wal", false);
     run_mode("wal", true);
     run_mode("delete", false);

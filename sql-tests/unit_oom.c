@@ -71,6 +71,10 @@ static const struct step setup[] = {
     { "INSERT INTO t VALUES(1, 'one'), (2.5, NULL), ('a', 7), (x'02', 1.5)",
       NULL },
     { "INSERT INTO r VALUES(x'', x'00'), (x'02', x'')", NULL },
+    { "CREATE VIRTUAL TABLE m USING moss(k PRIMARY KEY, n INT MERGE sum,"
+      " a TEXT MERGE append DEFAULT '-')",
+      NULL },
+    { "INSERT INTO m VALUES(1, 1, 'x'), (1, 2, 'y')", NULL },
 };
 
 static const struct step reading[] = {
@@ -107,6 +111,13 @@ static const struct step writing[] = {
     { "REPLACE INTO t VALUES(1.0, 'real')", NULL },
     { "INSERT OR IGNORE INTO t VALUES(1, 'no'), (6, 'six')", NULL },
     { "DELETE FROM t WHERE key = x'02'", NULL },
+    { "INSERT INTO m(k, n) VALUES(1, 4), (1, 8)", NULL },
+    { "SELECT * FROM m", "1|15|'xy--'\n" },
+    { "INSERT INTO m(m, arg) VALUES('columns', 'k PRIMARY KEY, n INT MERGE sum,"
+      " a TEXT MERGE append DEFAULT ''-'', s MERGE sum DEFAULT 5')",
+      NULL },
+    { "INSERT INTO m(k, s) VALUES(1, 1)", NULL },
+    { "SELECT * FROM m", "1|15|'xy---'|6\n" },
     { "COMMIT", NULL },
 };
 
@@ -226,7 +237,7 @@ main(int argc, char **argv)
 
     install();
     harness_start(argc, argv, "--step");
-    step = option_number("--step", 5);
+    step = option_number("--step", 15);
     if (step < 1)
         fail("--step is at least 1");
     for (int in_memory = 0; in_memory < 2; in_memory++) {

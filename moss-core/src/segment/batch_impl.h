@@ -1,4 +1,4 @@
-/* What a batch is made of, for batch*.c. */
+/* What a batch is made of, for batch.c and batch_segments.c. */
 #ifndef MOSS_SEGMENT_BATCH_IMPL_H
 #define MOSS_SEGMENT_BATCH_IMPL_H
 

@@ -17,7 +17,7 @@ mapped_segment_new(struct file *file, struct mapping *whole,
                    const struct segment_loc *loc, uint64_t nonce,
                    struct segment **out, struct moss_error *err);
 
-/* Ranges of the entry array (region 0) and the byte array (1) that lack. */
+/* Ranges of the entry array (region 0) and the byte array (1) to be lacking. */
 struct lacking {
     struct lacking_range {
         int region;

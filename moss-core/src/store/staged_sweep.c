@@ -3,7 +3,7 @@
  * has it is durable.  Nobody but the caller's log, or the numbers of the
  * transactions, can tell which ones that are.
  *
- * Any thread; of a store that does not sync, as the writer for a moment.
+ * Any thread; takes the writer's role for a moment.
  */
 #include "base/error.h"
 #include "base/mem.h"
@@ -100,23 +100,17 @@ sweep_name(void *arg, const char *name)
 static enum moss_status
 settled_number(struct moss_store *s, uint64_t *number, struct moss_error *err)
 {
-    struct commit *c;
     enum moss_status st = MOSS_OK;
+    struct commit *c;
 
-    /*
-     * With syncs a commit point is durable before it is the newest one; so
-     * there is no need to wait for who is writing.
-     */
-    if (!s->no_sync) {
-        c = store_current(s);
-    } else {
-        store_begin_write(s);
+    store_begin_write(s);
+    /* Else each commit point was durable before it became the newest one. */
+    if (s->no_sync)
         st = store_settle(s, err);
-        c = store_current(s);
-        store_end_write(s);
-    }
+    c = store_current(s);
     *number = c->tag.n;
     commit_unref(c);
+    store_end_write(s);
     return st;
 }
 

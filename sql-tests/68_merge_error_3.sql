@@ -1,0 +1,3 @@
+SELECT * FROM q;
+SELECT * FROM p;
+SELECT page, hits FROM c;
