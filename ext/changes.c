@@ -3,6 +3,7 @@
  * that are gone, and the dropped collections that it sweeps; as a batch for
  * the store and as a payload for the log.
  */
+#include "pending.h"
 #include "txn.h"
 
 #include <string.h>

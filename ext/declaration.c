@@ -11,6 +11,7 @@
  */
 #include "merge.h"
 #include "recorded.h"
+#include "pending.h"
 #include "txn.h"
 
 #include <string.h>

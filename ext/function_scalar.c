@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "pending.h"
 #include "txn.h"
 
 SQLITE_EXTENSION_INIT3

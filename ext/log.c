@@ -13,7 +13,7 @@
  * SQLite sees ordinary pages: it journals them, rolls them back and shows
  * each reader the log as of that reader's transaction.
  */
-#include "txn.h"
+#include "log.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

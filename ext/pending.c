@@ -15,76 +15,20 @@
  * only those that came since the last time.  A savepoint keeps the overlay
  * that it found, so going back does not build it again.
  */
-#include "txn.h"
+#include "pending.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <string.h>
 
+#include "pending_table.h"
+#include "txn.h"
+
 SQLITE_EXTENSION_INIT3
 
 #define NONE UINT32_MAX
 #define FIRST_SLOTS 64
-
-/* What a table was when a savepoint was set. */
-struct mark {
-    struct pending_table *table;
-    size_t count;
-    bool created, cleared;
-    size_t from;
-    struct moss_snapshot *overlay; /* owned; NULL if there was none */
-    size_t overlaid;
-};
-
-struct savepoint {
-    int index;
-    size_t n_marks;
-    struct mark *marks;
-};
-
-struct pending_table {
-    struct pending_table *next;
-    struct pending *owner;
-    char *collection;
-    char *listed;
-    bool created;
-    /*
-     * The collection was emptied when there were from changes: those, and all
-     * that was in it before, are void.  They stay for a rollback.
-     */
-    bool cleared;
-    size_t from;
-    struct moss_batch *batch; /* part of the owner's */
-    bool batch_cleared;       /* and itself begins with that, for good */
-
-    /* Open addressing, linear; a power of two, at most 3/4 full. */
-    uint32_t *slots; /* a change number or NONE */
-    size_t n_slots, n_keys;
-    bool dropped;     /* there is no index, although there are changes */
-    uint32_t *before; /* of each change, the one of its key before it */
-    size_t cap_before;
-
-    /* Owned; the changes [from, overlaid).  There is one if it is cleared. */
-    struct moss_snapshot *overlay;
-    size_t overlaid;
-
-    bool merges;    /* there may be merge operands */
-    uint8_t *alive; /* of each change, if so: does it count? */
-
-    struct bytes last; /* the greatest key of the table, if it is known */
-    bool last_known;
-};
-
-struct pending {
-    struct moss_batch *batch;
-    struct pending_table *tables;
-    size_t n_tables;
-    struct savepoint *savepoints; /* by rising index */
-    size_t n_savepoints, cap_savepoints;
-    int first_savepoint; /* those below were set before the first change */
-    uint64_t version;
-};
 
 int
 pending_new(struct pending **out)
@@ -104,14 +48,6 @@ struct moss_batch *
 pending_batch(struct pending *p)
 {
     return p->batch;
-}
-
-static void
-savepoint_release(struct savepoint *s)
-{
-    for (size_t i = 0; i < s->n_marks; i++)
-        moss_snapshot_unref(s->marks[i].overlay);
-    sqlite3_free(s->marks);
 }
 
 static void
@@ -340,9 +276,8 @@ index_note(struct pending_table *t, size_t i, struct moss_slice key)
     t->owner->version++;
 }
 
-/* Undo the index's part of the changes from count on, newest first. */
-static void
-index_forget(struct pending_table *t, size_t count)
+void
+pending_index_forget(struct pending_table *t, size_t count)
 {
     if (t->dropped)
         return;
@@ -544,144 +479,6 @@ pending_overlay(struct pending_table *t, struct moss_snapshot *base,
     }
     *out = moss_snapshot_ref(t->overlay != NULL ? t->overlay : base);
     return SQLITE_OK;
-}
-
-/* ----------------------------------------------------------- savepoints */
-
-static int
-savepoint_init(struct savepoint *s, int index, struct pending *p)
-{
-    size_t i = 0;
-
-    s->index = index;
-    s->n_marks = p->n_tables;
-    s->marks = sqlite3_malloc64((p->n_tables + 1) * sizeof *s->marks);
-    if (s->marks == NULL)
-        return SQLITE_NOMEM;
-    for (struct pending_table *t = p->tables; t != NULL; t = t->next)
-        s->marks[i++] = (struct mark){
-            .table = t,
-            .count = moss_batch_count(t->batch),
-            .created = t->created,
-            .cleared = t->cleared,
-            .from = t->from,
-            .overlay =
-                t->overlay == NULL ? NULL : moss_snapshot_ref(t->overlay),
-            .overlaid = t->overlaid,
-        };
-    return SQLITE_OK;
-}
-
-static bool
-is_untouched(const struct pending *p)
-{
-    for (const struct pending_table *t = p->tables; t != NULL; t = t->next)
-        if (t->created || t->cleared || moss_batch_count(t->batch) > 0)
-            return false;
-    return true;
-}
-
-/*
- * Each virtual table object tells of a savepoint; the first one counts.  An
- * object that joins the transaction tells of the innermost one that is open,
- * and only of that: it may have been set before the changes of others.
- */
-int
-pending_savepoint(struct pending *p, int index)
-{
-    size_t n = p->n_savepoints;
-
-    if (index < p->first_savepoint ||
-        (n > 0 && p->savepoints[n - 1].index >= index))
-        return SQLITE_OK;
-    if (n == 0 && is_untouched(p)) {
-        p->first_savepoint = index + 1;
-        return SQLITE_OK;
-    }
-    if (n == p->cap_savepoints) {
-        size_t cap = n == 0 ? 8 : 2 * n;
-        struct savepoint *grown =
-            sqlite3_realloc64(p->savepoints, cap * sizeof *grown);
-
-        if (grown == NULL)
-            return SQLITE_NOMEM;
-        p->savepoints = grown;
-        p->cap_savepoints = cap;
-    }
-    int rc = savepoint_init(&p->savepoints[n], index, p);
-
-    if (rc == SQLITE_OK)
-        p->n_savepoints++;
-    return rc;
-}
-
-void
-pending_release(struct pending *p, int index)
-{
-    while (p->n_savepoints > 0 &&
-           p->savepoints[p->n_savepoints - 1].index >= index)
-        savepoint_release(&p->savepoints[--p->n_savepoints]);
-    if (p->first_savepoint > index)
-        p->first_savepoint = index;
-}
-
-static void
-table_rollback(struct pending_table *t, const struct mark *m)
-{
-    static const struct mark nothing;
-
-    if (m == NULL)
-        m = &nothing;
-    size_t count = m->count;
-    bool emptied = t->cleared != m->cleared || t->from != m->from;
-
-    index_forget(t, count);
-    moss_batch_truncate(t->batch, count);
-    t->created = m->created;
-    t->cleared = m->cleared;
-    t->from = m->from;
-    t->last_known = false;
-    if (t->overlaid > count || emptied) {
-        moss_snapshot_unref(t->overlay);
-        t->overlay = m->overlay == NULL ? NULL : moss_snapshot_ref(m->overlay);
-        t->overlaid = m->overlaid;
-    }
-}
-
-void
-pending_rollback_to(struct pending *p, int index)
-{
-    const struct savepoint *s;
-
-    pending_release(p, index + 1);
-    s = p->n_savepoints > 0 ? &p->savepoints[p->n_savepoints - 1] : NULL;
-    /* One that was never told of was set before our first change. */
-    if (s != NULL && s->index != index)
-        s = NULL;
-    for (struct pending_table *t = p->tables; t != NULL; t = t->next) {
-        const struct mark *m = NULL;
-
-        for (size_t i = 0; s != NULL && i < s->n_marks && m == NULL; i++)
-            if (s->marks[i].table == t)
-                m = &s->marks[i];
-        table_rollback(t, m);
-    }
-    p->version++;
-}
-
-bool
-pending_is_kept(const struct pending *p)
-{
-    /* The newest savepoint is that of the statement which asks. */
-    for (size_t i = 0; i + 1 < p->n_savepoints; i++) {
-        const struct savepoint *s = &p->savepoints[i];
-
-        for (size_t j = 0; j < s->n_marks; j++)
-            if (s->marks[j].count > 0 || s->marks[j].created ||
-                s->marks[j].cleared)
-                return true;
-    }
-    return false;
 }
 
 /* -------------------------------------------------------------- looking */

@@ -2,6 +2,7 @@
  * The rows and index entries of a table as the SQL half uses them: the state
  * that a cursor reads; looking up and changing by key.
  */
+#include "pending.h"
 #include "txn.h"
 
 #include <string.h>

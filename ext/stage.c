@@ -11,6 +11,7 @@
  * its marker became visible), so its file stays until the next writer, who
  * sees the marker, sweeps what is named by nobody.
  */
+#include "pending.h"
 #include "txn.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
  * A table as the SQL half uses it: created, dropped and renamed.
  */
+#include "pending.h"
 #include "txn.h"
 
 #include <string.h>

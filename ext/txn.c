@@ -19,6 +19,8 @@
 
 #include <string.h>
 
+#include "pending.h"
+
 SQLITE_EXTENSION_INIT3
 
 /* How long xSync waits for room in memory; see ring.c on busy timeouts. */

@@ -1,5 +1,6 @@
 /*
  * The transaction half of the extension: what its files know of each other.
+ * (The log is in log.h, pending changes are in pending.h.)
  *
  * A shared store is an open store of the process.  A conn_store is one store
  * as one connection uses it; it owns the connection's transaction on that
@@ -13,11 +14,13 @@
 #define MOSS_EXT_TXN_H
 
 #include "ext.h"
+#include "log.h"
 #include "moss_os.h"
 
 #include <stdatomic.h>
 
-#define STORE_ID_BYTES 16
+struct pending;
+struct pending_table;
 
 /* ------------------------------------------------------------ catalog.c */
 
@@ -92,199 +95,6 @@ int catalog_uses(sqlite3 *db, const char *schema, int store,
 int catalog_sweep(sqlite3 *db, const char *schema, int store,
                   int (*each)(void *arg, const char *collection), void *arg,
                   char **err);
-
-/* ---------------------------------------------------------------- log.c */
-
-/* Where a record lies in the ring: len bytes from off on, wrapping at mod. */
-struct log_place {
-    uint64_t off, len, mod;
-};
-
-/* Row 1 of the log: the newest committed transaction as a reader sees it. */
-struct marker {
-    uint8_t store_id[STORE_ID_BYTES];
-    struct moss_tag tag;
-    uint64_t prev_id;      /* id of transaction n-1 */
-    struct log_place last; /* its record; len 0: it has none */
-    uint64_t ring_bytes;   /* what the ring holds; 0 in memory */
-};
-
-/*
- * Has this database ever written to the store?  If not, its marker only says
- * how the store was when it got to know it.
- */
-static inline bool
-marker_claims(const struct marker *m)
-{
-    return m->last.len > 0;
-}
-
-/* One transaction in the ring. */
-struct record {
-    struct moss_tag tag, prev;
-    struct log_place place, prev_place;
-    const uint8_t *payload; /* inside bytes */
-    size_t n_payload;
-    struct bytes bytes; /* owned */
-};
-void record_release(struct record *r);
-
-/* Which log: a database and a store's number. */
-struct log_ref {
-    sqlite3 *db;
-    const char *schema;
-    int store;
-};
-
-/* Make the log with a marker that has start as its tag and no record. */
-int log_create(const struct log_ref *log, const uint8_t *store_id,
-               struct moss_tag start, char **err);
-/* SQLITE_CORRUPT (with text) if the log is missing or damaged. */
-int log_read_marker(const struct log_ref *log, struct marker *out, char **err);
-/* SQLITE_NOTFOUND: there is no longer such a record at that place. */
-int log_read_record(const struct log_ref *log, struct log_place place,
-                    struct moss_tag tag, struct record *out, char **err);
-/*
- * Append rows until the ring holds at least want bytes.  *capacity becomes
- * what it holds then, for the next marker.
- */
-int log_grow(const struct log_ref *log, uint64_t want, uint64_t *capacity,
-             char **err);
-/* Lay the record's bytes at place, then the marker.  Any code unchanged. */
-int log_write(const struct log_ref *log, const struct record *r,
-              const struct marker *m, char **err);
-int
-log_write_marker(const struct log_ref *log, const struct marker *m, char **err);
-/* Encode tag, prev and payload into r->bytes; sets place.len. */
-int record_encode(struct record *r, const uint8_t *payload, size_t n);
-
-/* The changes of a batch as a record's payload, and back. */
-int payload_begin(struct bytes *out);
-int payload_collection(struct bytes *out, const char *path);
-int payload_drop(struct bytes *out, const char *path);
-/* Everything in the collection, and changed in it so far, is gone. */
-int payload_clear(struct bytes *out);
-int payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
-               struct moss_slice value);
-
-/* The changes are in a staged batch of the store; drops may stand before. */
-int payload_staged(struct bytes *out, const struct moss_staged_info *info);
-
-/*
- * What a payload says, in order.  Return other than SQLITE_OK stops.  staged
- * may be NULL, for who cannot do with such a payload: SQLITE_CORRUPT.
- */
-struct payload_visitor {
-    int (*collection)(void *arg, struct moss_slice path);
-    int (*drop)(void *arg, struct moss_slice path);
-    int (*clear)(void *arg); /* the collection of the last call */
-    int (*op)(void *arg, enum moss_op op, struct moss_slice key,
-              struct moss_slice value);
-    void *arg;
-    /* Length and checksum; the tag is the record's. */
-    int (*staged)(void *arg, uint64_t length, uint64_t checksum);
-};
-/* SQLITE_CORRUPT if it is not well formed. */
-int payload_visit(const uint8_t *p, size_t n, const struct payload_visitor *v);
-
-/* ------------------------------------------------------------ pending.c */
-
-/* The uncommitted changes of one connection to one store. */
-struct pending;
-
-int pending_new(struct pending **out);
-/* All changes as one batch, owned by p; children by path. */
-struct moss_batch *pending_batch(struct pending *p);
-void pending_free(struct pending *p);
-
-/* Changes to one collection. */
-struct pending_table;
-/*
- * Made at first mention.  listed is the collection that the catalog lists:
- * this one, or for an index that of its table.
- */
-int pending_open(struct pending *p, const char *collection, const char *listed,
-                 struct pending_table **out);
-/* NULL if the collection was never mentioned. */
-struct pending_table *pending_find(struct pending *p, const char *collection);
-
-/*
- * Free what finds changes by key, a tenth of the memory: it is made again when
- * it is next needed.
- */
-void pending_drop_index(struct pending *p);
-/*
- * The newest change of key: true with *op and *value (valid until the next
- * change), false if there is none.
- */
-bool pending_get(struct pending_table *t, struct moss_slice key,
-                 enum moss_op *op, struct moss_slice *value);
-int pending_set(struct pending_table *t, struct moss_slice key,
-                struct moss_slice value);
-int pending_del(struct pending_table *t, struct moss_slice key);
-/*
- * Empty the collection: all that is in it, and its changes so far, are void,
- * until a rollback.
- */
-int
-pending_clear(struct pending_table *t, const struct moss_merge_operator *merge);
-bool pending_cleared(const struct pending_table *t);
-/* The changes before this one are void. */
-size_t pending_from(const struct pending_table *t);
-/* Does the table's part of pending_batch() say just what is to be done? */
-bool pending_batch_is_right(const struct pending_table *t);
-int pending_merge(struct pending_table *t, struct moss_slice key,
-                  struct moss_slice operand);
-/*
- * The greatest key of the table, changes included, if it is known: from
- * pending_note_last() on, as long as it can be followed.  The bytes last until
- * the next change.
- */
-bool pending_last(const struct pending_table *t, struct moss_slice *key);
-void pending_note_last(struct pending_table *t, struct moss_slice key);
-/* The collection is made by this transaction: it begins empty. */
-void pending_mark_created(struct pending_table *t);
-bool pending_created(const struct pending_table *t);
-/*
- * base with the changes so far laid over; one reference in *out.  base must
- * be the same snapshot for the life of p.
- */
-int pending_overlay(struct pending_table *t, struct moss_snapshot *base,
-                    struct moss_snapshot **out);
-
-/* Savepoints, by SQLite's index. */
-int pending_savepoint(struct pending *p, int index);
-void pending_release(struct pending *p, int index);
-void pending_rollback_to(struct pending *p, int index);
-/*
- * Inside a statement with a savepoint of its own: are there changes that a
- * ROLLBACK TO of the user could bring back?
- */
-bool pending_is_kept(const struct pending *p);
-
-/* About the bytes of a payload with all changes in it, or a table's. */
-uint64_t pending_bytes(const struct pending *p);
-uint64_t pending_table_bytes(const struct pending_table *t);
-/* Counts up with every change, rollbacks included. */
-uint64_t pending_version(const struct pending *p);
-
-/* The tables in order of first mention, and their changes, void ones too. */
-struct pending_table *pending_first(struct pending *p);
-struct pending_table *pending_next(struct pending_table *t);
-const char *pending_collection(const struct pending_table *t);
-const char *pending_listed(const struct pending_table *t);
-size_t pending_count(const struct pending_table *t);
-/*
- * Find out which changes count, before pending_is_newest() is asked and as
- * long as nothing changes.
- */
-int pending_settle(struct pending *p);
-/*
- * Does change i count?  It is the newest of its key, or an operand that
- * nothing but operands came after.
- */
-bool pending_is_newest(struct pending_table *t, size_t i);
-const struct moss_batch *pending_changes(const struct pending_table *t);
 
 /* -------------------------------------------------------- declaration.c */
 

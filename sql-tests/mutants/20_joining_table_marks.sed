@@ -1,2 +1,2 @@
-# ext/pending.c: a table that joins a transaction marks an older savepoint.
+# ext/pending_savepoint.c: a table that joins a transaction marks an older savepoint.
 s/if (n == 0 && is_untouched(p)) {/if (index < 0 \&\& is_untouched(p)) {/
