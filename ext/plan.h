@@ -24,6 +24,12 @@ plan_op_is_equality(enum plan_op op)
     return op <= PLAN_NULL;
 }
 
+static inline bool
+plan_op_has_value(enum plan_op op)
+{
+    return op != PLAN_NULL && op != PLAN_NOT_NULL;
+}
+
 /* A constraint on a part of the key that a scan may use. */
 struct plan_term {
     int part;
@@ -57,6 +63,11 @@ void plan_begin(const struct schema *schema, int number, struct plan *out);
 /* The part that SQLite's column number (-1: rowid) is first, or -1. */
 int plan_part(const struct schema *schema, const struct plan *plan, int column);
 
+/*
+ * A plan as idxStr, sqlite3_malloc'd; NULL without memory, or if there is
+ * nothing to say.
+ */
+char *plan_text(const struct schema *s, const struct plan *plan, bool covering);
 /* What plan_best_index() chose; SQLITE_ERROR if it cannot have been that. */
 int plan_parse(const struct schema *schema, int idx_num, const char *idx_str,
                struct plan *out);
