@@ -4,45 +4,19 @@
  * clause says (undo the row, the statement or the transaction, or go on), all
  * but REPLACE, which is done here.
  *
- * SQLite applies neither affinity nor DEFAULT nor NOT NULL to a virtual table:
- * all of that is here.  A NULL that INSERT gives to a column with a DEFAULT
- * cannot be told from a column that was left out, and becomes the default.
+ * What the columns of the new row are is in write_columns.c.
  */
 #include "write.h"
 
 #include <string.h>
 
 #include "command.h"
-#include "index.h"
 #include "merge.h"
 #include "rowid.h"
+#include "write_columns.h"
 
 /* xUpdate's argv: the old key or rowid, the new rowid, then the columns. */
 enum { ARG_OLD = 0, ARG_ROWID = 1, ARG_COLUMNS = 2 };
-
-/* A value of the new row. */
-struct cell {
-    struct datum d;
-    sqlite3_value *owned; /* what d's bytes lie in, if it was converted */
-};
-
-struct change {
-    struct vtab *v;
-    const struct schema *s;
-    int conflict;         /* SQLITE_ABORT, SQLITE_REPLACE, ... */
-    struct bytes old_key; /* the row to be updated or deleted */
-    struct bytes key, value;
-    struct moss_value row;  /* the old row of a table without indexes */
-    struct image old;       /* and of one with them */
-    struct entries entries; /* of the new row */
-    struct image *victims;  /* rows that REPLACE deletes */
-    int n_victims;
-    struct cell *cells;        /* of each column */
-    struct cell rowid;         /* of the key, if that is no column */
-    struct datum *stored;      /* room for the columns of a record */
-    uint8_t *notes;            /* of each part of the key */
-    sqlite3_int64 given_rowid; /* what last_insert_rowid() becomes */
-};
 
 static struct moss_slice
 slice_of(const struct bytes *b)
@@ -54,12 +28,6 @@ static bool
 is_key(const struct bytes *b, struct moss_slice key)
 {
     return b->n == key.len && (b->n == 0 || memcmp(b->p, key.bytes, b->n) == 0);
-}
-
-static bool
-is_raw(const struct change *c)
-{
-    return c->v->table.decl.codec == CODEC_RAW;
 }
 
 /* Room for a row: cells, stored and notes in one piece. */
@@ -102,16 +70,6 @@ change_end(struct change *c)
 }
 
 /* ----------------------------------------------------------- constraints */
-
-static int
-not_null_violated(const struct change *c, int column)
-{
-    if (c->conflict == SQLITE_IGNORE)
-        return SQLITE_CONSTRAINT_NOTNULL;
-    return error_report(&c->v->table, SQLITE_CONSTRAINT_NOTNULL,
-                        "NOT NULL constraint failed: %s.%s", c->v->table.name,
-                        c->s->columns[column].name);
-}
 
 /* A row has these parts already. */
 static int
@@ -225,181 +183,6 @@ check_unique(struct change *c, bool moved)
     return rc;
 }
 
-/* --------------------------------------------------------------- columns */
-
-/* What CURRENT_TIMESTAMP and its like are now. */
-static int
-read_clock(const struct change *c, const struct column *column,
-           sqlite3_value **out)
-{
-    char *sql = sqlite3_mprintf("SELECT %s", column->default_text);
-    sqlite3_stmt *stmt = NULL;
-    int rc;
-
-    *out = NULL;
-    if (sql == NULL)
-        return SQLITE_NOMEM;
-    rc = sqlite3_prepare_v2(c->v->db, sql, -1, &stmt, NULL);
-    sqlite3_free(sql);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        *out = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
-        if (*out == NULL)
-            rc = SQLITE_NOMEM;
-    }
-    if (rc != SQLITE_OK) {
-        sqlite3_finalize(stmt);
-        return rc;
-    }
-    return sqlite3_finalize(stmt);
-}
-
-/* A column's DEFAULT. */
-static int
-read_default(const struct change *c, const struct column *column,
-             struct cell *cell)
-{
-    sqlite3_value *now;
-    int rc;
-
-    if (column->fallback != NULL)
-        return datum_convert(column->fallback, column->affinity, &cell->d,
-                             &cell->owned);
-    rc = read_clock(c, column, &now);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = datum_convert(now, column->affinity, &cell->d, &cell->owned);
-    if (cell->owned != NULL)
-        sqlite3_value_free(now);
-    else
-        cell->owned = now;
-    return rc;
-}
-
-/* A raw table takes what it stores and no other type. */
-static int
-check_raw(const struct change *c, const struct column *column,
-          const struct datum *d)
-{
-    bool text = column->affinity == AFFINITY_TEXT;
-
-    if (d->type == (text ? SQLITE_TEXT : SQLITE_BLOB))
-        return SQLITE_OK;
-    return error_report(&c->v->table, SQLITE_MISMATCH,
-                        "datatype mismatch: %s.%s holds %s, not %s",
-                        c->v->table.name, column->name, text ? "TEXT" : "BLOB",
-                        datum_type_name(d->type));
-}
-
-/*
- * Does the column's DEFAULT take the place of a NULL?  OR REPLACE does so with
- * a NULL that may not be.
- */
-static bool
-falls_back(const struct change *c, const struct column *column, bool insert)
-{
-    return column->default_text != NULL &&
-           (insert || (c->conflict == SQLITE_REPLACE && column->not_null));
-}
-
-/* Column i of the new row is v. */
-static int
-read_column(const struct change *c, int i, sqlite3_value *v, bool insert)
-{
-    const struct column *column = &c->s->columns[i];
-    struct cell *cell = &c->cells[i];
-    bool fits = true;
-    int rc;
-
-    if (sqlite3_value_type(v) == SQLITE_NULL && falls_back(c, column, insert))
-        rc = read_default(c, column, cell);
-    else if (column->merge != MERGE_NONE)
-        rc = merge_convert(column, v, &cell->d, &cell->owned, &fits);
-    else if (is_raw(c))
-        rc = datum_read(v, &cell->d);
-    else
-        rc = datum_convert(v, column->affinity, &cell->d, &cell->owned);
-    if (rc != SQLITE_OK)
-        return rc;
-    if (!fits)
-        return error_report(&c->v->table, SQLITE_MISMATCH,
-                            "datatype mismatch: %s.%s sums numbers, not %s",
-                            c->v->table.name, column->name,
-                            datum_type_name(cell->d.type));
-    if (cell->d.type == SQLITE_NULL && c->s->has_rowid && column->part >= 0)
-        return SQLITE_OK; /* the next rowid */
-    if (cell->d.type == SQLITE_NULL && column->not_null)
-        return not_null_violated(c, i);
-    return is_raw(c) && cell->d.type != SQLITE_NULL
-               ? check_raw(c, column, &cell->d)
-               : SQLITE_OK;
-}
-
-/*
- * The columns of the new row; those that UPDATE does not set are there
- * already.  A rowid that is none is found out before anything else.
- */
-static int
-read_columns(const struct change *c, sqlite3_value **columns, bool insert)
-{
-    int first = c->s->has_rowid ? c->s->key[0].column : -1;
-    int rc = SQLITE_OK;
-
-    if (first >= 0)
-        rc = read_column(c, first, columns[first], insert);
-    if (rc == SQLITE_OK && first >= 0 &&
-        c->cells[first].d.type != SQLITE_INTEGER &&
-        !(insert && c->cells[first].d.type == SQLITE_NULL))
-        return error_report(&c->v->table, SQLITE_MISMATCH, "datatype mismatch");
-    for (int i = 0; rc == SQLITE_OK && i < c->s->n; i++) {
-        bool kept = !insert && c->s->columns[i].part < 0 &&
-                    sqlite3_value_nochange(columns[i]);
-
-        if (i != first && !kept)
-            rc = read_column(c, i, columns[i], insert);
-    }
-    return rc;
-}
-
-/* Give the columns that UPDATE does not set what the old row has. */
-static int
-keep_columns(const struct change *c, struct moss_slice row,
-             sqlite3_value **columns)
-{
-    struct moss_slice rest;
-    int rc = row_notes(row, c->notes, (size_t)c->s->n_key, &rest)
-                 ? SQLITE_OK
-                 : SQLITE_CORRUPT;
-
-    for (int i = 0; rc == SQLITE_OK && i < c->s->n; i++) {
-        struct datum d;
-
-        if (c->s->columns[i].stored < 0)
-            continue;
-        rc = row_column(&rest, &c->s->columns[i], &d);
-        if (rc == SQLITE_OK && c->s->columns[i].part < 0 &&
-            sqlite3_value_nochange(columns[i]))
-            c->cells[i].d = d;
-    }
-    if (rc != SQLITE_CORRUPT)
-        return rc;
-    return error_report(&c->v->table, SQLITE_CORRUPT,
-                        "moss: %s: the stored bytes are not a typed row (is "
-                        "the collection raw, or of other columns?)",
-                        c->v->table.name);
-}
-
-/* The one column of a raw table that is not the key. */
-static void
-keep_raw(const struct change *c, sqlite3_value **columns)
-{
-    for (int i = 0; i < c->s->n; i++) {
-        if (c->s->columns[i].part < 0 && sqlite3_value_nochange(columns[i])) {
-            c->cells[i].d.type = SQLITE_BLOB;
-            c->cells[i].d.bytes = c->row.bytes;
-        }
-    }
-}
-
 /* ------------------------------------------------------------------ keys */
 
 static int
@@ -414,7 +197,7 @@ static int
 encode_part(const struct change *c, const struct datum *d, int part,
             struct bytes *out)
 {
-    if (is_raw(c))
+    if (change_is_raw(c))
         return bytes_append(out, d->bytes.bytes, d->bytes.len);
     return key_encode(out, d, &c->s->key[part], part == c->s->n_key - 1);
 }
@@ -492,7 +275,7 @@ encode_value(struct change *c)
             c->stored[n++] = c->cells[i].d;
     }
     take_notes(c);
-    if (is_raw(c))
+    if (change_is_raw(c))
         rc = bytes_append(&c->value, c->stored[0].bytes.bytes,
                           c->stored[0].bytes.len);
     else
@@ -590,7 +373,7 @@ merge_row(struct change *c)
 static int
 insert_row(struct change *c, sqlite3_value **argv)
 {
-    int rc = read_columns(c, argv + ARG_COLUMNS, true);
+    int rc = change_read_columns(c, argv + ARG_COLUMNS, true);
 
     if (rc == SQLITE_OK && c->s->has_rowid)
         rc = choose_rowid(c, argv, true);
@@ -638,12 +421,12 @@ update_row(struct change *c, sqlite3_value **argv)
         rc = read_old(c, &row);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK; /* this statement has replaced or moved it */
-    if (rc == SQLITE_OK && is_raw(c))
-        keep_raw(c, columns);
+    if (rc == SQLITE_OK && change_is_raw(c))
+        change_keep_raw(c, columns);
     else if (rc == SQLITE_OK)
-        rc = keep_columns(c, row, columns);
+        rc = change_keep_columns(c, row, columns);
     if (rc == SQLITE_OK)
-        rc = read_columns(c, columns, false);
+        rc = change_read_columns(c, columns, false);
     if (rc == SQLITE_OK && c->s->has_rowid)
         rc = choose_rowid(c, argv, false);
     if (rc == SQLITE_OK)

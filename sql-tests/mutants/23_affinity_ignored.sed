@@ -1,2 +1,2 @@
-# ext/write.c: UPDATE stores values without their affinity.
+# ext/write_columns.c: UPDATE stores values without their affinity.
 s/rc = datum_convert(v, column->affinity, /rc = datum_convert(v, AFFINITY_BLOB, /
