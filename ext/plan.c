@@ -206,7 +206,7 @@ plan_distinct(const struct vtab *v, const struct plan *plan,
 /*
  * Do rows in the order of the parts do for ORDER BY, GROUP BY or DISTINCT?  A
  * key comes once, so that what follows the last of its parts in the list
- * orders nothing.  GROUP BY is treated like ORDER BY: when both are there for
+ * orders nothing (unless a part was passed over that may be several keys).  GROUP BY is treated like ORDER BY: when both are there for
  * the same columns, SQLite relies on the order too, although it says that
  * grouping is enough.
  */
@@ -228,7 +228,8 @@ plan_order(const struct vtab *v, struct plan *plan, sqlite3_index_info *info,
         int part = plan_part(&v->schema, plan, info->aOrderBy[i].iColumn);
         bool flip;
 
-        if (next == plan->n_parts)
+        /* Keys that are passed over as one agree in the parts behind. */
+        if (next == plan->n_parts && n_ones == 0)
             break;
         if (part >= 0 && is_fixed(plan, part))
             continue;

@@ -7,7 +7,6 @@
  */
 #include "sorted.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "key.h"
@@ -33,23 +32,34 @@ term_of(const struct plan *plan, int part, size_t *i)
     return NULL;
 }
 
-/* Longer texts are taken for equal: SQLite compares again. */
-enum { NUMBER_TEXT = 60 };
+/* So many digits are an integer that is a double, too. */
+enum { EXACT_DIGITS = 15 };
 
 /*
- * May a stored text equal number, as a number?  As doubles: integers that
- * differ may be one double, which lets through too much only.
+ * May a stored text equal number, as a number?  No is said of integers only:
+ * how a point or an exponent reads is left to SQLite, which compares again.
+ * strtod() would round otherwise, and go by the program's locale.
  */
 static bool
 may_equal(struct moss_slice text, double number)
 {
-    char buf[NUMBER_TEXT + 1];
+    size_t i = 0, first;
+    int64_t integer = 0;
+    bool negative;
 
-    if (text.len > NUMBER_TEXT)
+    while (i < text.len && text.bytes[i] <= ' ')
+        i++;
+    negative = i < text.len && text.bytes[i] == '-';
+    if (i < text.len && (negative || text.bytes[i] == '+'))
+        i++;
+    for (first = i; i < text.len && i < first + EXACT_DIGITS &&
+                    text.bytes[i] >= '0' && text.bytes[i] <= '9';
+         i++)
+        integer = 10 * integer + (text.bytes[i] - '0');
+    if (i == first + EXACT_DIGITS ||
+        (i < text.len && strchr(".eE", text.bytes[i]) != NULL))
         return true;
-    memcpy(buf, text.bytes, text.len);
-    buf[text.len] = '\0';
-    return strtod(buf, NULL) == number;
+    return (double)(negative ? -integer : integer) == number;
 }
 
 /*

@@ -54,3 +54,15 @@ UPDATE x SET v = 'in one pass' WHERE k = 'another key of such a length';
 UPDATE x SET k = k || '!' WHERE k = 'a key of some length';
 DELETE FROM x WHERE k = '16';
 SELECT * FROM x;
+-- Keys that are one but for the text agree behind it: what follows counts.
+CREATE VIRTUAL TABLE tie USING moss(a TEXT, b INTEGER, c INTEGER, PRIMARY KEY(a, b));
+INSERT INTO tie VALUES ('15', 1, 3), ('15.0', 1, 1), ('15.00', 1, 2), ('15e0', 0, 9);
+SELECT a, b, c FROM tie WHERE a = (SELECT i FROM o) ORDER BY b, c;
+SELECT a, b, c FROM tie WHERE a = (SELECT i FROM o) ORDER BY b, a DESC;
+SELECT b, c, count(*) FROM tie WHERE a = (SELECT i FROM o) GROUP BY b, c;
+EXPLAIN QUERY PLAN SELECT a, b, c FROM tie WHERE a = 'x' ORDER BY b, c;
+-- Digits that round, and a point, are SQLite's to compare.
+INSERT INTO tie SELECT '20e125', 5, 1 UNION ALL SELECT '0020e125', 4, 2 UNION ALL SELECT '7.5', 3, 3 UNION ALL SELECT ' -7', 2, 4;
+SELECT a, b FROM tie WHERE a = CAST('20e125' AS REAL) ORDER BY b;
+SELECT a, b FROM tie WHERE a = CAST('7.5' AS REAL) ORDER BY b;
+SELECT a, b FROM tie WHERE a = CAST(-7 AS INTEGER) ORDER BY b;
