@@ -140,6 +140,8 @@ txn_join(struct table *t)
         return rc;
     t->store->participants++;
     t->joined = true;
+    /* Another database may have been the home since, and appended columns. */
+    t->fits = false;
     return declaration_check(t);
 }
 
