@@ -2,10 +2,10 @@
  * The seam between the two halves of the extension.
  *
  * The SQL half (moss_ext.c, vtab.c, decl.c, plan.c, cursor.c, write.c, key.c,
- * record.c, command.c) turns SQL into keys, values and key ranges.  The transaction half
- * (registry.c, conn.c, txn.c, pending.c, log.c, catalog.c) decides which
- * snapshot a statement reads and how a transaction becomes an atomic batch.
- * They meet in the table_ functions below; error.c serves both.
+ * record.c, command.c) turns SQL into keys, values and key ranges.  The
+ * transaction half (registry.c, conn.c, txn.c, pending.c, log.c, catalog.c)
+ * decides which snapshot a statement reads and how a transaction becomes an
+ * atomic batch.  They meet in the table_ functions below; error.c serves both.
  *
  * Everything here runs on the thread that uses the connection, with the
  * connection's mutex held by SQLite.  Functions that return int return a

@@ -17,7 +17,8 @@ struct sorted {
 
 /*
  * Collect the keys in ranges whose parts can equal what the plan's terms say,
- * and sort them.  argv is xFilter's of the terms.  MOSS_CORRUPT if a key is none of this table's.
+ * and sort them.  argv is xFilter's of the terms.  MOSS_CORRUPT if a key is
+ * none of this table's.
  */
 enum moss_status sorted_collect(struct sorted *s, struct moss_snapshot *snap,
                                 const struct plan *plan, sqlite3_value **argv,

@@ -214,7 +214,7 @@ shared_store_newest(struct shared_store *ss, struct moss_snapshot **out);
 /* For messages: its directory, or "in memory". */
 const char *shared_store_name(const struct shared_store *ss);
 
-/* All three are set by the home database before its first commit. */
+/* Set by the home database before its first commit. */
 enum moss_status
 shared_store_set_home_files(struct shared_store *ss, const char *database);
 
