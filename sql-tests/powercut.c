@@ -10,7 +10,8 @@
  *            [--at EVENT --choice N]
  *
  * --cuts bounds the cuts of a scenario (a fifth of it for slow ones; 0: all
- * events, of slow ones all syncs), --variants the ways in which each leaves unsynced bytes.  --at and --choice repeat one.
+ * events, of slow ones all syncs), --variants the ways in which each leaves
+ * unsynced bytes.  --at and --choice repeat one.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -399,8 +399,8 @@ moss_snapshot_estimate(struct moss_snapshot *snap, const struct moss_slice *lo,
                        uint64_t *bytes);
 
 /*
- * A snapshot that reads as the changes [from, to) of batch laid over snap;
- * the batch's children and moss_batch_clear() are not looked at.  The changes are copied.  Laying
+ * A snapshot that reads as the changes [from, to) of batch, copied, over snap;
+ * the batch's children and moss_batch_clear() are not looked at.  Laying
  * overlay on overlay keeps the number of segments logarithmic.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
@@ -586,10 +586,10 @@ moss_collection_open(const struct moss_collection_options *options,
  * level, free c.  Waits at most timeout_ms for the persister, which keeps
  * trying meanwhile.  If all is persisted then, and time is left, a store whose
  * newest segments overlap much of the others compacts itself, as it would when
- * idle (see moss_lower.h).  Whatever is returned, c is gone: MOSS_OK, or the reason
- * why some published batches are not on disk.  Snapshots stay valid; prepared
- * batches must be published or freed before.  In a forked child it frees c's
- * memory, leaves the lower level alone and returns MOSS_FORKED.
+ * idle (see moss_lower.h).  Whatever is returned, c is gone: MOSS_OK, or the
+ * reason why some published batches are not on disk.  Snapshots stay valid;
+ * prepared batches must be published or freed before.  In a forked child it
+ * frees c's memory, leaves the lower level alone and returns MOSS_FORKED.
  */
 MOSS_API enum moss_status
 moss_collection_close(struct moss_collection *c, uint64_t timeout_ms,

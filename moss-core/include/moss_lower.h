@@ -214,7 +214,7 @@ struct moss_lower_ops {
                                struct moss_error *err);
     /*
      * Called once, after the last update() has returned, by
-     * moss_collection_close(); frees lower, with initial if that is still there.
+     * moss_collection_close(); frees lower, and initial if that is still there.
      */
     void (*close)(struct moss_lower *lower);
     /*

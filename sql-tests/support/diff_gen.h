@@ -8,9 +8,9 @@
  * Only what SQL defines is generated: rows whose order is left open are
  * compared as a bag, no LIMIT without a total order, no statement whose
  * result depends on the order in which rows are visited.  Left out is what
- * no virtual table can do (UPDATE with RETURNING, UPSERT, indexes and triggers on the
- * table, added columns), and UPDATEs whose expressions read rows that the
- * same statement has changed.
+ * no virtual table can do (UPDATE with RETURNING, UPSERT, indexes and triggers
+ * on the table, added columns), and UPDATEs whose expressions read rows that
+ * the same statement has changed.
  */
 #ifndef SQL_TESTS_DIFF_GEN_H
 #define SQL_TESTS_DIFF_GEN_H

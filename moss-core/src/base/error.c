@@ -1,4 +1,6 @@
-/* The names of statuses, and the one place that fills in a struct moss_error. */
+/*
+ * The names of statuses, and the one place that fills in a struct moss_error.
+ */
 #include "base/error.h"
 
 #include <errno.h>

@@ -18,7 +18,7 @@ struct pump_job {
 /* MOSS_NOMEM also if the system has no thread for it. */
 MOSS_MUST_CHECK enum moss_status pump_new(struct pump **out);
 
-/* Have job->run called.  job, which is not pending, is lent until it is done. */
+/* Have job->run called.  job, not pending so far, is lent until it is done. */
 void pump_submit(struct pump *p, struct pump_job *job);
 
 /*

@@ -59,8 +59,8 @@ pick_for_readers(const struct state *s)
 
 /*
  * While nobody reads, or gets pass over all this: a run of nodes of about one
- * size, once there are fan_in of them or no more fit into one of max bytes.  The next older ones join in if they are
- * such a run beside what those become.
+ * size, once there are fan_in of them or no more fit into one of max bytes.
+ * The next older ones join in if they are such a run beside what those become.
  */
 static struct pick
 pick_in_bulk(const struct state *s, size_t fan_in, uint64_t max)

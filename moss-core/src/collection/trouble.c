@@ -1,7 +1,7 @@
 /*
- * Background failures: kept, reported (report.c), retried with a growing pause.  A pause
- * doubles from failure to failure, so that neither a full disk nor a bug in a
- * lower level makes a thread spin.
+ * Background failures: kept, reported (report.c), retried with a growing
+ * pause.  A pause doubles from failure to failure, so that neither a full disk
+ * nor a bug in a lower level makes a thread spin.
  */
 #include "collection/collection.h"
 

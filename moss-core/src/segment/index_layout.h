@@ -1,4 +1,4 @@
-/* How an index is laid out: for segment_index.c and segment_index_build.c only. */
+/* How an index is laid out: for segment_index.c, segment_index_build.c only. */
 #ifndef MOSS_SEGMENT_INDEX_LAYOUT_H
 #define MOSS_SEGMENT_INDEX_LAYOUT_H
 

@@ -1,12 +1,12 @@
 /*
  * Iterators over a stack of segments and a lower level.
  *
- * A heap merges one cursor per chain of segments (chain.h), each with the bounds
- * as positions in its segments, and one for a foreign lower level.  The cursor on top has the
- * newest entry of the current key.  Older ones of that key are moved off it
- * before the entry is handed out; so a step moves the top only.  Deletions are
- * passed over, and an operand is combined with all that older segments have
- * for its key in one call of the operator.
+ * A heap merges one cursor per chain of segments (chain.h), each with the
+ * bounds as positions in its segments, and one for a foreign lower level.  The
+ * cursor on top has the newest entry of the current key.  Older ones of that
+ * key are moved off it before the entry is handed out; so a step moves the top
+ * only.  Deletions are passed over, and an operand is combined with all that
+ * older segments have for its key in one call of the operator.
  *
  * Where one segment's entries follow each other for a while, they are stepped
  * through without the heap, which finds its top moved on when the run ends.
@@ -357,7 +357,9 @@ set_bounds(struct cursor *c, const struct moss_slice *lo,
     return st;
 }
 
-/* The same for a chain: leave out segments, and see to both ends of the rest. */
+/*
+ * The same for a chain: leave out segments, and see to both ends of the rest.
+ */
 static enum moss_status
 set_chain_bounds(struct cursor *c, const struct moss_slice *lo,
                  const struct moss_slice *hi)

@@ -12,9 +12,9 @@
  *     kvs_off                                               buf_off
  *
  * The header is found from the segment's location alone, and says where the
- * rest is.  It repeats the location and the file's nonce, and has a checksum over itself, so that
- * a header of another place or another file is none.  A block's checksum is
- * seeded with nonce and place for the same reason.
+ * rest is.  It repeats the location and the file's nonce, and has a checksum
+ * over itself, so that a header of another place or another file is none.  A
+ * block's checksum is seeded with nonce and place for the same reason.
  *
  * No state; any thread.
  */

@@ -20,7 +20,7 @@ MOSS_MUST_CHECK enum moss_status
 gradual_write(struct moss_store *s, struct plan *plan, struct watch *watch,
               struct moss_snapshot **out, struct moss_error *err);
 
-/* Bring the one that goes on to its end, as long as asked's progress lets it. */
+/* Bring the one that goes on to its end, while asked's progress lets it. */
 MOSS_MUST_CHECK enum moss_status
 gradual_idle(struct moss_store *s, const struct watch *asked,
              struct moss_error *err);

@@ -1,9 +1,9 @@
 /*
  * Of a segment little more than its ends is looked at when it is opened, so
- * that opening takes no time whatever its size.  A block's checksum is compared before the block's
- * first use and the block then marked in a bitmap; once every block is marked,
- * the check is one load.  Two threads may check the same block at the same
- * time; both come to the same end.
+ * that opening takes no time whatever its size.  A block's checksum is compared
+ * before the block's first use and the block then marked in a bitmap; once
+ * every block is marked, the check is one load.  Two threads may check the same
+ * block at the same time; both come to the same end.
  *
  * The bitmap and its counts are atomic and relaxed: they say something about
  * bytes that never change, and publish no others.

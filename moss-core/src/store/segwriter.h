@@ -36,8 +36,8 @@ segwriter_merge(struct segwriter *w, struct segment *const *segs, size_t n,
 
 /*
  * Write the changes of batch itself, from that number on, deletions included,
- * as one segment; MOSS_INVALID if there is a merge operand.  See batch_order_new() for the
- * memory that it takes.  No changes: as above.
+ * as one segment; MOSS_INVALID if there is a merge operand.  See
+ * batch_order_new() for the memory that it takes.  No changes: as above.
  */
 MOSS_MUST_CHECK enum moss_status
 segwriter_batch(struct segwriter *w, const struct moss_batch *batch,

@@ -127,8 +127,8 @@ void store_end_write(struct moss_store *s) EXCLUDES(s->mu);
 /*
  * Make the plan the newest commit point, durably: at the end of the data file,
  * or all of it in a new one where that is due or must be.  Chooses what is
- * merged.  The plan is used up.  *out, unless out is NULL, gets a snapshot of it.  On failure the store
- * stands as before.
+ * merged.  The plan is used up.  *out, unless out is NULL, gets a snapshot of
+ * it.  On failure the store stands as before.
  */
 MOSS_MUST_CHECK enum moss_status
 store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,

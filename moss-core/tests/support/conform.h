@@ -1,7 +1,7 @@
 /*
  * What every lower level must do: random batches with children, drops,
- * renames and merges through a collection over it, compared with a model; snapshots that
- * stay as they are; reads in all ways; reopening, with the tag.
+ * renames and merges through a collection over it, compared with a model;
+ * snapshots that stay as they are; reads in all ways; reopening, with the tag.
  */
 #ifndef MOSS_TESTS_SUPPORT_CONFORM_H
 #define MOSS_TESTS_SUPPORT_CONFORM_H

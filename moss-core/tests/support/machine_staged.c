@@ -118,7 +118,9 @@ staged_prepare(struct machine *m, const struct record *changes, uint64_t tag,
     return st;
 }
 
-/* Those that the newest commit point has, and others if nobody asks for them. */
+/*
+ * Those that the newest commit point has, and others if nobody asks for them.
+ */
 void
 staged_sweep(struct machine *m)
 {
