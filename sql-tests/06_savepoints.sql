@@ -83,3 +83,14 @@ INSERT INTO t VALUES (203, 'undone');
 ROLLBACK TO s2;
 COMMIT;
 SELECT 'two tables', (SELECT count(*) FROM t WHERE key > 200), key FROM u;
+-- A table that joins it after an inner savepoint was released.
+BEGIN;
+SAVEPOINT s;
+SAVEPOINT s2;
+INSERT INTO t VALUES (301, 'undone');
+RELEASE s2;
+INSERT INTO u VALUES (301, 'undone');
+ROLLBACK TO s;
+COMMIT;
+SELECT 'joined late', (SELECT count(*) FROM t WHERE key > 300),
+       (SELECT count(*) FROM u WHERE key > 300);
