@@ -145,6 +145,8 @@ read_columns(struct vtab *v, char **err)
 
     if (rc == SQLITE_OK && columns != NULL)
         rc = decl_set_columns(&v->table.decl, columns);
+    else if (rc != SQLITE_OK) /* as if SQLite had not read its schema */
+        *err = sqlite3_mprintf("%s", sqlite3_errstr(rc));
     sqlite3_free(columns);
     return rc == SQLITE_OK ? read_schema(v, err) : rc;
 }
