@@ -16,7 +16,7 @@
 #define UNKNOWN_ENTRIES 1048576.0
 /* And of an IN list or subquery. */
 #define IN_ROWS 25.0
-/* And of the rows that agree in the first parts of an index. */
+/* And of the rows that agree in the first parts of an index, or of a key. */
 static const double agreeing[] = { 10, 9, 8, 7, 6, 5 };
 #define N_AGREEING (int)(sizeof(agreeing) / sizeof(agreeing[0]))
 /*
@@ -48,17 +48,15 @@ told_entries(const struct vtab *v, double entries)
 /* The rows left by an equality on a part, not knowing the value. */
 static double
 guess_equality(const struct vtab *v, const struct plan *plan, int part,
-               double entries, double rows)
+               double rows)
 {
     const struct index *ix = plan->index;
     int i = part < N_AGREEING ? part : N_AGREEING - 1;
+    int n_own = ix == NULL ? v->schema.n_key : ix->n_own;
 
-    /* Of a key of n parts, each that is given leaves the n-th root fewer. */
-    if (ix == NULL)
-        return rows / pow(entries, 1.0 / v->schema.n_key);
-    if (ix->unique && part == ix->n_own - 1)
+    if ((ix == NULL || ix->unique) && part == n_own - 1)
         return 1;
-    return part < ix->n_own ? fmin(rows, agreeing[i]) : fmax(1, rows / 10);
+    return part < n_own ? fmin(rows, agreeing[i]) : fmax(1, rows / 10);
 }
 
 /* How many rows a plan visits of so many entries, not knowing the values. */
@@ -77,7 +75,7 @@ guess_rows(const struct vtab *v, const struct plan *plan, double entries)
             rows *= 0.9;
         } else if (plan_op_is_equality(term->op)) {
             if (first)
-                rows = guess_equality(v, plan, part, entries, rows);
+                rows = guess_equality(v, plan, part, rows);
             if (first && term->op == PLAN_IN)
                 places *= IN_ROWS;
         } else {

@@ -11,6 +11,8 @@ EXPLAIN QUERY PLAN SELECT * FROM o JOIN large ON large.a = o.i AND large.b = o.j
 EXPLAIN QUERY PLAN SELECT * FROM o JOIN large ON large.a = o.i AND large.b > o.j;
 EXPLAIN QUERY PLAN SELECT * FROM o LEFT JOIN large ON large.a = o.i AND large.b = o.j;
 EXPLAIN QUERY PLAN SELECT * FROM small JOIN large ON large.a = small.id;
+EXPLAIN QUERY PLAN SELECT * FROM o JOIN large ON large.a = o.i;
+EXPLAIN QUERY PLAN SELECT * FROM large JOIN o ON large.a = o.i;
 EXPLAIN QUERY PLAN SELECT * FROM large JOIN small ON small.id = large.v;
 EXPLAIN QUERY PLAN SELECT * FROM o JOIN small ON small.id = o.i JOIN large ON large.a = small.v AND large.b = o.j;
 EXPLAIN QUERY PLAN SELECT * FROM large AS x JOIN large AS y ON y.a = x.b WHERE x.a = 1;
