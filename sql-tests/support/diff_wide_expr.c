@@ -245,6 +245,13 @@ choose_row_value(struct diff_gen *g, const struct diff_column **c)
     return n;
 }
 
+/*
+ * A subquery has the same columns, and LIMIT.  SQLite 3.40 errs otherwise: it
+ * compares a virtual table's columns with a row value's under their own
+ * affinity alone, whatever the other column's is; and if it looks the row up
+ * in an ordinary table's index, whose columns come in another order, it gives
+ * each value the affinity of another.
+ */
 static void
 emit_row_value(struct diff_gen *g, const char *alias)
 {
@@ -261,9 +268,8 @@ emit_row_value(struct diff_gen *g, const char *alias)
     if (kind == 0) {
         gen_emit(g, ") %sIN (SELECT ", PICK(g, "", "", "NOT "));
         for (int i = 0; i < n; i++)
-            gen_emit(g, "%s%s", i ? ", " : "",
-                     gen_chance(g, 80) ? c[i]->name : wide_column(g)->name);
-        gen_emit(g, " FROM %s)", gen_read_table(g));
+            gen_emit(g, "%s%s", i ? ", " : "", c[i]->name);
+        gen_emit(g, " FROM %s LIMIT -1)", gen_read_table(g));
         return;
     }
     gen_emit(g, ") %s ",
