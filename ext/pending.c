@@ -561,6 +561,8 @@ table_settle(struct pending_table *t)
         return SQLITE_NOMEM;
     t->alive = alive;
     memset(alive, 0, count);
+    if (index_ensure(t) != SQLITE_OK) /* before[] is needed */
+        return SQLITE_NOMEM;
     for (size_t i = count; i-- > 0;) {
         struct moss_slice key, value;
 

@@ -403,6 +403,35 @@ interrupted(void)
     db_close(db);
 }
 
+/* A second COMMIT finds operands by key again: there may be no memory for it. */
+static void
+no_memory_again(void)
+{
+    sqlite3 *db = begin_case("without memory for a second COMMIT");
+    sqlite3 *reader;
+
+    db_must(db, "PRAGMA journal_mode=delete;"
+                "CREATE VIRTUAL TABLE m USING moss(k INTEGER PRIMARY KEY,"
+                " n INTEGER MERGE sum, fill)");
+    reader = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+    db_must(reader, "BEGIN; SELECT * FROM o");
+    db_int(reader, "SELECT count(*) FROM t");
+    db_must(db, "BEGIN; WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL"
+                " SELECT n + 1 FROM i WHERE n < 20000)"
+                " INSERT INTO m SELECT n, 1, zeroblob(40) FROM i;"
+                "SAVEPOINT b; INSERT INTO m VALUES(7, 1, 'again')");
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    must_be_staged(true);
+    db_must(db, "ROLLBACK TO b");
+    db_must(reader, "COMMIT");
+    sqlite3_hard_heap_limit64(sqlite3_memory_used() + 50000);
+    expect_error(db, "COMMIT", SQLITE_NOMEM, "");
+    sqlite3_hard_heap_limit64(0);
+    db_expect(db, "SELECT count(*) FROM m", "0\n");
+    db_close(reader);
+    db_close(db);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -417,6 +446,7 @@ main(int argc, char **argv)
     old_reader();
     drop_beside();
     interrupted();
+    no_memory_again();
     printf("large transactions came and went as they should\n");
     return 0;
 }
