@@ -162,9 +162,12 @@ sweep(struct table *t, struct conn_store *cs)
     return report_text(t, rc, &err);
 }
 
-/* Make the ring large enough while changes() is not ours to set. */
+/*
+ * Make the ring large enough while changes() is not ours to set, before a
+ * change of more bytes: SQLite does not undo a row whose statement fails.
+ */
 static int
-reserve(struct table *t, struct conn_store *cs)
+reserve(struct table *t, struct conn_store *cs, size_t more)
 {
     struct log_ref log = conn_store_log(cs);
     uint64_t changes = pending_version(cs->pending), bytes;
@@ -175,7 +178,7 @@ reserve(struct table *t, struct conn_store *cs)
         return SQLITE_OK;
     cs->reserved = changes;
     /* More than that goes to a file of its own. */
-    bytes = pending_bytes(cs->pending);
+    bytes = pending_bytes(cs->pending) + more;
     if (bytes > STAGE_BYTES)
         bytes = STAGE_BYTES;
     return report_text(t,
@@ -321,9 +324,9 @@ set(struct table *t, int part, struct moss_slice key, struct moss_slice value)
     struct pending_table *p;
     int rc = table_writable(t, part, &p);
 
-    if (rc == SQLITE_OK)
-        rc = pending_set(p, key, value);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+    if (rc == SQLITE_OK && part == TABLE_ROWS)
+        rc = reserve(t, t->store, key.len + value.len);
+    return rc == SQLITE_OK ? pending_set(p, key, value) : rc;
 }
 
 static int delete (struct table *t, int part, struct moss_slice key)
@@ -331,9 +334,9 @@ static int delete (struct table *t, int part, struct moss_slice key)
     struct pending_table *p;
     int rc = table_writable(t, part, &p);
 
-    if (rc == SQLITE_OK)
-        rc = pending_del(p, key);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+    if (rc == SQLITE_OK && part == TABLE_ROWS)
+        rc = reserve(t, t->store, key.len);
+    return rc == SQLITE_OK ? pending_del(p, key) : rc;
 }
 
 int
@@ -349,8 +352,8 @@ table_merge(struct table *t, struct moss_slice key, struct moss_slice operand)
     int rc = table_writable(t, TABLE_ROWS, &p);
 
     if (rc == SQLITE_OK)
-        rc = pending_merge(p, key, operand);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+        rc = reserve(t, t->store, key.len + operand.len);
+    return rc == SQLITE_OK ? pending_merge(p, key, operand) : rc;
 }
 
 int
@@ -396,5 +399,5 @@ table_truncate(struct table *t)
 
     for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
         rc = truncate_part(t, i);
-    return rc == SQLITE_OK ? reserve(t, t->store) : rc;
+    return rc == SQLITE_OK ? reserve(t, t->store, 0) : rc;
 }

@@ -432,6 +432,39 @@ no_memory_again(void)
     db_close(db);
 }
 
+static int
+refuse_log(void *arg, int action, const char *name, const char *a,
+           const char *b, const char *c)
+{
+    (void)arg;
+    (void)a;
+    (void)b;
+    (void)c;
+    return action == SQLITE_INSERT && name != NULL &&
+                   strncmp(name, "_moss_log", 9) == 0
+               ? SQLITE_DENY
+               : SQLITE_OK;
+}
+
+/* SQLite does not undo what a failed statement of one row has done. */
+static void
+refused_room(void)
+{
+    sqlite3 *db = begin_case("a row for which the log may not grow");
+
+    db_must(db, "BEGIN");
+    (void)sqlite3_set_authorizer(db, refuse_log, NULL);
+    expect_error(db, "INSERT INTO t VALUES(7, zeroblob(400000))", SQLITE_AUTH,
+                 "");
+    (void)sqlite3_set_authorizer(db, NULL, NULL);
+    db_must(db, "COMMIT");
+    expect_rows(db, 2);
+    db_must(db, "INSERT INTO t VALUES(7, zeroblob(400000))");
+    db_expect(db, "SELECT changes()", "1\n");
+    expect_rows(db, 3);
+    db_close(db);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -447,6 +480,7 @@ main(int argc, char **argv)
     drop_beside();
     interrupted();
     no_memory_again();
+    refused_room();
     printf("large transactions came and went as they should\n");
     return 0;
 }
