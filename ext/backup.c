@@ -333,34 +333,28 @@ copy_pages(struct backup *b)
                   b->temporary, sqlite3_errstr(rc));
 }
 
-/* In the copy's catalog, where its store is. */
+/* In the copy's catalog, where its store is; its options stay. */
 static int
 write_row(struct backup *b, const struct copied *c)
 {
-    const char *dur = c->row.async ? "async" : "full";
-    char *sql;
+    struct store_row row = c->row;
+    const char *name = c->cs->shared->dir;
+    char *sql, *err = NULL;
     int rc;
 
-    if (c->snap == NULL)
-        sql = sqlite3_mprintf("UPDATE _moss_catalog SET name = %Q,"
-                              " detail = 'attached,%s'"
-                              " WHERE kind = 'store' AND store = %d",
-                              c->cs->shared->dir, dur, c->row.no);
-    else if (c->row.is_default || c->row.path == NULL)
-        sql = sqlite3_mprintf("UPDATE _moss_catalog SET name = '',"
-                              " detail = 'default,%s'"
-                              " WHERE kind = 'store' AND store = %d",
-                              dur, c->row.no);
-    else
-        sql = sqlite3_mprintf("UPDATE _moss_catalog SET name = %Q,"
-                              " detail = 'attached,%s'"
-                              " WHERE kind = 'store' AND store = %d",
-                              c->final + directory_length(c->final), dur,
-                              c->row.no);
+    row.is_default = c->snap != NULL && (row.is_default || row.path == NULL);
+    if (c->snap != NULL)
+        name = row.is_default ? "" : c->final + directory_length(c->final);
+    sql = sqlite3_mprintf("UPDATE _moss_catalog SET name = %Q"
+                          " WHERE kind = 'store' AND store = %d",
+                          name, row.no);
     if (sql == NULL)
         return SQLITE_NOMEM;
     rc = sqlite3_exec(b->copy, sql, NULL, NULL, NULL);
     sqlite3_free(sql);
+    if (rc == SQLITE_OK)
+        rc = catalog_tune_store(b->copy, "main", &row, &err);
+    sqlite3_free(err); /* the copy's connection has it, too */
     return rc == SQLITE_OK ? rc : report_copy(b, rc);
 }
 

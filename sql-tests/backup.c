@@ -55,7 +55,7 @@ begin_case(const char *name, const char *journal)
             "CREATE TABLE o(id INTEGER PRIMARY KEY, n);"
             "CREATE VIRTUAL TABLE m USING moss(id INTEGER PRIMARY KEY, n);"
             "CREATE VIRTUAL TABLE p USING moss(id INTEGER PRIMARY KEY, n,"
-            " store='own');"
+            " store='own', max_dirty_ops=1000000);"
             "CREATE VIRTUAL TABLE a USING moss(id INTEGER PRIMARY KEY,"
             " durability='async')",
             journal);
@@ -84,6 +84,10 @@ check_money(sqlite3 *db)
                    " JOIN p USING(id)") != ACCOUNTS)
         fail("accounts are missing");
     db_expect(db, "PRAGMA integrity_check", "'ok'\n");
+    db_expect(db,
+              "SELECT detail FROM _moss_catalog WHERE kind = 'store'"
+              " ORDER BY store LIMIT 2",
+              "'default,full'\n'attached,full,max_dirty_ops=1000000'\n");
 }
 
 static void
