@@ -392,11 +392,12 @@ END_TEST
 /* After a power cut at any sync, what had been acknowledged is there. */
 START_TEST(power_cuts_lose_nothing)
 {
-    struct moss_store_options o;
+    struct moss_store_options o, of_twin;
     char text[64], *want = NULL, *got;
 
     open_full(NULL);
     o = d.options;
+    of_twin = twin.options;
     fault_os_cut_at(fault, FAULT_SYNC, (unsigned)_i * 5 + 1);
     for (int i = 0; i < 200; i++) {
         (void)snprintf(text, sizeof text, "k%03d=%d kid{-c%03d}", i, i, i);
@@ -416,7 +417,7 @@ START_TEST(power_cuts_lose_nothing)
     got = newest_text(&d);
     if (strcmp(got, want) != 0) {
         /* Then the one that was cut off is there. */
-        assert_ok(driver_open(&twin, TWIN, &twin.options));
+        assert_ok(driver_open(&twin, TWIN, &of_twin));
         assert_ok(driver_apply(&twin, text));
         free(want);
         want = newest_text(&twin);
