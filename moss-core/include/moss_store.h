@@ -179,6 +179,11 @@ struct moss_store_options {
      * of the damaged one are lost.  A writer names it "moss-damaged-...".  log
      * is given the same as a line of text, of the level MOSS_LOG_ERRORS.
      * On the thread that opens, before moss_store_open() returns.
+     *
+     * Also, on the thread of an update, what a compaction could not read
+     * (MOSS_CORRUPT): the update is written without one, and nothing is lost
+     * but what is damaged.  That one must not use the store; log is not given
+     * it.
      */
     void (*on_error)(void *ctx, const struct moss_error *err);
     void (*log)(void *ctx, enum moss_log_level level, const char *text);

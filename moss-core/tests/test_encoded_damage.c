@@ -8,6 +8,7 @@
 #include "store/encoded.h"
 #include "store/store.h"
 #include "support/kind_store.h"
+#include "support/operators.h"
 
 Suite *suite_encoded_damage(void);
 
@@ -259,6 +260,67 @@ START_TEST(only_what_is_damaged_is_lost)
 }
 END_TEST
 
+static unsigned n_told;
+
+static void
+count_told(void *ctx, const struct moss_error *err)
+{
+    (void)ctx;
+    assert_status(err->status, MOSS_CORRUPT);
+    n_told++;
+}
+
+/* What cannot be read is not left out of what is written anew. */
+START_TEST(compactions_drop_nothing_that_is_damaged)
+{
+    char *path;
+    uint64_t off = make_pieces(&path);
+    struct moss_store_options o = kind_store_options(&s, "veil");
+    const struct moss_compact_options full = { .kind = MOSS_COMPACT_FULL };
+    struct moss_value v;
+    size_t n;
+    uint8_t *bytes = file_read_all(o.os, path, &n);
+
+    bytes[off + 2 * (16 + MOSS_SEGMENT_PIECE + 3) + 500000] ^= 1;
+    file_write_all(o.os, path, bytes, n);
+    o.compaction = MOSS_COMPACTION_ALLOW;
+    o.max_dead_bytes = 1;
+    o.merge = &merge_append;
+    o.on_error = count_told;
+    n_told = 0;
+    o.compaction_slice_bytes = _i == 0 ? 0 : 100000;
+    assert_ok(driver_open(&s.d, KIND_DIR, &o));
+    assert_status(moss_store_compact(s.d.store, &full, &s.d.err), MOSS_CORRUPT);
+    for (int i = 0; i < 40; i++)
+        assert_ok(driver_apply(&s.d, "a=1"));
+    assert_ok(driver_apply(&s.d, "d+1")); /* over what is damaged */
+    ck_assert_uint_eq(driver_stats(&s.d).compactions, 0);
+    /* Not each of them has tried it. */
+    ck_assert_uint_gt(n_told, 0);
+    ck_assert_uint_lt(n_told, 4);
+    ck_assert(reads(s.d.newest, "a", "1"));
+    ck_assert(!reads(s.d.newest, "d", ""));
+    driver_close(&s.d);
+    free(bytes);
+    bytes = file_read_all(o.os, path, &n);
+    bytes[off + 2 * (16 + MOSS_SEGMENT_PIECE + 3) + 500000] ^= 1;
+    file_write_all(o.os, path, bytes, n);
+    assert_ok(driver_open(&s.d, KIND_DIR, &o));
+    assert_ok(driver_apply(&s.d, "a=1"));
+    ck_assert_uint_eq(driver_stats(&s.d).compactions, _i == 0);
+    for (char key[2] = "b"; key[0] < 'a' + VALUES; key[0]++) {
+        assert_ok(moss_snapshot_get(s.d.newest, moss_str(key), &v));
+        ck_assert_uint_ge(v.bytes.len, VALUE);
+        moss_value_release(&v);
+    }
+    assert_ok(moss_snapshot_get(s.d.newest, moss_str("d"), &v));
+    ck_assert_uint_eq(v.bytes.len, VALUE + 1);
+    moss_value_release(&v);
+    free(bytes);
+    free(path);
+}
+END_TEST
+
 /* A segment as an encoder that lies, but sums right, would make it. */
 static enum moss_status
 load_crafted(const uint64_t *kvs, size_t entries, struct segment_loc *loc)
@@ -462,6 +524,7 @@ suite_encoded_damage(void)
                         TOY_KINDS);
     tcase_add_loop_test(tc, damaged_piece_is_told_to_who_reads_it, 0, 2);
     tcase_add_test(tc, only_what_is_damaged_is_lost);
+    tcase_add_loop_test(tc, compactions_drop_nothing_that_is_damaged, 0, 2);
     tcase_add_test(tc, decoded_entries_are_not_trusted);
     tcase_add_loop_test(tc, kind_that_fails_loses_nothing, ENCODE_NOMEM,
                         FAULTS);

@@ -5,7 +5,8 @@
  *
  * Merge operands that cannot be combined, for want of the operator or because
  * it refuses them, must not keep the rest from reaching the disk: such a
- * collection gets its segments as they are.
+ * collection gets its segments as they are.  So do operands over a value that
+ * is damaged on the disk.
  *
  * One thread, the one that may write to the store.
  */
@@ -353,7 +354,8 @@ write_target(struct target *t, bool whole, struct segwriter *w,
         st = MOSS_NO_OPERATOR;
     else if (n > 0)
         st = write_merged(t, segs, n, w, err);
-    if (is_refusal(st)) {
+    if (is_refusal(st) ||
+        (st == MOSS_CORRUPT && !whole && t->keep == height(t->older))) {
         mem_free(segs);
         segs = NULL;
         if (!t->is_copied)

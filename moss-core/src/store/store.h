@@ -54,6 +54,11 @@ struct moss_store {
      * operator: to try it again each time would write them again each time.
      */
     uint64_t stuck_bytes;
+    /*
+     * A compaction has met what it could not read: until the file ends there,
+     * updates do not try one again.  0: none has.
+     */
+    uint64_t damaged_until;
 
     /* Guards what follows; innermost.  Held to copy and swap: no I/O. */
     struct mutex mu;

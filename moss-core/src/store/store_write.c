@@ -287,13 +287,41 @@ store_append(struct moss_store *s, struct plan *plan, struct watch *watch,
     return st;
 }
 
+/* With all that there is to be merged, too. */
+static enum moss_status
+write_merging(struct moss_store *s, struct plan *plan, bool goes_on,
+              bool in_new_file, struct watch *watch, struct moss_snapshot **out,
+              struct moss_error *err)
+{
+    if (goes_on || (in_new_file && gradual_pays(s, plan)))
+        return gradual_write(s, plan, watch, out, err);
+    /* Where the file must be left there is no other way to go on. */
+    return in_new_file ? compact(s, plan, NULL, s->must_rewrite ? NULL : watch,
+                                 out, err)
+                       : store_append(s, plan, watch, out, err);
+}
+
+/* A damaged block must not be in the way of what comes: it stays behind. */
+static void
+note_damage(struct moss_store *s, const struct moss_error *err)
+{
+    uint64_t end;
+
+    mutex_lock(&s->mu);
+    end = s->file_end;
+    mutex_unlock(&s->mu);
+    s->damaged_until = 2 * end;
+    if (s->on_error != NULL && err != NULL)
+        s->on_error(s->ctx, err);
+}
+
 enum moss_status
 store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
             struct moss_error *err)
 {
     struct commit *newest = store_current(s);
     struct watch watch;
-    bool in_new_file = true, goes_on = gradual_goes_on(s), fits;
+    bool in_new_file = true, goes_on = gradual_goes_on(s), merges, fits;
     enum moss_status st = MOSS_OK;
 
     if (!s->must_rewrite && !goes_on)
@@ -302,14 +330,14 @@ store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
     if (st < 0)
         return error_set(err, st, "update", s->dir, 0);
     watch_init(&watch, s);
-    if (goes_on || (in_new_file && gradual_pays(s, plan)))
-        return gradual_write(s, plan, &watch, out, err);
-    /* Where the file must be left there is no other way to go on. */
-    st = in_new_file
-             ? compact(s, plan, NULL, s->must_rewrite ? NULL : &watch, out, err)
-             : store_append(s, plan, &watch, out, err);
-    if (st != MOSS_ABORTED || s->must_rewrite)
+    merges = goes_on || in_new_file || plan->rewrites;
+    st = write_merging(s, plan, goes_on, in_new_file, &watch, out, err);
+    /* Without its footer the plan is past all reading of what is old. */
+    if (s->must_rewrite || !merges || plan->footer == NULL ||
+        (st != MOSS_ABORTED && st != MOSS_CORRUPT))
         return st;
+    if (st == MOSS_CORRUPT)
+        note_damage(s, err);
     plan_forget(plan);
     st = plan_choose(plan, NULL, 0, &fits);
     return st < 0 ? error_set(err, st, "update", s->dir, 0)
