@@ -26,6 +26,15 @@ struct cursor {
     struct moss_snapshot
         *snap;      /* what is scanned: rows, or an index; or NULL */
     int64_t commit; /* of which they are; 0: it is the present state */
+
+    /* Whose rows may be changed: see cursor_gave_past(). */
+    struct cursor *next;         /* of the table, opened before this one */
+    const sqlite3_stmt *writing; /* the statement it is in, or NULL */
+    bool leads;                  /* the first one open in it */
+    bool follows;                /* the one that led gave the keys */
+    bool gave_key;
+    bool gave_other; /* some of another commit point */
+
     struct ranges ranges;
     bool reverse;
     size_t left;          /* ranges not visited yet, the one at hand included */
@@ -85,6 +94,115 @@ cursor_free(struct cursor *c, int n_indexes)
     sqlite3_free(c);
 }
 
+/* ---------------------------------------------------- whose rows they are */
+
+/* What stands for a statement if there are several that change something. */
+static const sqlite3_stmt *
+unknown(const struct vtab *v)
+{
+    return (const sqlite3_stmt *)(const void *)v;
+}
+
+/* The statement that changes something on this connection, or NULL. */
+static const sqlite3_stmt *
+writing_statement(const struct vtab *v)
+{
+    const sqlite3_stmt *found = NULL;
+    sqlite3_stmt *stmt = NULL;
+
+    while ((stmt = sqlite3_next_stmt(v->db, stmt)) != NULL) {
+        if (!sqlite3_stmt_busy(stmt) || sqlite3_stmt_readonly(stmt))
+            continue;
+        if (found != NULL)
+            return unknown(v);
+        found = stmt;
+    }
+    return found;
+}
+
+/* The cursor that leads in that statement, or NULL. */
+static struct cursor *
+leader(const struct vtab *v, const sqlite3_stmt *writing)
+{
+    struct cursor *c = v->cursors;
+
+    while (c != NULL && (c->writing != writing || !c->leads))
+        c = c->next;
+    return c;
+}
+
+/* The target of DELETE is opened first, and read while its subqueries are. */
+static void
+enlist(struct cursor *c, struct vtab *v)
+{
+    const struct cursor *first;
+
+    c->writing = writing_statement(v);
+    first = leader(v, c->writing);
+    c->leads = first == NULL || first->eof || c->writing == unknown(v);
+    c->next = v->cursors;
+    v->cursors = c;
+}
+
+/* SQLite closes the target before it changes the only row of a statement. */
+static void
+unlist(struct cursor *c)
+{
+    struct vtab *v = vtab_of(c);
+    struct cursor **at = &v->cursors;
+    bool target = c->leads && c->gave_key && c->commit == 0 &&
+                  c->writing != NULL && c->writing != unknown(v);
+
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    for (struct cursor *i = v->cursors; target && i != NULL; i = i->next)
+        i->follows = i->follows || (i->writing == c->writing && !i->leads);
+}
+
+/* May the cursor have given out that key?  By its state. */
+static enum moss_status
+may_give(const struct cursor *c, struct moss_slice key, bool *out)
+{
+    struct moss_value value = { 0 };
+    enum moss_status st = MOSS_OK;
+
+    *out = c->gave_other;
+    if (c->gave_other || !c->gave_key)
+        return MOSS_OK;
+    st = moss_snapshot_get(c->rows, key, &value);
+    moss_value_release(&value);
+    *out = st == MOSS_OK;
+    return st == MOSS_NOT_FOUND ? MOSS_OK : st;
+}
+
+int
+cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out)
+{
+    const struct vtab *v = (const struct vtab *)vtab;
+    enum moss_status st = MOSS_OK;
+
+    *out = false;
+    for (struct cursor *c = v->cursors; c != NULL && !*out; c = c->next) {
+        const struct cursor *first = c->leads ? c : leader(v, c->writing);
+        bool by_first = false;
+
+        if (c->writing == NULL || c->follows || !(c->gave_key || c->gave_other))
+            continue;
+        if (c->commit == 0 && !c->gave_other)
+            continue;
+        if (first != NULL && first != c && first->commit == 0)
+            st = may_give(first, key, &by_first);
+        if (st == MOSS_OK && !by_first)
+            st = may_give(c, key, out);
+        if (st != MOSS_OK)
+            return fail(c, st);
+    }
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------------------ rows */
+
 int
 cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
 {
@@ -113,7 +231,8 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
         table_cursor_closed(t);
         return rc;
     }
-    v->cursors++;
+    c->base.pVtab = vtab;
+    enlist(c, v);
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -137,9 +256,7 @@ cursor_close(sqlite3_vtab_cursor *cur)
     struct cursor *c = cursor_of(cur);
     sqlite3_vtab *vtab = cur->pVtab;
 
-    if (vtab_of(c)->past_cursor == c)
-        vtab_of(c)->past_cursor = NULL;
-    vtab_of(c)->cursors--;
+    unlist(c);
     cursor_unset(c);
     cursor_free(c, ((struct vtab *)vtab)->schema.n_indexes);
     table_cursor_closed((struct table *)vtab);
@@ -215,19 +332,6 @@ enter_next_range(struct cursor *c)
     return st < 0 ? fail(c, st) : SQLITE_OK;
 }
 
-/* Is a statement that changes something under way on this connection? */
-static bool
-is_writing(sqlite3 *db)
-{
-    sqlite3_stmt *stmt = NULL;
-
-    do {
-        stmt = sqlite3_next_stmt(db, stmt);
-    } while (stmt != NULL &&
-             (sqlite3_stmt_readonly(stmt) || !sqlite3_stmt_busy(stmt)));
-    return stmt != NULL;
-}
-
 /* Read the rows, and the indexes with them, from snap, which is taken over. */
 static int
 use_past(struct cursor *c, struct moss_snapshot *snap)
@@ -245,11 +349,7 @@ use_past(struct cursor *c, struct moss_snapshot *snap)
     return st == MOSS_OK ? SQLITE_OK : fail(c, st);
 }
 
-/*
- * Read the commit point that v names.  A statement that changes the table has
- * opened its own cursor before those of its subqueries: if that one reads the
- * past, write.c has to know.
- */
+/* Read the commit point that v names. */
 static int
 enter_past(struct cursor *c, sqlite3_value *v)
 {
@@ -260,13 +360,13 @@ enter_past(struct cursor *c, sqlite3_value *v)
 
     if (rc != SQLITE_OK)
         return rc;
-    if (vtab->cursors == 1 && is_writing(vtab->db))
-        vtab->past_cursor = c;
     if (c->commit == id && id != 0)
         return SQLITE_OK;
     rc = commit_point_open(&vtab->table, id, &snap);
     if (rc != SQLITE_OK)
         return rc;
+    c->gave_other = c->gave_other || (c->gave_key && c->commit != 0);
+    c->gave_key = false;
     rc = use_past(c, snap);
     c->commit = rc == SQLITE_OK ? id : 0;
     return rc;
@@ -459,6 +559,9 @@ cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
     if (i != v->schema.key_column && v->schema.columns[i].part < 0 &&
         sqlite3_vtab_nochange(ctx))
         return SQLITE_OK;
+    if (i == v->schema.key_column ||
+        (v->schema.key_column < 0 && i == v->schema.key[0].column))
+        c->gave_key = true;
     if (i == v->schema.key_column)
         rc = read_key(c, &d);
     else if (v->table.decl.codec == CODEC_RAW)
@@ -477,6 +580,7 @@ cursor_rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *rowid)
     struct datum d;
     int rc = read_result(c, &c->scan, reader_rowid(&c->scan, &d));
 
+    c->gave_key = true;
     if (rc == SQLITE_OK)
         *rowid = d.i;
     return rc;

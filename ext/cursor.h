@@ -4,6 +4,15 @@
 
 #include "ext.h"
 
+/*
+ * May the row under key, which the statement under way is about to change,
+ * come from a cursor on a past commit?  The cursor that the statement opened
+ * first on the table tells, if it reads today's rows and has that one;
+ * else it is yes as soon as one that reads the past has given out keys and
+ * has this one.  Cursors of statements that only read do not count.
+ */
+int cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out);
+
 int cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out);
 int cursor_close(sqlite3_vtab_cursor *cur);
 int cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,

@@ -492,7 +492,9 @@ apply(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
     info->estimatedRows = (sqlite3_int64)c->told.rows;
     info->estimatedCost = c->told.cost;
     if (is_single(&c->plan)) {
-        info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+        /* Cursors on the past must be open when the row is changed. */
+        if (!c->plan.past)
+            info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
         info->estimatedRows = 1;
     }
     info->idxNum = c->number;

@@ -11,9 +11,7 @@ struct vtab {
     struct schema schema;
     bool utf16; /* the database's text encoding: see plan.c */
 
-    /* Open cursors, and the one of a writing statement that reads the past. */
-    int cursors;
-    const void *past_cursor;
+    struct cursor *cursors; /* that are open, newest first */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "cursor.h"
 #include "merge.h"
 #include "rowid.h"
 #include "write_columns.h"
@@ -410,6 +411,20 @@ read_old(struct change *c, struct moss_slice *row)
     return rc;
 }
 
+/* The row to be changed must not be one of a past commit. */
+static int
+check_present(const struct change *c)
+{
+    bool past;
+    int rc = cursor_gave_past(&c->v->table.base, slice_of(&c->old_key), &past);
+
+    return rc == SQLITE_OK && past
+               ? error_report(&c->v->table, SQLITE_READONLY,
+                              "moss: %s: a past commit can only be read",
+                              c->v->table.name)
+               : rc;
+}
+
 static int
 update_row(struct change *c, sqlite3_value **argv)
 {
@@ -417,6 +432,9 @@ update_row(struct change *c, sqlite3_value **argv)
     struct moss_slice row;
     int rc = encode_old_key(c, argv[ARG_OLD]);
 
+    /* SET moss_commit = NULL hides what command_take() looks at. */
+    if (rc == SQLITE_OK)
+        rc = check_present(c);
     if (rc == SQLITE_OK)
         rc = read_old(c, &row);
     if (rc == SQLITE_NOTFOUND)
@@ -437,13 +455,10 @@ update_row(struct change *c, sqlite3_value **argv)
 static int
 delete_row(struct change *c, sqlite3_value **argv)
 {
-    int rc;
+    int rc = encode_old_key(c, argv[ARG_OLD]);
 
-    if (c->v->past_cursor != NULL)
-        return error_report(&c->v->table, SQLITE_READONLY,
-                            "moss: %s: a past commit can only be read",
-                            c->v->table.name);
-    rc = encode_old_key(c, argv[ARG_OLD]);
+    if (rc == SQLITE_OK)
+        rc = check_present(c);
     if (rc != SQLITE_OK)
         return rc;
     if (c->s->n_indexes == 0)
