@@ -167,17 +167,22 @@ revert_index(struct deadline *d, int i, struct moss_snapshot *past)
     return rc;
 }
 
+/* The rows and the indexes: all of it, or nothing. */
 static int
 revert_to(struct deadline *d, struct moss_snapshot *past)
 {
     struct moss_snapshot *present;
-    int rc = table_snapshot(d->t, &present);
+    int outer, rc = table_snapshot(d->t, &present);
 
     if (rc != SQLITE_OK)
         return rc;
-    rc = revert_part(d, -1, present, past);
-    for (int i = 0; rc == SQLITE_OK && i < d->t->n_indexes; i++)
-        rc = revert_index(d, i, past);
+    rc = table_step_begin(d->t, &outer);
+    if (rc == SQLITE_OK) {
+        rc = revert_part(d, -1, present, past);
+        for (int i = 0; rc == SQLITE_OK && i < d->t->n_indexes; i++)
+            rc = revert_index(d, i, past);
+        table_step_end(d->t, outer, rc != SQLITE_OK);
+    }
     moss_snapshot_unref(present);
     table_cursor_closed(d->t);
     return rc;

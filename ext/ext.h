@@ -224,6 +224,13 @@ table_merge(struct table *t, struct moss_slice key, struct moss_slice operand);
  * noted to be opened with it.
  */
 int table_need_merge(struct table *t);
+/*
+ * What changes between the two, in this table's store, is done as a whole: for
+ * a statement of one row, which SQLite gives no savepoint to go back to when
+ * it fails.  *outer is for the end, which comes unless the begin failed.
+ */
+int table_step_begin(struct table *t, int *outer);
+void table_step_end(struct table *t, int outer, bool undo);
 /* Delete all rows at once, whatever their number. */
 int table_truncate(struct table *t);
 

@@ -71,6 +71,13 @@ int pending_savepoint(struct pending *p, int index);
 void pending_release(struct pending *p, int index);
 void pending_rollback_to(struct pending *p, int index);
 /*
+ * What comes until the end is done as a whole, or undone: a savepoint within
+ * all of SQLite's, none of which may come or go meanwhile.  *outer is for the
+ * end.
+ */
+int pending_step_begin(struct pending *p, int *outer);
+void pending_step_end(struct pending *p, int outer, bool undo);
+/*
  * Inside a statement with a savepoint of its own: are there changes that a
  * ROLLBACK TO of the user could bring back?
  */

@@ -5,6 +5,8 @@
  */
 #include "pending.h"
 
+#include <limits.h>
+
 #include "pending_table.h"
 
 SQLITE_EXTENSION_INIT3
@@ -136,6 +138,25 @@ pending_rollback_to(struct pending *p, int index)
         table_rollback(t, m);
     }
     p->version++;
+}
+
+/* SQLite's savepoints are below that. */
+#define STEP_INDEX (INT_MAX - 1)
+
+int
+pending_step_begin(struct pending *p, int *outer)
+{
+    *outer = p->first_savepoint;
+    return pending_savepoint(p, STEP_INDEX);
+}
+
+void
+pending_step_end(struct pending *p, int outer, bool undo)
+{
+    if (undo)
+        pending_rollback_to(p, STEP_INDEX);
+    pending_release(p, STEP_INDEX);
+    p->first_savepoint = outer;
 }
 
 bool

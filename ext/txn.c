@@ -573,3 +573,15 @@ txn_rollback_to(sqlite3_vtab *vtab, int n)
     }
     return SQLITE_OK;
 }
+
+int
+table_step_begin(struct table *t, int *outer)
+{
+    return pending_step_begin(t->store->pending, outer);
+}
+
+void
+table_step_end(struct table *t, int outer, bool undo)
+{
+    pending_step_end(t->store->pending, outer, undo);
+}
