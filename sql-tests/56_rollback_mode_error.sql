@@ -42,11 +42,13 @@ INSERT INTO t VALUES (5, 'five');
 .connection 0
 SELECT 'first', key, value FROM t WHERE key = 5;
 -- A connection that has to connect to the table meets the lock as well.
-.connection 1
-BEGIN EXCLUSIVE;
 .connection 2
 .open test.db
 .load ./moss
+SELECT 'third', count(*) FROM sqlite_schema WHERE name = 't';
+.connection 1
+BEGIN EXCLUSIVE;
+.connection 2
 SELECT 'third', count(*) FROM t;
 .connection 1
 COMMIT;
