@@ -29,6 +29,7 @@ SELECT note FROM cars ORDER BY price LIMIT 2;
 .print -- NULL, IS, IN, ranges
 SELECT id FROM cars WHERE color IS NULL;
 SELECT id FROM cars WHERE color IS NULL AND at IS NULL;
+SELECT id FROM cars WHERE color IS (SELECT NULL);
 SELECT id FROM cars WHERE color IS NOT NULL AND price > 0;
 SELECT id, color FROM cars WHERE color IN ('BLUE', NULL, '', 'red') ORDER BY color, at;
 SELECT id, price FROM cars WHERE price BETWEEN 2 AND 3;
