@@ -98,9 +98,10 @@ static void
 past_rows(void)
 {
     static const char *const readers[] = {
-        "SELECT * FROM t, u", "SELECT t.rowid, u.a FROM t, u",
-        "SELECT t.rowid, u.a FROM t((SELECT id FROM at)) AS t,"
-        " u((SELECT id FROM at)) AS u"
+        "SELECT * FROM t, u",
+        "SELECT t.rowid, u.a FROM t, u",
+        ("SELECT t.rowid, u.a FROM t((SELECT id FROM at)) AS t,"
+         " u((SELECT id FROM at)) AS u"),
     };
     sqlite3 *db = begin_case("the past is only read, whoever reads it, too");
 
