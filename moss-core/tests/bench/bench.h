@@ -234,6 +234,7 @@ void options_parse(struct options *o, int argc, char **argv);
 /* measures[] in report.c says what each is. */
 enum measure {
     M_LOAD,
+    M_PAUSE,
     M_FLUSH,
     M_CLOSE,
     M_WRITE,

@@ -26,6 +26,7 @@ struct measure_info {
 
 static const struct measure_info measures[N_MEASURES] = {
     [M_LOAD] = { "load", "s", 1, false, COMPARED, 2 },
+    [M_PAUSE] = { "  slowest batch", "ms", 1e3, false, COMPARED, 1 },
     [M_FLUSH] = { "  flush", "s", 1, false, COMPARED, 2 },
     [M_CLOSE] = { "  close", "s", 1, false, COMPARED, 2 },
     [M_WRITE] = { "load, flush and close", "s", 1, false, SUMMED_UP, 2 },
