@@ -2,11 +2,11 @@
  * The command 'columns': append columns to a table.  Rows are not touched: a
  * record that ends before a column has its DEFAULT there.
  *
- * What SQLite knows of the table comes from xConnect, which reads the catalog;
- * the statement in sqlite_schema stays as it was.  So all connections have to
- * connect anew: a view that is made and dropped changes the schema's version,
- * which makes the others do it, before their next statement; this one does it
- * when it is told to forget its schema.
+ * What SQLite knows of the table comes from xConnect, which reads the catalog
+ * if that is marked; the statement in sqlite_schema stays as it was.  So all
+ * connections have to connect anew: the mark, later a view that is made and
+ * dropped, changes the schema's version, which makes the others do it, before
+ * their next statement; this one does it when it is told to forget its schema.
  */
 #include "command.h"
 #include "recorded.h"
@@ -78,13 +78,21 @@ run(struct vtab *v, char *sql)
     return rc;
 }
 
-/* Change the schema's version in the database file. */
+/*
+ * Change the schema's version in the database file.  The first time, the mark
+ * in the catalog does it.
+ */
 static int
 change_schema(struct vtab *v)
 {
     uint64_t random;
+    char *err = NULL;
     int rc;
 
+    if (!catalog_has_appended(v->db, v->table.schema)) {
+        rc = catalog_mark_appended(v->db, v->table.schema, &err);
+        return report_text(&v->table, rc, &err);
+    }
     sqlite3_randomness((int)sizeof(random), &random);
     rc = run(v, sqlite3_mprintf("CREATE VIEW \"%w\"._moss_%016llx AS SELECT 1",
                                 v->table.schema, random));

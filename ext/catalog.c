@@ -11,6 +11,9 @@
  *                                                        line feed the columns
  *   dropped  NULL            no     collection's path
  *
+ * A further column, "appended", has no values.  It is there if columns were
+ * ever appended to a table.
+ *
  * A collection that CREATE made is not deleted by DROP, but listed as
  * dropped; the next writing transaction on its store deletes it in the same
  * batch and transaction that unlists it.  So a DROP that is rolled back has
@@ -23,6 +26,9 @@
 SQLITE_EXTENSION_INIT3
 
 #define CATALOG "\"%w\"._moss_catalog"
+
+/* A column without values, see catalog_has_appended(). */
+#define APPENDED "appended"
 
 /* --------------------------------------------------------------- running */
 
@@ -243,11 +249,28 @@ catalog_add_table(sqlite3 *db, const char *schema, const char *name,
     return catalog_run(
         db, schema,
         sqlite3_mprintf(
-            "INSERT INTO " CATALOG
+            "INSERT INTO " CATALOG "(kind, name, store, object, detail)"
             " VALUES('table', %Q, %d, %Q, '%s,%s' || char(10) || %Q)",
             schema, name, row->store, row->collection,
             row->made ? "made" : "attached", row->typed ? "typed" : "raw",
             row->columns),
+        err);
+}
+
+bool
+catalog_has_appended(sqlite3 *db, const char *schema)
+{
+    return sqlite3_table_column_metadata(db, schema, "_moss_catalog", APPENDED,
+                                         NULL, NULL, NULL, NULL,
+                                         NULL) == SQLITE_OK;
+}
+
+int
+catalog_mark_appended(sqlite3 *db, const char *schema, char **err)
+{
+    return catalog_run(
+        db, schema,
+        sqlite3_mprintf("ALTER TABLE " CATALOG " ADD COLUMN " APPENDED, schema),
         err);
 }
 
@@ -570,6 +593,7 @@ catalog_add_store(sqlite3 *db, const char *schema, struct store_row *row,
         return SQLITE_NOMEM;
     rc = catalog_run(db, schema,
                      sqlite3_mprintf("INSERT INTO " CATALOG
+                                     "(kind, name, store, object, detail)"
                                      " VALUES('store', %Q, %d, '%s', %Q)",
                                      schema, row->path, row->no, hex, detail),
                      err);

@@ -180,7 +180,7 @@ int table_create(struct table *t);
 int table_enlist(struct table *t);
 /*
  * The columns that the catalog has for the table, sqlite3_malloc'd; NULL if it
- * says nothing, or cannot be read.
+ * has those of the declaration or none, or cannot be read.
  */
 int table_columns(struct table *t, char **out);
 int table_destroy(struct table *t);

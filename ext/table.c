@@ -416,15 +416,31 @@ table_enlist(struct table *t)
     return declaration_write(t, t->decl.columns);
 }
 
+/*
+ * Does the declaration say all columns?  Not if they came with a collection,
+ * nor, perhaps, if some were appended.
+ */
+static bool
+is_declared_whole(struct table *t)
+{
+    bool attached = t->decl.collection != NULL || t->decl.store != NULL;
+
+    return (t->decl.has_columns || !attached) &&
+           !catalog_has_appended(t->conn->db, t->schema);
+}
+
 int
 table_columns(struct table *t, char **out)
 {
     struct table_row row;
     bool exists;
     char *err = NULL;
-    int rc = catalog_exists(t->conn->db, t->schema, &exists, &err);
+    int rc;
 
     *out = NULL;
+    if (is_declared_whole(t))
+        return SQLITE_OK;
+    rc = catalog_exists(t->conn->db, t->schema, &exists, &err);
     if (rc == SQLITE_OK && exists)
         rc = catalog_find_table(t->conn->db, t->schema, t->name, &row, &err);
     sqlite3_free(err);

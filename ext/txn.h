@@ -61,6 +61,14 @@ int catalog_add_table(sqlite3 *db, const char *schema, const char *name,
 /* Forget name; a collection made by CREATE is listed as dropped. */
 int catalog_drop_table(sqlite3 *db, const char *schema, const char *name,
                        char **err);
+/*
+ * May the catalog have other columns for a table than its declaration?  That
+ * is a column of the catalog itself, so that the schema which SQLite has in
+ * memory says it: reading a row would begin a read transaction, which lasts
+ * until the user's ends.  To be set before columns are recorded.
+ */
+bool catalog_has_appended(sqlite3 *db, const char *schema);
+int catalog_mark_appended(sqlite3 *db, const char *schema, char **err);
 /* Record other columns for all tables over a collection. */
 int
 catalog_set_columns(sqlite3 *db, const char *schema, int store,

@@ -45,6 +45,8 @@ SELECT format('CREATE VIRTUAL TABLE same USING moss(store=store, collection=''/%
 .read attach.sql
 INSERT INTO same VALUES ('vw', 1999, 2, 'y');
 SELECT * FROM cars WHERE note = 'Y';
+.open test.db
+.load ./moss
 SELECT name, type, "notnull" FROM pragma_table_info('same');
 -- A raw collection, and one that has no record, are not for typed tables.
 CREATE VIRTUAL TABLE t USING moss(store=store, collection='');

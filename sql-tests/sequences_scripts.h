@@ -612,6 +612,14 @@ static const struct script {
       "1 INSERT INTO t VALUES(10, 'x')\n"
       "1 PRAGMA query_only = 0\n"
       "1 INSERT INTO t VALUES(11, 'x')\n" },
+    { "compiling_locks_nothing", MANY,
+      "2 BEGIN\n"
+      "2 INSERT INTO t(none) VALUES(1)\n"
+      "1 BEGIN\n"
+      "1 INSERT INTO t VALUES(10, 'x')\n"
+      "1 $E\n"
+      "2 SELECT * FROM t\n"
+      "2 COMMIT\n" },
     { "statement_reads_what_it_writes", ALL,
       "1 INSERT INTO t SELECT key + 10, value FROM t\n"
       "1 SELECT * FROM t\n"
