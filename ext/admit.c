@@ -523,9 +523,8 @@ is_mixed(const struct plan *plan, int part, const struct ranges *found)
 
 int
 plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
-            struct ranges *out)
+            struct ranges *out, struct ranges *next)
 {
-    struct ranges next = { 0 };
     int part = 0, rc;
     size_t i = 0;
 
@@ -533,16 +532,15 @@ plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
     out->mixed = is_mixed(plan, part, out);
     while (rc == SQLITE_OK && i < plan->n && out->found.n > 0 &&
            ranges_are_points(out)) {
-        rc = part_ranges(v, plan, ++part, &i, argv, &next);
-        if (rc == SQLITE_OK && next.found.n > MAX_RANGES / out->found.n) {
+        rc = part_ranges(v, plan, ++part, &i, argv, next);
+        if (rc == SQLITE_OK && next->found.n > MAX_RANGES / out->found.n) {
             part--;
             break;
         }
-        out->mixed = out->mixed || is_mixed(plan, part, &next);
+        out->mixed = out->mixed || is_mixed(plan, part, next);
         if (rc == SQLITE_OK)
-            rc = ranges_multiply(out, &next);
+            rc = ranges_multiply(out, next);
     }
-    ranges_release(&next);
     out->whole = is_whole(plan, part);
     /* Those that nothing was found about. */
     while (++part < plan->n_parts)

@@ -118,7 +118,7 @@ count_rows(const struct vtab *v, struct moss_snapshot *snap,
            const struct plan *plan, sqlite3_value **values, double *rows,
            bool *known)
 {
-    struct ranges ranges = { 0 };
+    struct ranges ranges = { 0 }, next = { 0 };
     int rc = SQLITE_OK;
 
     *known = snap != NULL;
@@ -127,12 +127,13 @@ count_rows(const struct vtab *v, struct moss_snapshot *snap,
     if (!*known)
         return SQLITE_OK;
     *rows = 0;
-    rc = plan_ranges(v, plan, values, &ranges);
+    rc = plan_ranges(v, plan, values, &ranges, &next);
     for (size_t i = 0; rc == SQLITE_OK && i < ranges.found.n; i++) {
         if (count_range(snap, &ranges, &ranges.found.v[i], rows) != MOSS_OK)
             *known = false;
     }
     ranges_release(&ranges);
+    ranges_release(&next);
     return rc;
 }
 

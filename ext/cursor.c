@@ -10,6 +10,9 @@
  * column is asked for that the entry has not.
  *
  * xColumn copies: SQLite keeps results past xNext and xClose.
+ *
+ * A cursor's memory outlives it: each table keeps one that is closed, with what
+ * it has allocated and the plan it last read, for whoever opens the next.
  */
 #include "cursor.h"
 
@@ -19,6 +22,19 @@
 #include "plan.h"
 #include "reader.h"
 #include "sorted.h"
+
+/* What an idle cursor keeps; all of it means nothing to the next but memory. */
+struct cursor_memory {
+    struct ranges ranges;
+    struct ranges part;   /* of one part, while ranges are made */
+    struct sorted sorted; /* of ranges that are not in the wanted order */
+    struct reader scan;   /* the row or entry at hand */
+    struct reader row;    /* the row that an index entry names */
+    /* What xFilter was told last, and what that means; n is 0: nothing. */
+    struct bytes plan_text;
+    int plan_number;
+    struct plan plan;
+};
 
 struct cursor {
     sqlite3_vtab_cursor base;
@@ -35,23 +51,20 @@ struct cursor {
     bool gave_key;
     bool gave_other; /* some of another commit point */
 
-    struct ranges ranges;
     bool reverse;
-    size_t left;          /* ranges not visited yet, the one at hand included */
-    bool is_sorted;       /* left counts these keys instead: */
-    struct sorted sorted; /* of ranges that are not in the wanted order */
+    size_t left;    /* ranges not visited yet, the one at hand included */
+    bool is_sorted; /* left counts the sorted keys instead */
 
     /* The row or entry at hand: in a range, or looked up. */
     struct moss_iterator *it;
     struct moss_value looked_up;
     bool eof;
-    struct reader scan;
 
     /* The row that an index entry names. */
     struct moss_value row_value;
     bool row_known;
-    struct reader row;
 
+    struct cursor_memory mem;
     struct moss_snapshot *indexes[]; /* each in the state of rows */
 };
 
@@ -81,16 +94,73 @@ fail(struct cursor *c, enum moss_status st)
     return rc;
 }
 
+/* ------------------------------------------------------ a cursor's memory */
+
+/* An idle cursor that has more than this gives it back. */
+#define IDLE_BYTES ((size_t)64 << 10)
+
 static void
-cursor_free(struct cursor *c, int n_indexes)
+memory_release(struct cursor_memory *m)
 {
-    reader_release(&c->scan);
-    reader_release(&c->row);
-    sorted_release(&c->sorted);
-    ranges_release(&c->ranges);
-    for (int i = 0; i < n_indexes; i++)
+    reader_release(&m->scan);
+    reader_release(&m->row);
+    sorted_release(&m->sorted);
+    ranges_release(&m->ranges);
+    ranges_release(&m->part);
+    bytes_release(&m->plan_text);
+}
+
+static size_t
+memory_size(const struct cursor_memory *m)
+{
+    return reader_memory(&m->scan) + reader_memory(&m->row) +
+           sorted_memory(&m->sorted) + ranges_memory(&m->ranges) +
+           ranges_memory(&m->part) + m->plan_text.cap;
+}
+
+void
+cursor_free_idle(struct vtab *v)
+{
+    if (v->idle == NULL)
+        return;
+    memory_release(&v->idle->mem);
+    sqlite3_free(v->idle);
+    v->idle = NULL;
+}
+
+/* A cursor with nothing in it, or NULL without memory. */
+static struct cursor *
+cursor_new(struct vtab *v)
+{
+    size_t n = (size_t)v->schema.n_indexes * sizeof(struct moss_snapshot *);
+    struct cursor *c = v->idle;
+
+    v->idle = NULL;
+    if (c == NULL) {
+        c = sqlite3_malloc64(sizeof(*c) + n);
+        if (c == NULL)
+            return NULL;
+        memset(&c->mem, 0, sizeof(c->mem));
+    }
+    memset(c, 0, offsetof(struct cursor, mem));
+    memset(c->indexes, 0, n);
+    c->base.pVtab = &v->table.base;
+    return c;
+}
+
+static void
+cursor_free(struct cursor *c)
+{
+    struct vtab *v = vtab_of(c);
+
+    for (int i = 0; i < v->schema.n_indexes; i++)
         moss_snapshot_unref(c->indexes[i]);
     moss_snapshot_unref(c->rows);
+    if (v->idle == NULL && memory_size(&c->mem) <= IDLE_BYTES) {
+        v->idle = c;
+        return;
+    }
+    memory_release(&c->mem);
     sqlite3_free(c);
 }
 
@@ -103,13 +173,19 @@ unknown(const struct vtab *v)
     return (const sqlite3_stmt *)(const void *)v;
 }
 
-/* The statement that changes something on this connection, or NULL. */
+/*
+ * The statement that changes something on this connection, or NULL.  One that
+ * changes a table has begun to write to its database before it opens cursors:
+ * else there is no need to go through all statements.
+ */
 static const sqlite3_stmt *
 writing_statement(const struct vtab *v)
 {
     const sqlite3_stmt *found = NULL;
     sqlite3_stmt *stmt = NULL;
 
+    if (sqlite3_txn_state(v->db, v->table.schema) != SQLITE_TXN_WRITE)
+        return NULL;
     while ((stmt = sqlite3_next_stmt(v->db, stmt)) != NULL) {
         if (!sqlite3_stmt_busy(stmt) || sqlite3_stmt_readonly(stmt))
             continue;
@@ -209,29 +285,25 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
     struct vtab *v = (struct vtab *)vtab;
     const struct schema *s = &v->schema;
     struct table *t = &v->table;
-    size_t bytes = sizeof(struct cursor) +
-                   (size_t)s->n_indexes * sizeof(struct moss_snapshot *);
-    struct cursor *c = sqlite3_malloc64(bytes);
+    struct cursor *c = cursor_new(v);
     int rc;
 
     *out = NULL;
     if (c == NULL)
         return SQLITE_NOMEM;
-    memset(c, 0, bytes);
     rc = table_snapshot(t, &c->rows);
     if (rc != SQLITE_OK) {
-        sqlite3_free(c);
+        cursor_free(c);
         return rc;
     }
     /* Now: the table may be changed before the plan is known. */
     for (int i = 0; rc == SQLITE_OK && i < s->n_indexes; i++)
         rc = table_index_snapshot(t, i, &c->indexes[i]);
     if (rc != SQLITE_OK) {
-        cursor_free(c, s->n_indexes);
+        cursor_free(c);
         table_cursor_closed(t);
         return rc;
     }
-    c->base.pVtab = vtab;
     enlist(c, v);
     *out = &c->base;
     return SQLITE_OK;
@@ -258,7 +330,7 @@ cursor_close(sqlite3_vtab_cursor *cur)
 
     unlist(c);
     cursor_unset(c);
-    cursor_free(c, ((struct vtab *)vtab)->schema.n_indexes);
+    cursor_free(c);
     table_cursor_closed((struct table *)vtab);
     return SQLITE_OK;
 }
@@ -270,7 +342,7 @@ stand(struct cursor *c)
     struct moss_slice key, value;
 
     moss_iterator_current(c->it, &key, &value);
-    reader_set(&c->scan, key, value);
+    reader_set(&c->mem.scan, key, value);
     c->row_known = false;
 }
 
@@ -278,13 +350,13 @@ stand(struct cursor *c)
 static enum moss_status
 enter_range(struct cursor *c, const struct range *range)
 {
-    struct moss_slice lo = ranges_bytes(&c->ranges, range->lo);
-    struct moss_slice hi = ranges_bytes(&c->ranges, range->hi);
+    struct moss_slice lo = ranges_bytes(&c->mem.ranges, range->lo);
+    struct moss_slice hi = ranges_bytes(&c->mem.ranges, range->hi);
     enum moss_status st;
 
-    if (c->ranges.whole && range_is_point(range)) {
+    if (c->mem.ranges.whole && range_is_point(range)) {
         st = moss_snapshot_get(c->snap, lo, &c->looked_up);
-        reader_set(&c->scan, lo, c->looked_up.bytes);
+        reader_set(&c->mem.scan, lo, c->looked_up.bytes);
         return st == MOSS_NOT_FOUND ? MOSS_DONE : st;
     }
     st = moss_snapshot_iterate(c->snap, lo.len > 0 ? &lo : NULL,
@@ -301,11 +373,11 @@ enter_range(struct cursor *c, const struct range *range)
 static enum moss_status
 enter_key(struct cursor *c)
 {
-    size_t i = c->reverse ? c->left - 1 : c->sorted.n - c->left;
-    struct moss_slice key = sorted_key(&c->sorted, i);
+    size_t i = c->reverse ? c->left - 1 : c->mem.sorted.n - c->left;
+    struct moss_slice key = sorted_key(&c->mem.sorted, i);
     enum moss_status st = moss_snapshot_get(c->snap, key, &c->looked_up);
 
-    reader_set(&c->scan, key, c->looked_up.bytes);
+    reader_set(&c->mem.scan, key, c->looked_up.bytes);
     return st == MOSS_NOT_FOUND ? MOSS_CORRUPT : st; /* it was just there */
 }
 
@@ -320,11 +392,11 @@ enter_next_range(struct cursor *c)
         st = enter_key(c);
     }
     while (st == MOSS_DONE && c->left > 0 && !c->is_sorted) {
-        size_t n = c->ranges.found.n;
+        size_t n = c->mem.ranges.found.n;
         size_t i = c->reverse ? c->left - 1 : n - c->left;
 
         cursor_unset(c);
-        st = enter_range(c, &c->ranges.found.v[i]);
+        st = enter_range(c, &c->mem.ranges.found.v[i]);
         if (st == MOSS_DONE)
             c->left--;
     }
@@ -372,18 +444,42 @@ enter_past(struct cursor *c, sqlite3_value *v)
     return rc;
 }
 
+/*
+ * Make c->mem.plan what the text says, unless it is.  Statements are prepared
+ * once and run often, and the text is all that two plans can differ in.
+ */
+static int
+read_plan(struct cursor *c, int number, const char *text)
+{
+    struct cursor_memory *m = &c->mem;
+    size_t n = strlen(text) + 1;
+    int rc;
+
+    if (n == m->plan_text.n && number == m->plan_number &&
+        memcmp(text, m->plan_text.p, n) == 0)
+        return SQLITE_OK;
+    m->plan_text.n = 0;
+    rc = bytes_reserve(&m->plan_text, n);
+    if (rc == SQLITE_OK)
+        rc = plan_parse(&vtab_of(c)->schema, number, text, &m->plan);
+    if (rc != SQLITE_OK)
+        return rc;
+    m->plan_number = number;
+    return bytes_append(&m->plan_text, text, n);
+}
+
 /* Read what the plan says from the state of the cursor. */
 static int
 use_plan(struct cursor *c, const struct plan *plan)
 {
     const struct schema *s = &vtab_of(c)->schema;
-    int rc = reader_begin(&c->scan, s, plan->index);
+    int rc = reader_begin(&c->mem.scan, s, plan->index);
 
     c->snap =
         plan->index == NULL ? c->rows : c->indexes[plan->index - s->indexes];
     c->reverse = plan->reverse;
     return rc == SQLITE_OK && plan->index != NULL
-               ? reader_begin(&c->row, s, NULL)
+               ? reader_begin(&c->mem.row, s, NULL)
                : rc;
 }
 
@@ -392,11 +488,11 @@ static int
 sort_ranges(struct cursor *c, const struct plan *plan, sqlite3_value **argv)
 {
     enum moss_status st =
-        sorted_collect(&c->sorted, c->snap, plan, argv, &c->ranges);
+        sorted_collect(&c->mem.sorted, c->snap, plan, argv, &c->mem.ranges);
 
     if (st != MOSS_OK)
         return fail(c, st);
-    c->left = c->sorted.n;
+    c->left = c->mem.sorted.n;
     return enter_next_range(c);
 }
 
@@ -406,31 +502,32 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
 {
     struct cursor *c = cursor_of(cur);
     struct vtab *v = vtab_of(c);
-    struct plan plan;
+    const struct plan *plan = &c->mem.plan;
+    struct ranges *ranges = &c->mem.ranges;
     int rc;
 
     cursor_unset(c);
     c->eof = true;
-    rc = plan_parse(&v->schema, idx_num, idx_str, &plan);
+    rc = read_plan(c, idx_num, idx_str == NULL ? "" : idx_str);
     if (rc == SQLITE_NOMEM)
         return rc;
-    if (rc != SQLITE_OK || plan.n + plan.past != (size_t)argc)
+    if (rc != SQLITE_OK || plan->n + plan->past != (size_t)argc)
         return error_report(&v->table, SQLITE_INTERNAL, "moss: plan \"%s\"",
                             idx_str);
-    if (plan.past && sqlite3_value_type(argv[0]) == SQLITE_NULL)
+    if (plan->past && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         return SQLITE_OK; /* equals nothing */
-    if (plan.past)
+    if (plan->past)
         rc = enter_past(c, argv[0]);
     if (rc == SQLITE_OK)
-        rc = use_plan(c, &plan);
+        rc = use_plan(c, plan);
     if (rc == SQLITE_OK)
-        rc = plan_ranges(v, &plan, argv + plan.past, &c->ranges);
+        rc = plan_ranges(v, plan, argv + plan->past, ranges, &c->mem.part);
     if (rc != SQLITE_OK)
         return rc;
-    c->is_sorted = c->ranges.mixed;
+    c->is_sorted = ranges->mixed;
     if (c->is_sorted)
-        return sort_ranges(c, &plan, argv + plan.past);
-    c->left = c->ranges.found.n;
+        return sort_ranges(c, plan, argv + plan->past);
+    c->left = ranges->found.n;
     return enter_next_range(c);
 }
 
@@ -495,7 +592,7 @@ find_row(struct cursor *c)
     struct table *t = &vtab_of(c)->table;
     struct moss_slice key;
     enum moss_status st;
-    int rc = read_result(c, &c->scan, reader_row_key(&c->scan, &key));
+    int rc = read_result(c, &c->mem.scan, reader_row_key(&c->mem.scan, &key));
 
     if (rc != SQLITE_OK || c->row_known)
         return rc;
@@ -505,10 +602,10 @@ find_row(struct cursor *c)
     if (st == MOSS_NOT_FOUND)
         return error_report(t, SQLITE_CORRUPT,
                             "moss: index %s of %s has an entry without a row",
-                            c->scan.index->name, t->name);
+                            c->mem.scan.index->name, t->name);
     if (st != MOSS_OK)
         return fail(c, st);
-    reader_set(&c->row, key, c->row_value.bytes);
+    reader_set(&c->mem.row, key, c->row_value.bytes);
     c->row_known = true;
     return SQLITE_OK;
 }
@@ -518,7 +615,7 @@ read_raw(struct cursor *c, const struct column *column, struct datum *out)
 {
     memset(out, 0, sizeof(*out));
     out->type = column->affinity == AFFINITY_TEXT ? SQLITE_TEXT : SQLITE_BLOB;
-    out->bytes = column->part >= 0 ? c->scan.key : c->scan.value;
+    out->bytes = column->part >= 0 ? c->mem.scan.key : c->mem.scan.value;
 }
 
 /* The hidden column. */
@@ -527,17 +624,18 @@ read_key(struct cursor *c, struct datum *out)
 {
     memset(out, 0, sizeof(*out));
     out->type = SQLITE_BLOB;
-    return read_result(c, &c->scan, reader_row_key(&c->scan, &out->bytes));
+    return read_result(c, &c->mem.scan,
+                       reader_row_key(&c->mem.scan, &out->bytes));
 }
 
 static int
 read_typed(struct cursor *c, int i, struct datum *out)
 {
-    struct reader *r = &c->scan;
+    struct reader *r = &c->mem.scan;
     int rc = SQLITE_OK;
 
     if (r->index != NULL && !reader_has(r, i)) {
-        r = &c->row;
+        r = &c->mem.row;
         rc = find_row(c);
     }
     return rc == SQLITE_OK ? read_result(c, r, reader_column(r, i, out)) : rc;
@@ -578,7 +676,7 @@ cursor_rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *rowid)
 {
     struct cursor *c = cursor_of(cur);
     struct datum d;
-    int rc = read_result(c, &c->scan, reader_rowid(&c->scan, &d));
+    int rc = read_result(c, &c->mem.scan, reader_rowid(&c->mem.scan, &d));
 
     c->gave_key = true;
     if (rc == SQLITE_OK)

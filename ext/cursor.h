@@ -13,6 +13,10 @@
  */
 int cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out);
 
+struct vtab;
+/* To be called before v is freed. */
+void cursor_free_idle(struct vtab *v);
+
 int cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out);
 int cursor_close(sqlite3_vtab_cursor *cur);
 int cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,

@@ -88,9 +88,10 @@ double plan_sort_cost(double rows);
 
 /*
  * The ranges that hold every row that can satisfy the terms, given xFilter's
- * arguments.  They may hold others: SQLite checks each row.
+ * arguments.  They may hold others: SQLite checks each row.  next is memory to
+ * work with.
  */
 int plan_ranges(const struct vtab *v, const struct plan *plan,
-                sqlite3_value **argv, struct ranges *out);
+                sqlite3_value **argv, struct ranges *out, struct ranges *next);
 
 #endif

@@ -22,6 +22,13 @@ ranges_release(struct ranges *r)
     memset(r, 0, sizeof(*r));
 }
 
+size_t
+ranges_memory(const struct ranges *r)
+{
+    return r->keys.cap +
+           (r->found.cap + r->term.cap + r->spare.cap) * sizeof(struct range);
+}
+
 static int
 list_append(struct range_list *list, struct range range)
 {

@@ -37,6 +37,7 @@ struct ranges {
 };
 
 void ranges_release(struct ranges *r);
+size_t ranges_memory(const struct ranges *r); /* how many bytes it has */
 
 /* Functions that return int give SQLITE_OK or SQLITE_NOMEM. */
 

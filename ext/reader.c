@@ -30,6 +30,12 @@ reader_release(struct reader *r)
     bytes_release(&r->scratch);
 }
 
+size_t
+reader_memory(const struct reader *r)
+{
+    return r->notes.cap + r->scratch.cap;
+}
+
 /* Find where the row of an entry is said to be. */
 static bool
 begin_entry(struct reader *r)

@@ -27,6 +27,7 @@ struct reader {
 int reader_begin(struct reader *r, const struct schema *schema,
                  const struct index *index);
 void reader_release(struct reader *r);
+size_t reader_memory(const struct reader *r); /* how many bytes it has */
 
 /* The row or entry at hand, whose bytes must stay where they are. */
 static inline void

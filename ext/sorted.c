@@ -19,6 +19,12 @@ sorted_release(struct sorted *s)
     memset(s, 0, sizeof(*s));
 }
 
+size_t
+sorted_memory(const struct sorted *s)
+{
+    return s->bytes.cap + s->cap * sizeof(s->v[0]);
+}
+
 /* The term on a part that ORDER BY passes over, or NULL. */
 static const struct plan_term *
 term_of(const struct plan *plan, int part, size_t *i)

@@ -23,7 +23,8 @@ struct sorted {
 enum moss_status sorted_collect(struct sorted *s, struct moss_snapshot *snap,
                                 const struct plan *plan, sqlite3_value **argv,
                                 const struct ranges *ranges);
-void sorted_release(struct sorted *s); /* idempotent */
+void sorted_release(struct sorted *s);        /* idempotent */
+size_t sorted_memory(const struct sorted *s); /* how many bytes it has */
 
 static inline struct moss_slice
 sorted_key(const struct sorted *s, size_t i)

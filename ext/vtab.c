@@ -22,6 +22,7 @@ vtab_free(struct vtab *v)
     if (v == NULL)
         return;
     conn_unlist_table(&v->table);
+    cursor_free_idle(v);
     sqlite3_free(v->table.schema);
     sqlite3_free(v->table.name);
     sqlite3_free(v->table.base.zErrMsg);

@@ -12,6 +12,7 @@ struct vtab {
     bool utf16; /* the database's text encoding: see plan.c */
 
     struct cursor *cursors; /* that are open, newest first */
+    struct cursor *idle;    /* one that is closed, or NULL */
 };
 
 #endif

@@ -212,6 +212,29 @@ many_terms_lose_nothing(void)
     db_close(db);
 }
 
+/* A table keeps memory for its next cursor, but not that of a great list. */
+static void
+great_lists_leave_nothing(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+    const char *sql = "WITH RECURSIVE n(i) AS"
+                      " (VALUES(%d) UNION ALL SELECT i + 1 FROM n LIMIT 50000)"
+                      " SELECT count(*) FROM t WHERE k IN (SELECT i FROM n)";
+    sqlite3_int64 before;
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss(k INTEGER PRIMARY KEY, v);"
+                "INSERT INTO t VALUES(1, 2), (60000, 3)");
+    if (db_int(db, "SELECT count(*) FROM t WHERE k IN (1, 2)") != 1)
+        fail("a short list");
+    before = sqlite3_memory_used();
+    if (db_int(db, sql, 0) != 1 || db_int(db, sql, 20000) != 1)
+        fail("a long list");
+    if (sqlite3_memory_used() > before + (1 << 20))
+        fail("%lld bytes stay in use",
+             (long long)(sqlite3_memory_used() - before));
+    db_close(db);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -219,7 +242,7 @@ main(int argc, char **argv)
         like_is_replaced,        results_outlive_their_cursor,
         connection_closes,       authorizer_denies_pragmas,
         last_insert_rowid_stays, paths_are_not_for_views,
-        many_terms_lose_nothing,
+        many_terms_lose_nothing, great_lists_leave_nothing,
     };
 
     harness_start(argc, argv, "");
