@@ -282,12 +282,27 @@ START_TEST(damaged_stores_of_go_do_not_crash_a_reader)
 }
 END_TEST
 
-START_TEST(damaged_store_can_be_compacted_or_says_why_not)
+/* The content without what the update added; was it there? */
+static bool
+take_out(char *text, const char *added)
+{
+    char *at = strstr(text, added);
+
+    if (at != NULL)
+        memmove(at, at + strlen(added), strlen(at + strlen(added)) + 1);
+    return at != NULL;
+}
+
+/*
+ * What is damaged is refused, or takes an update: then the update is there,
+ * and the rest is a state that was, or still says that it is damaged.
+ */
+START_TEST(damaged_store_hides_nothing_when_it_is_updated)
 {
     char *states[N_UPDATES + 1], *path;
     struct rng r;
     uint8_t *bytes, *copy;
-    size_t n, failed = 0;
+    size_t n, refused = 0, told = 0, whole = 0;
 
     make_states(states);
     bytes = read_data(&path, &n);
@@ -299,20 +314,34 @@ START_TEST(damaged_store_can_be_compacted_or_says_why_not)
                                         .compaction = MOSS_COMPACTION_FORCE };
         size_t len = n;
         struct driver d;
+        bool updated;
 
         memcpy(copy, bytes, n);
         damage(&r, copy, &len);
         assert_ok(o.os->ops->mkdir(o.os, DIR));
         file_write_all(o.os, path, copy, len);
-        if (driver_open(&d, DIR, &o) < 0 || driver_apply(&d, "new=1") < 0) {
+        updated = driver_open(&d, DIR, &o) == MOSS_OK &&
+                  driver_apply(&d, "new=1") == MOSS_OK;
+        if (!updated) {
             ck_assert_int_ne(d.err.status, MOSS_OK);
-            failed++;
+            refused++;
         }
         driver_close(&d);
+        if (updated) {
+            struct content c = read_store(&o);
+
+            told += c.st < 0;
+            whole += c.st == MOSS_OK;
+            ck_assert(c.st < 0 || take_out(c.text, "new=1 "));
+            ck_assert(c.st < 0 || is_a_state(c.text, states, N_UPDATES + 1));
+            free(c.text);
+        }
         reaper_drain();
         mem_os_free(m);
     }
-    ck_assert_uint_gt(failed, 10);
+    ck_assert_uint_gt(refused, 0);
+    ck_assert_uint_gt(told, 10);
+    ck_assert_uint_gt(whole, 10);
     for (int i = 0; i <= N_UPDATES; i++)
         free(states[i]);
     free(copy);
@@ -494,7 +523,7 @@ suite_extras(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, damage_is_noticed_or_harmless, 0, 2);
     tcase_add_loop_test(tc, damaged_stores_of_go_do_not_crash_a_reader, 0, 4);
-    tcase_add_test(tc, damaged_store_can_be_compacted_or_says_why_not);
+    tcase_add_test(tc, damaged_store_hides_nothing_when_it_is_updated);
     tcase_add_test(tc, header_is_of_one_place_in_one_file);
     tcase_add_test(tc, sections_of_later_versions_are_passed_over);
     tcase_add_test(tc, an_index_must_lie_between_the_arrays);
