@@ -150,6 +150,15 @@ resolve_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
     }
     if (rc != SQLITE_OK)
         return report_text(t, rc, &err);
+    /* Others may have published it while the log was walked. */
+    st = state_in_memory(cs->shared, m->tag, true, &snap);
+    if (st != MOSS_NOT_FOUND) {
+        walk_release(&w);
+        if (st < 0)
+            return error_status(t, st, NULL, "read the marker's state");
+        hold(cs, snap);
+        return SQLITE_OK;
+    }
     if (w.met == MET_OLDER) {
         hold(cs, w.snap);
         cs->chain = w.chain;
@@ -331,7 +340,7 @@ static int
 align_to_history(struct table *t, struct conn_store *cs, struct walk *w)
 {
     struct moss_error why = { .status = MOSS_OK };
-    enum moss_status st = shared_store_rebase(cs->shared, w->snap, &why);
+    enum moss_status st = shared_store_rebase(cs->shared, w, &why);
     char *err = NULL;
     int rc;
 

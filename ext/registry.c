@@ -531,12 +531,17 @@ shared_store_name(const struct shared_store *ss)
 }
 
 enum moss_status
-shared_store_rebase(struct shared_store *ss, struct moss_snapshot *snap,
+shared_store_rebase(struct shared_store *ss, const struct walk *w,
                     struct moss_error *detail)
 {
     enum moss_status st = MOSS_OK;
 
     sqlite3_mutex_enter(ss->mu);
+    if (ss->collection != NULL &&
+        walk_leads_from(w, moss_collection_tag(ss->collection))) {
+        sqlite3_mutex_leave(ss->mu);
+        return MOSS_OK;
+    }
     moss_prepared_free(ss->prepared);
     ss->prepared = NULL;
     ss->ring_known = false;
@@ -544,7 +549,7 @@ shared_store_rebase(struct shared_store *ss, struct moss_snapshot *snap,
         st = moss_collection_close(ss->collection, CLOSE_TIMEOUT_MS, detail);
     ss->collection = NULL;
     if (st == MOSS_OK)
-        st = moss_store_revert(ss->store, snap, detail);
+        st = moss_store_revert(ss->store, w->snap, detail);
     /* Also after a failure: readers go on with what there is. */
     enum moss_status again = collection_open(ss);
 

@@ -229,14 +229,6 @@ shared_store_set_home_files(struct shared_store *ss, const char *database);
 /* The operating system that stores use; for tests of a static build. */
 struct moss_os *registry_os(void);
 
-/*
- * Make snap, an older commit point, the newest: what the store had beyond it
- * is of a history that the database does not know.  Only the writer.
- */
-enum moss_status
-shared_store_rebase(struct shared_store *ss, struct moss_snapshot *snap,
-                    struct moss_error *detail);
-
 /* --------------------------------------------------------------- ring.c */
 
 /*
@@ -543,7 +535,22 @@ int
 walk_back(struct walk *w, const struct log_ref *log, struct shared_store *ss,
           const struct marker *m, bool recent, char **err);
 void walk_release(struct walk *w);
-/* Publish the transactions of a walk that met the newest state. */
+/* Is tag that of a transaction which has been walked over? */
+bool walk_leads_from(const struct walk *w, struct moss_tag tag);
+/*
+ * Publish the transactions of a walk that met the newest state, or that the
+ * store was brought to; those that others have published are passed over.
+ */
 int walk_replay(struct shared_store *ss, const struct walk *w, char **err);
+
+/*
+ * registry.c: make the commit point that w met the newest; what the store had
+ * beyond it is of a history that the database does not know.  Only the writer.
+ * Nothing happens if others, who may read the log while it is walked, have
+ * brought the store to one of w's transactions: it leads on from there.
+ */
+enum moss_status
+shared_store_rebase(struct shared_store *ss, const struct walk *w,
+                    struct moss_error *detail);
 
 #endif

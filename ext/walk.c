@@ -380,6 +380,16 @@ walk_back(struct walk *w, const struct log_ref *log, struct shared_store *ss,
     return rc;
 }
 
+bool
+walk_leads_from(const struct walk *w, struct moss_tag tag)
+{
+    size_t i = 0;
+
+    while (i < w->n && !moss_tag_equal(w->chain[i].tag, tag))
+        i++;
+    return i < w->n;
+}
+
 /* What a record's changes are replayed from: one of the two. */
 struct source {
     struct moss_batch *batch;
@@ -393,16 +403,8 @@ source_init(struct source *from, struct shared_store *ss,
     int rc;
 
     memset(from, 0, sizeof *from);
-    if (stage_is_named(r)) {
-        rc = stage_open(ss, r, &from->staged, err);
-        if (rc == SQLITE_NOTFOUND) {
-            *err = sqlite3_mprintf("moss: the store %s has lost the file of"
-                                   " transaction %llu",
-                                   shared_store_name(ss), r->tag.n);
-            rc = SQLITE_CORRUPT;
-        }
-        return rc;
-    }
+    if (stage_is_named(r))
+        return stage_open(ss, r, &from->staged, err);
     rc = batch_from_payload(r->payload, r->n_payload, r->tag, &from->batch);
     if (rc == SQLITE_CORRUPT)
         *err = sqlite3_mprintf("moss: the log's record of transaction"
@@ -422,6 +424,18 @@ source_prepare(const struct source *from, struct moss_collection *c,
                : moss_collection_prepare(c, from->batch, REPLAY_WAIT_MS, out);
 }
 
+/* Does the newest state wait for r?  Not if others have replayed it, too. */
+static bool
+is_next(struct shared_store *ss, const struct record *r)
+{
+    sqlite3_mutex_enter(ss->mu);
+    bool next = ss->collection == NULL ||
+                moss_tag_equal(moss_collection_tag(ss->collection), r->prev);
+
+    sqlite3_mutex_leave(ss->mu);
+    return next;
+}
+
 /* Publish one replayed transaction unless somebody else has meanwhile. */
 static int
 replay_one(struct shared_store *ss, const struct record *r, char **err)
@@ -431,6 +445,15 @@ replay_one(struct shared_store *ss, const struct record *r, char **err)
     enum moss_status st;
     int rc = source_init(&from, ss, r, err);
 
+    /* Once it is in the store, the file of a staged one is removed. */
+    if (rc == SQLITE_NOTFOUND && !is_next(ss, r))
+        return SQLITE_OK;
+    if (rc == SQLITE_NOTFOUND) {
+        *err = sqlite3_mprintf("moss: the store %s has lost the file of"
+                               " transaction %llu",
+                               shared_store_name(ss), r->tag.n);
+        rc = SQLITE_CORRUPT;
+    }
     if (rc != SQLITE_OK)
         return rc;
     /* With mu held throughout: a writer may be exchanging the collection. */

@@ -5,6 +5,7 @@
  * done with them.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,98 @@ found_again(void)
     db = open_run();
     expect_rows(db, 990);
     db_close(db);
+}
+
+/* Another connection, which replays the log and brings it to the store. */
+static sqlite3 *other;
+static bool other_ran;
+
+/* Until the staged file is gone. */
+static void
+run_other(void)
+{
+    int rc;
+
+    other_ran = true;
+    other = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+    rc = db_run(other, "SELECT count(*) FROM t");
+    while (rc == SQLITE_OK && staged_file() != NULL)
+        (void)sched_yield();
+    /* The first one may be at the recovery of SQLite's log. */
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        fail("the other connection: %s", sqlite3_errmsg(other));
+}
+
+static struct moss_os_ops racing_ops;
+static struct moss_os racing_os = { &racing_ops };
+static void (*before_staged)(void); /* before a staged file is opened, once */
+
+static enum moss_status
+racing_open(struct moss_os *os, const char *path, unsigned flags,
+            struct moss_file **out)
+{
+    void (*run)(void) = before_staged;
+
+    (void)os;
+    if (run != NULL && strstr(path, "/moss-staged-") != NULL) {
+        before_staged = NULL;
+        run();
+    }
+    return crash_os()->ops->open(crash_os(), path, flags, out);
+}
+
+/* One statement, overtaken by the other connection; was it? */
+static bool
+overtaken(const char *sql, long nth)
+{
+    const char *dir = scratch_dir();
+    bool ran;
+
+    copy_tree(path_of("%s/copy", dir), path_of("%s/run", dir));
+    sqlite3 *db = open_run();
+
+    other = NULL;
+    other_ran = false;
+    if (nth == 0)
+        before_staged = run_other;
+    disk_before(DISK_SQLITE, DISK_READ, nth, run_other);
+    db_must(db, "%s", sql);
+    disk_before(0, 0, 0, NULL);
+    before_staged = NULL;
+    ran = other_ran;
+    expect_rows(db, 1000);
+    if (ran)
+        db_close(other);
+    db_close(db);
+    db = open_run();
+    expect_rows(db, 1000);
+    db_close(db);
+    return ran;
+}
+
+/* Two connections are the first, and both replay the log. */
+static void
+found_by_two(void)
+{
+    static const char *const statements[] = {
+        "SELECT * FROM t", "UPDATE t SET value = 'new' WHERE key = 5"
+    };
+
+    leave_staged("found again by two at once");
+    copy_tree(path_of("%s/run", scratch_dir()),
+              path_of("%s/copy", scratch_dir()));
+    racing_ops = *crash_os()->ops;
+    racing_ops.open = racing_open;
+    moss_ext_set_os(&racing_os);
+    for (int i = 0; i < 2; i++) {
+        long nth = 0;
+
+        while (overtaken(statements[i], nth))
+            nth++;
+        if (nth < 5)
+            fail("only %ld times overtaken", nth);
+    }
+    moss_ext_set_os(crash_os());
 }
 
 static void
@@ -472,6 +565,7 @@ main(int argc, char **argv)
     crash_vfs_register();
     moss_ext_set_os(crash_os());
     found_again();
+    found_by_two();
     damaged_or_lost();
     older_database();
     older_store();

@@ -30,6 +30,13 @@ static struct {
     bool sticky, tripped;
 } fault;
 
+/* What runs before one of the thread's calls. */
+static _Thread_local struct {
+    unsigned layers, ops;
+    long countdown; /* 0: disarmed */
+    void (*run)(void);
+} before;
+
 /* Calls let through, by layer and op. */
 static long counts[DISK_MOSS + 1][DISK_READ + 1];
 
@@ -325,9 +332,21 @@ disk_count(enum disk_layer layer, enum disk_op op)
     return n;
 }
 
+void
+disk_before(unsigned layers, unsigned ops, long nth, void (*run)(void))
+{
+    before.layers = layers;
+    before.ops = ops;
+    before.countdown = nth;
+    before.run = run;
+}
+
 int
 disk_enter(enum disk_layer layer, enum disk_op op)
 {
+    if ((before.layers & layer) && (before.ops & op) && before.countdown > 0 &&
+        --before.countdown == 0)
+        before.run();
     pthread_mutex_lock(&mu);
     if ((fault.layers & layer) && (fault.ops & op) && fault.countdown > 0) {
         if (fault.countdown == 1) {

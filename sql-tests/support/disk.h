@@ -86,6 +86,12 @@ disk_fail(unsigned layers, unsigned ops, long nth, int sys_errno, bool sticky);
 bool disk_heal(void); /* did it ever fail? */
 bool disk_has_failed(void);
 
+/*
+ * Before the nth call from now on of this thread, on one of the layers and
+ * ops, call run, once; it may use the disk itself.  n 0: do not.
+ */
+void disk_before(unsigned layers, unsigned ops, long nth, void (*run)(void));
+
 /* Calls of a layer that have succeeded since the program's start. */
 long disk_count(enum disk_layer layer, enum disk_op op);
 
