@@ -7,6 +7,7 @@
  */
 #include "sorted.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "key.h"
@@ -43,8 +44,9 @@ enum { EXACT_DIGITS = 15 };
 
 /*
  * May a stored text equal number, as a number?  No is said of integers only:
- * how a point or an exponent reads is left to SQLite, which compares again.
- * strtod() would round otherwise, and go by the program's locale.
+ * how a point or an exponent reads, or an infinite number, is left to SQLite,
+ * which compares again.  strtod() would round otherwise, and go by the
+ * program's locale.
  */
 static bool
 may_equal(struct moss_slice text, double number)
@@ -64,6 +66,8 @@ may_equal(struct moss_slice text, double number)
         integer = 10 * integer + (text.bytes[i] - '0');
     if (i == first + EXACT_DIGITS ||
         (i < text.len && strchr(".eE", text.bytes[i]) != NULL))
+        return true;
+    if (isinf(number))
         return true;
     return (double)(negative ? -integer : integer) == number;
 }

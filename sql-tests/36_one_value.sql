@@ -66,3 +66,7 @@ INSERT INTO tie SELECT '20e125', 5, 1 UNION ALL SELECT '0020e125', 4, 2 UNION AL
 SELECT a, b FROM tie WHERE a = CAST('20e125' AS REAL) ORDER BY b;
 SELECT a, b FROM tie WHERE a = CAST('7.5' AS REAL) ORDER BY b;
 SELECT a, b FROM tie WHERE a = CAST(-7 AS INTEGER) ORDER BY b;
+-- So is an infinite number, which is a text without digits.
+INSERT INTO tie VALUES (-9e999, 2, 5), (9e999, 1, 6);
+SELECT a, b, c FROM tie WHERE a = -9e999 ORDER BY b;
+SELECT a, b, c FROM tie WHERE a IN (9e999) ORDER BY b DESC;
