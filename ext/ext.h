@@ -214,6 +214,11 @@ void table_cursor_closed(struct table *t);
 int table_get(struct table *t, struct moss_slice key, struct moss_value *value);
 /* The greatest key, own changes included, likewise. */
 int table_last(struct table *t, struct bytes *key);
+/*
+ * Room in the log for n changes of so many bytes, to the rows and to indexes:
+ * what may fail but for memory fails here, not between two of them.
+ */
+int table_reserve(struct table *t, size_t bytes, int n);
 int table_set(struct table *t, struct moss_slice key, struct moss_slice value);
 int table_delete(struct table *t, struct moss_slice key);
 /* operand is one of merge.h. */

@@ -453,18 +453,25 @@ log_create(const struct log_ref *log, const uint8_t *store_id,
     return log_write_marker(log, &m, err);
 }
 
-/* The length of a row, and how many there are. */
+/*
+ * The length of a row, and how many there are.  Without SQL functions: whether
+ * they may be used, an authorizer says.
+ */
 static int
 log_shape(const struct log_ref *log, sqlite3_int64 *row, sqlite3_int64 *rows,
           char **err)
 {
+    struct rows r;
     int rc;
 
     *row = *rows = 0;
-    rc = log_query(log, "SELECT length(d) FROM \"%w\".%s WHERE rowid = 1", row,
-                   err);
+    rc = rows_finish(&r, rows_open(&r, log, false, err));
+    *row = r.row_bytes;
     if (rc == SQLITE_OK)
-        rc = log_query(log, "SELECT max(rowid) FROM \"%w\".%s", rows, err);
+        rc = log_query(log,
+                       "SELECT rowid FROM \"%w\".%s ORDER BY rowid DESC"
+                       " LIMIT 1",
+                       rows, err);
     return rc;
 }
 

@@ -163,20 +163,20 @@ sweep(struct table *t, struct conn_store *cs)
 }
 
 /*
- * Make the ring large enough while changes() is not ours to set, before a
- * change of more bytes: SQLite does not undo a row whose statement fails.
+ * Make the ring large enough while changes() is not ours to set, before so
+ * many changes with so many bytes: SQLite does not undo a row whose statement
+ * fails.
  */
 static int
-reserve(struct table *t, struct conn_store *cs, size_t more)
+reserve(struct table *t, struct conn_store *cs, size_t more, uint64_t n)
 {
     struct log_ref log = conn_store_log(cs);
-    uint64_t changes = pending_version(cs->pending), bytes;
+    uint64_t end = pending_version(cs->pending) + n, bytes;
     char *err = NULL;
 
-    if (cs->row.async || cs->shared->memory ||
-        (cs->reserved > 0 && changes - cs->reserved < RESERVE_EVERY))
+    if (cs->row.async || cs->shared->memory || end < cs->reserved)
         return SQLITE_OK;
-    cs->reserved = changes;
+    cs->reserved = end + RESERVE_EVERY;
     /* More than that goes to a file of its own. */
     bytes = pending_bytes(cs->pending) + more;
     if (bytes > STAGE_BYTES)
@@ -212,6 +212,15 @@ table_writable(struct table *t, int part, struct pending_table **out)
     if (rc == SQLITE_OK)
         rc = table_pending(t, part, out);
     return rc;
+}
+
+int
+table_reserve(struct table *t, size_t bytes, int n)
+{
+    struct pending_table *p;
+    int rc = table_writable(t, TABLE_ROWS, &p);
+
+    return rc == SQLITE_OK ? reserve(t, t->store, bytes, (uint64_t)n) : rc;
 }
 
 /* A row that operands of this transaction belong to. */
@@ -325,7 +334,7 @@ set(struct table *t, int part, struct moss_slice key, struct moss_slice value)
     int rc = table_writable(t, part, &p);
 
     if (rc == SQLITE_OK && part == TABLE_ROWS)
-        rc = reserve(t, t->store, key.len + value.len);
+        rc = reserve(t, t->store, key.len + value.len, 1);
     return rc == SQLITE_OK ? pending_set(p, key, value) : rc;
 }
 
@@ -335,7 +344,7 @@ static int delete (struct table *t, int part, struct moss_slice key)
     int rc = table_writable(t, part, &p);
 
     if (rc == SQLITE_OK && part == TABLE_ROWS)
-        rc = reserve(t, t->store, key.len);
+        rc = reserve(t, t->store, key.len, 1);
     return rc == SQLITE_OK ? pending_del(p, key) : rc;
 }
 
@@ -352,7 +361,7 @@ table_merge(struct table *t, struct moss_slice key, struct moss_slice operand)
     int rc = table_writable(t, TABLE_ROWS, &p);
 
     if (rc == SQLITE_OK)
-        rc = reserve(t, t->store, key.len + operand.len);
+        rc = reserve(t, t->store, key.len + operand.len, 1);
     return rc == SQLITE_OK ? pending_merge(p, key, operand) : rc;
 }
 
@@ -395,9 +404,11 @@ truncate_part(struct table *t, int part)
 int
 table_truncate(struct table *t)
 {
-    int rc = truncate_part(t, TABLE_ROWS);
+    int rc = table_reserve(t, 0, t->n_indexes + 1);
 
+    if (rc == SQLITE_OK)
+        rc = truncate_part(t, TABLE_ROWS);
     for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
         rc = truncate_part(t, i);
-    return rc == SQLITE_OK ? reserve(t, t->store, 0) : rc;
+    return rc;
 }

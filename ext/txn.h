@@ -312,7 +312,7 @@ struct conn_store {
     struct pending *pending;
     struct bytes sweep; /* names of dropped collections, NUL-terminated */
     uint64_t capacity;  /* of the ring */
-    uint64_t reserved;  /* the number of changes when it was last looked at */
+    uint64_t reserved;  /* until so many changes there is no look at it */
 
     /* What the last xSync wrote. */
     bool synced;

@@ -345,6 +345,23 @@ encode(struct change *c)
     return rc == SQLITE_OK ? encode_entries(c) : rc;
 }
 
+/*
+ * Before the first of a row's changes, of which there are several if its key
+ * is new, or others must go.
+ */
+static int
+reserve_row(struct change *c, bool moved)
+{
+    int n = 1 + (moved ? 1 : 0) + c->n_victims;
+    size_t bytes = c->old_key.n + c->key.n + c->value.n;
+
+    if (n == 1)
+        return SQLITE_OK;
+    for (int i = 0; i < c->n_victims; i++)
+        bytes += c->victims[i].key.n;
+    return table_reserve(&c->v->table, bytes, n * (2 * c->s->n_indexes + 1));
+}
+
 /* Write the new row in place of old, if that is not NULL. */
 static int
 write_row(struct change *c, const struct image *old)
@@ -385,6 +402,8 @@ insert_row(struct change *c, sqlite3_value **argv)
         rc = encode(c);
     if (rc == SQLITE_OK)
         rc = check_unique(c, true);
+    if (rc == SQLITE_OK)
+        rc = reserve_row(c, false);
     return rc == SQLITE_OK ? write_row(c, NULL) : rc;
 }
 
@@ -394,6 +413,8 @@ write_updated(struct change *c)
     bool moved = !is_key(&c->old_key, slice_of(&c->key));
     int rc = check_unique(c, moved);
 
+    if (rc == SQLITE_OK)
+        rc = reserve_row(c, moved);
     if (rc == SQLITE_OK && moved)
         rc = table_delete(&c->v->table, slice_of(&c->old_key));
     return rc == SQLITE_OK ? write_row(c, &c->old) : rc;
