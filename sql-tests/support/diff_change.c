@@ -154,6 +154,7 @@ write_update_value(struct diff_gen *g)
 {
     g->step->kind = "UPDATE value";
     if (gen_chance(g, 10) && !g->mode->layout->unique) {
+        g->step->kind = "UPDATE FROM";
         /* One source row for each row of the table. */
         gen_emit(g,
                  "UPDATE %s AS a SET value = q.m FROM (SELECT i, max(id) AS m"

@@ -427,12 +427,10 @@ void
 diff_side_run_plainly(struct diff_side *side, const struct diff_step *step,
                       struct diff_outcome *out)
 {
-    struct diff_step once = *step;
     sqlite3 *db = side->db[step->conn];
 
-    once.action = DIFF_SQL;
     sqlite3_test_control(SQLITE_TESTCTRL_OPTIMIZATIONS, db, -1);
-    diff_side_run(side, &once, out);
+    diff_side_run(side, step, out);
     sqlite3_test_control(SQLITE_TESTCTRL_OPTIMIZATIONS, db, 0);
 }
 

@@ -79,10 +79,7 @@ void diff_side_close(struct diff_side *side);
 /* Do step.  *out is filled in anew; release it. */
 void diff_side_run(struct diff_side *side, const struct diff_step *step,
                    struct diff_outcome *out);
-/*
- * Ask a query again with SQLite's optimizations off, which can be wrong on
- * ordinary tables, too.
- */
+/* The same with SQLite's optimizations off: they can be wrong. */
 void diff_side_run_plainly(struct diff_side *side, const struct diff_step *step,
                            struct diff_outcome *out);
 void diff_outcome_release(struct diff_outcome *out);

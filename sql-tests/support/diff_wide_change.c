@@ -273,6 +273,7 @@ write_update_value(struct diff_gen *g, const struct diff_column *c)
 
     g->step->kind = "UPDATE value";
     if (gen_chance(g, 10)) {
+        g->step->kind = "UPDATE FROM";
         /* One source row for each row of the table. */
         gen_emit(g,
                  "UPDATE %s AS a SET %s = q.m FROM (SELECT i, max(id) AS m"
