@@ -10,8 +10,8 @@
 # SQL, the sessions in ext/SQL.md are compared with what the shell prints, and
 # each C program runs once, as short as it is without arguments.
 #
-# ONLY="12 unit_oom" leaves out the scripts, stores and programs whose names
-# begin otherwise.  The last line is "N passed, N failed".
+# ONLY="12 unit_oom" leaves out the scripts, stores, documents and programs
+# whose names begin otherwise.  The last line is "N passed, N failed".
 set -u
 build=$(cd "${1:?usage: run.sh BUILD_DIR}" && pwd) || exit 2
 variant=${VARIANT:-plain}
@@ -198,6 +198,7 @@ section_test() {
 # The examples of the SQL reference: each section has its own directory.
 document_tests() {
     document=$here/../ext/SQL.md
+    chosen "$(basename "$document")" || return 0
     grep -n '^## ' "$document" >"$tmp/sections"
     while IFS=: read -r line title; do
         awk -v line="$line" 'NR == line { on = 1; print; next }

@@ -30,10 +30,38 @@ for part in Makefile .ci moss-core ext sql-tests; do
     cp -R "$top/$part" "$src/" || exit 2
 done
 
-# Without optimization: it is the compiler that takes the time.
+# targets_of TEST...: what of the sources it runs.
+targets_of() {
+    for word in "$@"; do
+        case $word in
+        diff)
+            echo plain/sql-tests/diff
+            return
+            ;;
+        products)
+            echo all
+            return
+            ;;
+        [0-9]* | SQL.md) echo moss.so ;;
+        *)
+            for program in "$src/sql-tests/$word"*.c; do
+                echo "plain/sql-tests/$(basename "$program" .c)"
+            done
+            ;;
+        esac
+    done
+}
+
+# build TEST...: without optimization, as it is the compiler that takes the
+# time, and no more than the test runs.
 build() {
-    make -C "$src" BUILD="$work/build" OPT='-O1' all sql-programs \
-        >"$work/log" 2>&1
+    goals=
+    for target in $(targets_of "$@"); do
+        test "$target" = all || target=$work/build/$target
+        goals="$goals $target"
+    done
+    # shellcheck disable=SC2086 -- a list
+    make -C "$src" BUILD="$work/build" OPT='-O1' $goals >"$work/log" 2>&1
 }
 
 # test_of NAME: what is to find it.
@@ -70,7 +98,6 @@ wanted() {
     case " ${MUTANTS:-${1%%_*}} " in *" ${1%%_*} "*) ;; *) return 1 ;; esac
 }
 
-build || { tail -n 20 "$work/log"; exit 2; }
 tests=$(for script in "$here"/[0-9]*_*.sed; do
     name=$(basename "$script" .sed)
     if wanted "$name"; then test_of "$name"; fi
@@ -78,6 +105,8 @@ done | sort -u)
 start=$(date +%s)
 while read -r test; do
     # shellcheck disable=SC2086 -- a test and its options
+    build $test || { tail -n 20 "$work/log"; exit 2; }
+    # shellcheck disable=SC2086
     if ! passes $test; then
         sed '/ statements, .* compared$/,$d' "$work/output" | tail -n 40
         echo "the unchanged sources fail $test: no mutant was tried"
@@ -99,7 +128,7 @@ for script in "$here"/[0-9]*_*.sed; do
     if cmp -s "$work/original" "$src/$file"; then
         echo "STALE     $name: changes nothing in $file"
         survived=$((survived + 1))
-    elif ! build; then
+    elif ! build $test; then
         tail -n 20 "$work/log"
         echo "BROKEN    $name: does not compile"
         survived=$((survived + 1))
