@@ -99,6 +99,10 @@ index_builder_new(uint64_t max, index_sink sink, void *ctx,
  */
 MOSS_MUST_CHECK enum moss_status
 index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off);
+/* n entries of a segment in memory, whose bytes will lie from off on. */
+MOSS_MUST_CHECK enum moss_status
+index_builder_add_run(struct index_builder *b, const uint64_t *kvs, size_t n,
+                      const uint8_t *buf, uint64_t off);
 /* After it the sink has had index_bytes(n) bytes for n added keys. */
 MOSS_MUST_CHECK enum moss_status index_builder_finish(struct index_builder *b);
 void index_builder_free(struct index_builder *b); /* NULL is fine */

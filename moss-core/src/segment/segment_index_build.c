@@ -238,8 +238,9 @@ begin_group(struct index_builder *b, size_t g, struct moss_slice key)
 /* The whole                                                          */
 /* ------------------------------------------------------------------ */
 
-enum moss_status
-index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off)
+/* is_last: of those that are at hand, so it has to be kept. */
+static inline enum moss_status
+add(struct index_builder *b, struct moss_slice key, uint64_t off, bool is_last)
 {
     size_t in_part = (size_t)(b->n % INDEX_PART);
     size_t in_group = (size_t)(b->n % INDEX_GROUP);
@@ -255,13 +256,36 @@ index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off)
         set_place(b, in_part, off);
         keep(&b->keys[in_group / INDEX_STEP], key);
     }
-    keep(&b->last, key);
+    if (is_last || in_group + 1 == INDEX_GROUP)
+        keep(&b->last, key);
     b->n++;
     if (in_group + 1 == INDEX_GROUP)
         end_group(b, g, INDEX_GROUP);
     if (in_part + 1 == INDEX_PART)
         return end_part(b, (size_t)(b->n / INDEX_PART) - 1, INDEX_PART);
     return MOSS_OK;
+}
+
+enum moss_status
+index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off)
+{
+    return add(b, key, off, true);
+}
+
+enum moss_status
+index_builder_add_run(struct index_builder *b, const uint64_t *kvs, size_t n,
+                      const uint8_t *buf, uint64_t off)
+{
+    enum moss_status st = MOSS_OK;
+
+    for (size_t i = 0; i < n && st == MOSS_OK; i++) {
+        uint64_t w = kvs[2 * i];
+        size_t key_len = (size_t)(w >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK);
+
+        st = add(b, moss_slice(buf + kvs[2 * i + 1], key_len), off, i + 1 == n);
+        off += key_len + (w & ENTRY_VALUE_MASK);
+    }
+    return st;
 }
 
 /* The bytes that all keys share, as far as heads can leave them out. */

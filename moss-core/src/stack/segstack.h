@@ -90,6 +90,17 @@ segmerge_new(struct segment *const *segs, size_t n,
 /* MOSS_OK, MOSS_DONE or a failure.  out's slices last until the next call. */
 MOSS_MUST_CHECK enum moss_status
 segmerge_next(struct segmerge *m, struct entry *out);
+
+/* The entries [from, to) of a segment in memory, whose bytes lie in a row. */
+struct segment_run {
+    const struct segment *seg;
+    size_t from, to;
+};
+/*
+ * Entries that are left as they are, at least one and at most max, instead of
+ * segmerge_next().  False if none are known; that one is to be asked then.
+ */
+bool segmerge_next_run(struct segmerge *m, size_t max, struct segment_run *out);
 void segmerge_free(struct segmerge *m);
 
 /* When a merge is to end with MOSS_ABORTED: looked at now and then. */

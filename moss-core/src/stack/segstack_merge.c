@@ -2,11 +2,11 @@
  * Merging segments: one forward pass that gives each key once.
  *
  * A heap merges one cursor per segment.  When the same segment has won
- * several times in a row, a galloping search finds out how far its entries go
- * before those of all others begin; such a run is passed on without comparing
- * anything, and segstack_merge() copies it as a block.  So segments that do
- * not overlap, as sequential loads make them, are merged at the speed of
- * memory.
+ * several times in a row, or the one before it was a single run to its end, a
+ * galloping search finds out how far its entries go before those of all others
+ * begin; such a run is passed on without comparing anything, and copied as a
+ * block where it comes from memory.  So segments that do not overlap, as
+ * sequential loads make them, are merged at the speed of memory.
  *
  * What becomes of a key's operands depends on what is known to be below:
  *
@@ -34,6 +34,12 @@ enum { WINS = 8 };
 /* Making one                                                         */
 /* ------------------------------------------------------------------ */
 
+static bool
+ended_in_run(const struct segmerge *m)
+{
+    return m->leader != NULL && m->run_end == m->leader->hi;
+}
+
 /* Somebody else may be on top now; if it is the same one again, gallop. */
 static enum moss_status
 lead(struct segmerge *m)
@@ -43,8 +49,9 @@ lead(struct segmerge *m)
     if (top == NULL)
         return MOSS_OK;
     if (top != m->leader) {
+        /* After a run to the end of a segment the next one may be alike. */
+        m->wins = ended_in_run(m) ? WINS - 1 : 0;
         m->leader = top;
-        m->wins = 0;
         m->run_end = 0;
     }
     if (m->heap.n == 1) {
@@ -356,18 +363,13 @@ passes(const struct segmerge *m, const struct segment *seg)
             (seg->totals.n_del == 0 && seg->totals.n_merge == 0));
 }
 
-/*
- * Take entries that may be copied as they are: [*from, *to) of *seg come
- * next, all of one segment that is packed.  False if it is not known of the
- * next entry; segmerge_next() gives it.
- */
-static bool
-take_run(struct segmerge *m, const struct segment **seg, size_t *from,
-         size_t *to)
+bool
+segmerge_next_run(struct segmerge *m, size_t max, struct segment_run *out)
 {
     struct cursor *top;
+    size_t end;
 
-    if (m->stopped != MOSS_OK || m->split || m->check_order)
+    if (m->stopped != MOSS_OK || m->split || m->resolve || m->check_order)
         return false;
     if (m->given)
         m->stopped = move_on(m);
@@ -375,10 +377,9 @@ take_run(struct segmerge *m, const struct segment **seg, size_t *from,
     if (m->stopped != MOSS_OK || top == NULL || !in_run(m, top) ||
         !passes(m, top->seg))
         return false;
-    *seg = top->seg;
-    *from = top->pos;
-    *to = m->run_end;
-    top->pos = m->run_end - 1;
+    end = m->run_end - top->pos > max ? top->pos + max : m->run_end;
+    *out = (struct segment_run){ top->seg, top->pos, end };
+    top->pos = end - 1;
     m->given = true;
     return true;
 }
@@ -388,16 +389,17 @@ take_run(struct segmerge *m, const struct segment **seg, size_t *from,
 /* ------------------------------------------------------------------ */
 
 static enum moss_status
-copy_run(struct segment_builder **b, const struct segment *seg, size_t from,
-         size_t to)
+copy_run(struct segment_builder **b, const struct segment_run *run)
 {
-    size_t end = to < seg->n ? (size_t)seg->kvs[2 * to + 1] : seg->buf_bytes;
-    enum moss_status st = segment_builder_reserve(
-        b, to - from, end - (size_t)seg->kvs[2 * from + 1]);
+    const struct segment *seg = run->seg;
+    const uint64_t *kvs = seg->kvs + 2 * run->from;
+    size_t n = run->to - run->from;
+    size_t end = run->to < seg->n ? (size_t)kvs[2 * n + 1] : seg->buf_bytes;
+    enum moss_status st = segment_builder_reserve(b, n, end - (size_t)kvs[1]);
 
     if (st < 0)
         return st;
-    segment_builder_add_run(*b, seg->kvs + 2 * from, to - from, seg->buf);
+    segment_builder_add_run(*b, kvs, n, seg->buf);
     return MOSS_OK;
 }
 
@@ -408,8 +410,7 @@ copy_all(struct segmerge *m, const struct merge_stop *stop,
     size_t copied = 0;
 
     for (;;) {
-        const struct segment *seg;
-        size_t from, to;
+        struct segment_run run;
         enum moss_status st;
         struct entry e;
 
@@ -419,11 +420,11 @@ copy_all(struct segmerge *m, const struct merge_stop *stop,
             if (atomic_load_explicit(stop->now, memory_order_relaxed))
                 return MOSS_ABORTED;
         }
-        if (take_run(m, &seg, &from, &to)) {
-            st = copy_run(b, seg, from, to);
+        if (segmerge_next_run(m, SIZE_MAX, &run)) {
+            st = copy_run(b, &run);
             if (st < 0)
                 return st;
-            copied += to - from;
+            copied += run.to - run.from;
             continue;
         }
         copied++;

@@ -24,6 +24,11 @@
 #define LARGE_BYTES ((uint64_t)8 << 20)
 #define LARGE_ALIGN ((uint64_t)2 << 20)
 
+enum {
+    WORDS_AT_ONCE = 64, /* entries whose words are copied together */
+    RUN_MAX = 1024      /* entries that are copied together */
+};
+
 struct stream {
     struct segwriter *w;
     struct segment_loc loc;
@@ -210,6 +215,68 @@ stream_add(struct stream *s, const struct entry *e)
     return MOSS_OK;
 }
 
+static void
+count_ops(struct segment_loc *loc, uint64_t word)
+{
+    enum moss_op op = (enum moss_op)(word >> ENTRY_OP_SHIFT & ENTRY_OP_MASK);
+
+    loc->n_set += op == MOSS_OP_SET;
+    loc->n_del += op == MOSS_OP_DEL;
+}
+
+/* The words of n entries, as they lie in a row from off on. */
+static enum moss_status
+put_words(struct stream *s, const uint64_t *kvs, size_t n, uint64_t off)
+{
+    struct segment_loc *loc = &s->loc;
+    uint8_t words[16 * WORDS_AT_ONCE];
+    enum moss_status st = MOSS_OK;
+    size_t used = 0;
+
+    for (size_t i = 0; i < n && st == MOSS_OK; i++) {
+        uint64_t w = kvs[2 * i];
+        uint64_t key_len = w >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK;
+        uint64_t value_len = w & ENTRY_VALUE_MASK;
+
+        store_le64(words + used, w);
+        store_le64(words + used + 8, off); /* 0 for the empty key */
+        used += 16;
+        off += key_len + value_len;
+        count_ops(loc, w);
+        loc->key_bytes += key_len;
+        loc->value_bytes += value_len;
+        if (used == sizeof words || i + 1 == n) {
+            st = put_kvs(s, words, used);
+            used = 0;
+        }
+    }
+    return st;
+}
+
+/* What stream_add() does, for many, whose bytes are copied as a block. */
+static enum moss_status
+stream_add_run(struct stream *s, const struct segment_run *run)
+{
+    const struct segment *seg = run->seg;
+    const uint64_t *kvs = seg->kvs + 2 * run->from;
+    size_t n = run->to - run->from;
+    size_t end = run->to < seg->n ? (size_t)kvs[2 * n + 1] : seg->buf_bytes;
+    size_t bytes = end - (size_t)kvs[1];
+    struct segment_loc *loc = &s->loc;
+    enum moss_status st = put_words(s, kvs, n, loc->buf_bytes);
+
+    if (st == MOSS_OK && bytes > 0)
+        st = put_buf(s, seg->buf + kvs[1], bytes);
+    if (st == MOSS_OK && s->builder != NULL)
+        st =
+            index_builder_add_run(s->builder, kvs, n, seg->buf, loc->buf_bytes);
+    if (st < 0)
+        return st;
+    loc->kvs_bytes += 16 * n;
+    loc->buf_bytes += bytes;
+    return MOSS_OK;
+}
+
 static enum moss_status
 finish_kvs(struct stream *s)
 {
@@ -377,15 +444,20 @@ segwriting_go_on(struct segwriting *g, uint64_t bytes, uint64_t *written,
     struct stream *s = &g->s;
     uint64_t before = s->loc.kvs_bytes + s->loc.buf_bytes, now = before;
     enum moss_status st = MOSS_OK;
+    struct segment_run run;
     struct entry e;
 
     while (st == MOSS_OK && now - before < bytes) {
-        st = segmerge_next(g->m, &e);
-        if (st < 0)
-            (void)error_set(s->err, st, "merge", s->w->file->path,
-                            s->loc.kvs_off);
-        if (st == MOSS_OK)
-            st = stream_add(s, &e);
+        if (segmerge_next_run(g->m, RUN_MAX, &run)) {
+            st = stream_add_run(s, &run);
+        } else {
+            st = segmerge_next(g->m, &e);
+            if (st < 0)
+                (void)error_set(s->err, st, "merge", s->w->file->path,
+                                s->loc.kvs_off);
+            if (st == MOSS_OK)
+                st = stream_add(s, &e);
+        }
         now = s->loc.kvs_bytes + s->loc.buf_bytes;
     }
     *written = now - before;
