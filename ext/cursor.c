@@ -21,6 +21,7 @@
 #include "commit_point.h"
 #include "plan.h"
 #include "reader.h"
+#include "sight.h"
 #include "sorted.h"
 
 /* What an idle cursor keeps; all of it means nothing to the next but memory. */
@@ -38,9 +39,8 @@ struct cursor_memory {
 
 struct cursor {
     sqlite3_vtab_cursor base;
-    struct moss_snapshot *rows;
-    struct moss_snapshot
-        *snap;      /* what is scanned: rows, or an index; or NULL */
+    struct sight rows;
+    struct sight *scanned; /* rows, or an index */
     int64_t commit; /* of which they are; 0: it is the present state */
 
     /* Whose rows may be changed: see cursor_gave_past(). */
@@ -65,7 +65,7 @@ struct cursor {
     bool row_known;
 
     struct cursor_memory mem;
-    struct moss_snapshot *indexes[]; /* each in the state of rows */
+    struct sight indexes[]; /* each in the state of rows */
 };
 
 static struct cursor *
@@ -132,7 +132,7 @@ cursor_free_idle(struct vtab *v)
 static struct cursor *
 cursor_new(struct vtab *v)
 {
-    size_t n = (size_t)v->schema.n_indexes * sizeof(struct moss_snapshot *);
+    size_t n = (size_t)v->schema.n_indexes * sizeof(struct sight);
     struct cursor *c = v->idle;
 
     v->idle = NULL;
@@ -154,8 +154,8 @@ cursor_free(struct cursor *c)
     struct vtab *v = vtab_of(c);
 
     for (int i = 0; i < v->schema.n_indexes; i++)
-        moss_snapshot_unref(c->indexes[i]);
-    moss_snapshot_unref(c->rows);
+        sight_release(&c->indexes[i]);
+    sight_release(&c->rows);
     if (v->idle == NULL && memory_size(&c->mem) <= IDLE_BYTES) {
         v->idle = c;
         return;
@@ -238,7 +238,7 @@ unlist(struct cursor *c)
 
 /* May the cursor have given out that key?  By its state. */
 static enum moss_status
-may_give(const struct cursor *c, struct moss_slice key, bool *out)
+may_give(struct cursor *c, struct moss_slice key, bool *out)
 {
     struct moss_value value = { 0 };
     enum moss_status st = MOSS_OK;
@@ -246,7 +246,7 @@ may_give(const struct cursor *c, struct moss_slice key, bool *out)
     *out = c->gave_other;
     if (c->gave_other || !c->gave_key)
         return MOSS_OK;
-    st = moss_snapshot_get(c->rows, key, &value);
+    st = sight_get(&c->rows, key, &value);
     moss_value_release(&value);
     *out = st == MOSS_OK;
     return st == MOSS_NOT_FOUND ? MOSS_OK : st;
@@ -260,7 +260,7 @@ cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out)
 
     *out = false;
     for (struct cursor *c = v->cursors; c != NULL && !*out; c = c->next) {
-        const struct cursor *first = c->leads ? c : leader(v, c->writing);
+        struct cursor *first = c->leads ? c : leader(v, c->writing);
         bool by_first = false;
 
         if (c->writing == NULL || c->follows || !(c->gave_key || c->gave_other))
@@ -291,14 +291,14 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
     *out = NULL;
     if (c == NULL)
         return SQLITE_NOMEM;
-    rc = table_snapshot(t, &c->rows);
+    rc = table_sight(t, &c->rows);
     if (rc != SQLITE_OK) {
         cursor_free(c);
         return rc;
     }
     /* Now: the table may be changed before the plan is known. */
     for (int i = 0; rc == SQLITE_OK && i < s->n_indexes; i++)
-        rc = table_index_snapshot(t, i, &c->indexes[i]);
+        rc = table_index_sight(t, i, &c->indexes[i]);
     if (rc != SQLITE_OK) {
         cursor_free(c);
         table_cursor_closed(t);
@@ -352,15 +352,18 @@ enter_range(struct cursor *c, const struct range *range)
 {
     struct moss_slice lo = ranges_bytes(&c->mem.ranges, range->lo);
     struct moss_slice hi = ranges_bytes(&c->mem.ranges, range->hi);
+    struct moss_snapshot *snap;
     enum moss_status st;
 
     if (c->mem.ranges.whole && range_is_point(range)) {
-        st = moss_snapshot_get(c->snap, lo, &c->looked_up);
+        st = sight_get(c->scanned, lo, &c->looked_up);
         reader_set(&c->mem.scan, lo, c->looked_up.bytes);
         return st == MOSS_NOT_FOUND ? MOSS_DONE : st;
     }
-    st = moss_snapshot_iterate(c->snap, lo.len > 0 ? &lo : NULL,
-                               range->open ? NULL : &hi, &c->it);
+    st = sight_snapshot(c->scanned, &snap);
+    if (st == MOSS_OK)
+        st = moss_snapshot_iterate(snap, lo.len > 0 ? &lo : NULL,
+                                   range->open ? NULL : &hi, &c->it);
     if (st < 0)
         return st;
     st = c->reverse ? moss_iterator_last(c->it) : moss_iterator_first(c->it);
@@ -375,7 +378,7 @@ enter_key(struct cursor *c)
 {
     size_t i = c->reverse ? c->left - 1 : c->mem.sorted.n - c->left;
     struct moss_slice key = sorted_key(&c->mem.sorted, i);
-    enum moss_status st = moss_snapshot_get(c->snap, key, &c->looked_up);
+    enum moss_status st = sight_get(c->scanned, key, &c->looked_up);
 
     reader_set(&c->mem.scan, key, c->looked_up.bytes);
     return st == MOSS_NOT_FOUND ? MOSS_CORRUPT : st; /* it was just there */
@@ -411,12 +414,14 @@ use_past(struct cursor *c, struct moss_snapshot *snap)
     const struct schema *s = &vtab_of(c)->schema;
     enum moss_status st = MOSS_OK;
 
-    moss_snapshot_unref(c->rows);
-    c->rows = snap;
+    sight_release(&c->rows);
+    sight_fix(&c->rows, snap);
     for (int i = 0; st == MOSS_OK && i < s->n_indexes; i++) {
-        moss_snapshot_unref(c->indexes[i]);
-        st = moss_snapshot_child(snap, moss_str(s->indexes[i].child),
-                                 &c->indexes[i]);
+        struct moss_snapshot *index;
+
+        st = moss_snapshot_child(snap, moss_str(s->indexes[i].child), &index);
+        sight_release(&c->indexes[i]);
+        sight_fix(&c->indexes[i], st == MOSS_OK ? index : NULL);
     }
     return st == MOSS_OK ? SQLITE_OK : fail(c, st);
 }
@@ -475,8 +480,8 @@ use_plan(struct cursor *c, const struct plan *plan)
     const struct schema *s = &vtab_of(c)->schema;
     int rc = reader_begin(&c->mem.scan, s, plan->index);
 
-    c->snap =
-        plan->index == NULL ? c->rows : c->indexes[plan->index - s->indexes];
+    c->scanned = plan->index == NULL ? &c->rows
+                                     : &c->indexes[plan->index - s->indexes];
     c->reverse = plan->reverse;
     return rc == SQLITE_OK && plan->index != NULL
                ? reader_begin(&c->mem.row, s, NULL)
@@ -487,9 +492,11 @@ use_plan(struct cursor *c, const struct plan *plan)
 static int
 sort_ranges(struct cursor *c, const struct plan *plan, sqlite3_value **argv)
 {
-    enum moss_status st =
-        sorted_collect(&c->mem.sorted, c->snap, plan, argv, &c->mem.ranges);
+    struct moss_snapshot *snap;
+    enum moss_status st = sight_snapshot(c->scanned, &snap);
 
+    if (st == MOSS_OK)
+        st = sorted_collect(&c->mem.sorted, snap, plan, argv, &c->mem.ranges);
     if (st != MOSS_OK)
         return fail(c, st);
     c->left = c->mem.sorted.n;
@@ -598,7 +605,7 @@ find_row(struct cursor *c)
         return rc;
     moss_value_release(&c->row_value);
     memset(&c->row_value, 0, sizeof(c->row_value));
-    st = moss_snapshot_get(c->rows, key, &c->row_value);
+    st = sight_get(&c->rows, key, &c->row_value);
     if (st == MOSS_NOT_FOUND)
         return error_report(t, SQLITE_CORRUPT,
                             "moss: index %s of %s has an entry without a row",

@@ -11,9 +11,9 @@
  * needed, and where there is no memory for that, changes are looked through
  * one by one.
  *
- * For range reads the changes are laid over the transaction's base snapshot,
- * only those that came since the last time.  A savepoint keeps the overlay
- * that it found, so going back does not build it again.
+ * For range reads (sight.c) the changes are laid over the transaction's base
+ * snapshot, only those that came since the last time.  A savepoint keeps the
+ * overlay that it found, so going back does not build it again.
  */
 #include "pending.h"
 
@@ -68,6 +68,7 @@ pending_free(struct pending *p)
 {
     if (p == NULL)
         return;
+    pending_settle_sights(p, NULL, 0);
     for (size_t i = 0; i < p->n_savepoints; i++)
         savepoint_release(&p->savepoints[i]);
     sqlite3_free(p->savepoints);
@@ -219,23 +220,33 @@ index_ensure(struct pending_table *t)
     return SQLITE_OK;
 }
 
+/* The newest change of key before number to, or NONE. */
+static uint32_t
+find_before(struct pending_table *t, struct moss_slice key, size_t to)
+{
+    if (index_ensure(t) == SQLITE_OK) {
+        uint32_t i = t->n_keys == 0 ? NONE : t->slots[slot_of(t, key)];
+
+        while (i != NONE && i >= to)
+            i = t->before[i];
+        return i;
+    }
+    while (to > 0) {
+        struct moss_slice other, value;
+
+        (void)moss_batch_op(t->batch, --to, &other, &value);
+        if (other.len == key.len &&
+            (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0))
+            return (uint32_t)to;
+    }
+    return NONE;
+}
+
 /* The newest change of key, or NONE. */
 static uint32_t
 index_find(struct pending_table *t, struct moss_slice key)
 {
-    size_t i = moss_batch_count(t->batch);
-
-    if (index_ensure(t) == SQLITE_OK)
-        return t->n_keys == 0 ? NONE : t->slots[slot_of(t, key)];
-    while (i > 0) {
-        struct moss_slice other, value;
-
-        (void)moss_batch_op(t->batch, --i, &other, &value);
-        if (other.len == key.len &&
-            (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0))
-            return (uint32_t)i;
-    }
-    return NONE;
+    return find_before(t, key, moss_batch_count(t->batch));
 }
 
 /* Room for one more change, so that noting it cannot fail. */
@@ -404,6 +415,20 @@ pending_get(struct pending_table *t, struct moss_slice key, enum moss_op *op,
     *op = MOSS_OP_DEL;
     *value = moss_slice(NULL, 0);
     return t->cleared;
+}
+
+bool
+pending_get_within(struct pending_table *t, size_t from, size_t to,
+                   struct moss_slice key, enum moss_op *op,
+                   struct moss_slice *value)
+{
+    struct moss_slice found;
+    uint32_t i = find_before(t, key, to);
+
+    if (i == NONE || i < from)
+        return false;
+    *op = moss_batch_op(t->batch, i, &found, value);
+    return true;
 }
 
 int

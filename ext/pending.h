@@ -3,6 +3,7 @@
 #define MOSS_EXT_PENDING_H
 
 #include "ext.h"
+#include "sight.h"
 
 struct pending;
 
@@ -65,6 +66,10 @@ bool pending_created(const struct pending_table *t);
  */
 int pending_overlay(struct pending_table *t, struct moss_snapshot *base,
                     struct moss_snapshot **out);
+
+/* The same, not laid over before that is needed. */
+void pending_sight(struct pending_table *t, struct moss_snapshot *base,
+                   struct sight *out);
 
 /* Savepoints, by SQLite's index. */
 int pending_savepoint(struct pending *p, int index);

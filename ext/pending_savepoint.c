@@ -106,6 +106,7 @@ table_rollback(struct pending_table *t, const struct mark *m)
     size_t count = m->count;
     bool emptied = t->cleared != m->cleared || t->from != m->from;
 
+    pending_settle_sights(t->owner, t, count);
     pending_index_forget(t, count);
     moss_batch_truncate(t->batch, count);
     t->created = m->created;

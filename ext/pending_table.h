@@ -14,6 +14,8 @@ struct mark {
     size_t overlaid;
 };
 
+struct sight;
+
 struct savepoint {
     int index;
     size_t n_marks;
@@ -61,10 +63,24 @@ struct pending {
     size_t n_savepoints, cap_savepoints;
     int first_savepoint; /* those below were set before the first change */
     uint64_t version;
+    struct sight *sights; /* that see changes which are not laid over */
 };
 
 /* Undo the index's part of the changes from count on, newest first. */
 void pending_index_forget(struct pending_table *t, size_t count);
+/*
+ * The newest change of key among [from, to): true with *op and *value, which
+ * is valid until the next change.
+ */
+bool pending_get_within(struct pending_table *t, size_t from, size_t to,
+                        struct moss_slice key, enum moss_op *op,
+                        struct moss_slice *value);
+/*
+ * Lay over the changes that sights of t (NULL: of all tables) see beyond
+ * number count, which are about to go.
+ */
+void pending_settle_sights(struct pending *p, const struct pending_table *t,
+                           size_t count);
 /* Free what s holds, but not s. */
 void savepoint_release(struct savepoint *s);
 

@@ -72,6 +72,47 @@ table_state(struct table *t, struct moss_snapshot **out)
     return rc == SQLITE_OK ? table_laid(t, TABLE_ROWS, out) : rc;
 }
 
+/* The state of now, for a cursor. */
+static int
+sight(struct table *t, int part, struct sight *out)
+{
+    struct conn_store *cs = t->store;
+    struct pending_table *p;
+    struct moss_snapshot *base;
+    int rc = table_base(t, part, &base);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    p = cs->active ? pending_find(cs->pending, table_path(t, part)) : NULL;
+    if (p == NULL) {
+        sight_fix(out, base);
+        return SQLITE_OK;
+    }
+    pending_sight(p, base, out);
+    moss_snapshot_unref(base);
+    return SQLITE_OK;
+}
+
+int
+table_sight(struct table *t, struct sight *out)
+{
+    int rc = table_resolve(t);
+
+    if (rc == SQLITE_OK && !t->store->active)
+        rc = read_refresh(t);
+    if (rc == SQLITE_OK)
+        rc = sight(t, TABLE_ROWS, out);
+    if (rc == SQLITE_OK)
+        t->store->open_cursors++;
+    return rc;
+}
+
+int
+table_index_sight(struct table *t, int i, struct sight *out)
+{
+    return sight(t, i, out);
+}
+
 int
 table_snapshot(struct table *t, struct moss_snapshot **out)
 {
