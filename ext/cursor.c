@@ -41,7 +41,7 @@ struct cursor {
     sqlite3_vtab_cursor base;
     struct sight rows;
     struct sight *scanned; /* rows, or an index */
-    int64_t commit; /* of which they are; 0: it is the present state */
+    int64_t commit;        /* of which they are; 0: it is the present state */
 
     /* Whose rows may be changed: see cursor_gave_past(). */
     struct cursor *next;         /* of the table, opened before this one */
@@ -480,8 +480,8 @@ use_plan(struct cursor *c, const struct plan *plan)
     const struct schema *s = &vtab_of(c)->schema;
     int rc = reader_begin(&c->mem.scan, s, plan->index);
 
-    c->scanned = plan->index == NULL ? &c->rows
-                                     : &c->indexes[plan->index - s->indexes];
+    c->scanned =
+        plan->index == NULL ? &c->rows : &c->indexes[plan->index - s->indexes];
     c->reverse = plan->reverse;
     return rc == SQLITE_OK && plan->index != NULL
                ? reader_begin(&c->mem.row, s, NULL)
