@@ -637,6 +637,11 @@ struct moss_prepared;
  * bound of the collection is exceeded, at most timeout_ms: then MOSS_TIMEOUT,
  * or the background failure that keeps the bound exceeded.  MOSS_NOT_FOUND
  * and MOSS_EXISTS: a child cannot be renamed, see moss_batch_rename_child().
+ *
+ * On up to four processors, while other threads take snapshots, it also waits
+ * while merger or persister work, so that readers have a processor: for as long
+ * as the batches before keep them busy, at most for a tenth of a second and for
+ * timeout_ms.  That is no failure.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_collection_prepare(struct moss_collection *c,

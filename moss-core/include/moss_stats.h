@@ -68,8 +68,8 @@ struct moss_collection_stats {
     uint64_t persists, persist_errors;
     uint64_t dirty_ops, dirty_bytes;         /* published, not persisted: now */
     uint64_t recent_snapshots, recent_bytes; /* now */
-    uint64_t writer_waits;
-    uint64_t errors; /* reported to on_error */
+    uint64_t writer_waits; /* for room, or for background work beside reads */
+    uint64_t errors;       /* reported to on_error */
 
     /* What the sections hold now; top includes what is being merged. */
     uint64_t top_ops, top_bytes, top_segments;

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <time.h>
 
@@ -19,8 +20,8 @@
 
 static _Thread_local char thread_mark;
 
-static uintptr_t
-self(void)
+uintptr_t
+thread_self_mark(void)
 {
     return (uintptr_t)&thread_mark;
 }
@@ -68,7 +69,7 @@ void
 mutex_lock(struct mutex *m) NO_THREAD_SAFETY_ANALYSIS
 {
     must_work(pthread_mutex_lock(&m->m));
-    set_owner(m, self());
+    set_owner(m, thread_self_mark());
 }
 
 void
@@ -82,7 +83,8 @@ mutex_unlock(struct mutex *m) NO_THREAD_SAFETY_ANALYSIS
 void
 mutex_assert_held(struct mutex *m) NO_THREAD_SAFETY_ANALYSIS
 {
-    assert(atomic_load_explicit(&m->owner, memory_order_relaxed) == self());
+    assert(atomic_load_explicit(&m->owner, memory_order_relaxed) ==
+           thread_self_mark());
     (void)m;
 }
 
@@ -115,7 +117,7 @@ condvar_wait(struct condvar *c, struct mutex *m)
     mutex_assert_held(m);
     set_owner(m, 0);
     must_work(pthread_cond_wait(&c->c, &m->m));
-    set_owner(m, self());
+    set_owner(m, thread_self_mark());
 }
 
 bool
@@ -133,7 +135,7 @@ condvar_wait_until(struct condvar *c, struct mutex *m, uint64_t deadline_ns)
     mutex_assert_held(m);
     set_owner(m, 0);
     error = pthread_cond_timedwait(&c->c, &m->m, &at);
-    set_owner(m, self());
+    set_owner(m, thread_self_mark());
     if (error == ETIMEDOUT)
         return false;
     must_work(error);
@@ -302,4 +304,14 @@ bool
 thread_is_self(const struct thread *t)
 {
     return pthread_equal(t->t, pthread_self()) != 0;
+}
+
+unsigned
+sync_processors(void)
+{
+    cpu_set_t set;
+
+    if (pthread_getaffinity_np(pthread_self(), sizeof(set), &set) != 0)
+        return UINT_MAX; /* there are more than a set holds */
+    return (unsigned)CPU_COUNT(&set);
 }

@@ -90,6 +90,10 @@ thread_start(struct thread *t, const char *name, void (*run)(void *arg),
 void thread_join(struct thread *t);
 /* Is the caller t? */
 bool thread_is_self(const struct thread *t);
+/* Not 0, and another one in each thread that runs. */
+uintptr_t thread_self_mark(void);
+/* How many processors the caller may run on; UINT_MAX if it is not known. */
+unsigned sync_processors(void);
 
 /* This process, cheaply: differs from the parent's after fork(). */
 uint64_t sync_process(void);

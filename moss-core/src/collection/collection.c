@@ -253,6 +253,7 @@ moss_collection_open(const struct moss_collection_options *options,
     atomic_init(&c->next_id, TREE_TOP_ID + 1);
     atomic_init(&c->hurry, false);
     c->idle_due_ns = MOSS_FOREVER;
+    turns_init(&c->turns);
     st = init_sync(c);
     if (st != MOSS_OK) {
         mem_free(c);

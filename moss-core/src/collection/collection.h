@@ -44,6 +44,15 @@ struct trouble {
     uint64_t retry_ns;       /* not before, unless woken; 0: at once */
 };
 
+/* Of writers and the work in the background, beside readers: turns.c. */
+struct turns {
+    bool may_wait;    /* constant: there are few processors */
+    uintptr_t writer; /* the thread that prepared last; 0: none */
+    uint64_t
+        read_seq; /* 1 + the newest batch when another last read; 0: never */
+    uint64_t owed_ns; /* for batches since then that nobody has waited for */
+};
+
 struct moss_collection {
     /* Constant after moss_collection_open(). */
     struct moss_collection_options opts; /* defaults filled in */
@@ -87,6 +96,7 @@ struct moss_collection {
     /* Admission. */
     struct size reserved GUARDED_BY(mu);   /* prepared, not published */
     unsigned waiting_alone GUARDED_BY(mu); /* writers above a bound */
+    struct turns turns GUARDED_BY(mu);
 
     /* What merger and persister are asked to reach, by state.seq. */
     uint64_t merge_up_to GUARDED_BY(mu);
@@ -168,6 +178,20 @@ void read_slots_refresh(struct moss_collection *c);
 
 /* tidy.c: merge small neighbours at the newest end of top.  Best effort. */
 void tidy_top(struct moss_collection *c);
+
+/* turns.c */
+void turns_init(struct turns *t);
+/* The caller takes a snapshot. */
+void turns_note_reader_locked(struct moss_collection *c) REQUIRES(c->mu);
+/* A batch of so many bytes was published. */
+void
+turns_owe_locked(struct moss_collection *c, uint64_t bytes) REQUIRES(c->mu);
+/*
+ * The caller is to prepare a batch: while other threads read, wait for the work
+ * in the background, for as long as the batches before have made it.
+ */
+void
+turns_wait_locked(struct moss_collection *c, uint64_t deadline) REQUIRES(c->mu);
 
 /* trouble.c */
 void trouble_clear(struct trouble *t);

@@ -143,6 +143,7 @@ admit(struct moss_prepared *p, uint64_t timeout_ms)
     mutex_lock(&c->mu);
     count_given_locked(c, p);
     waits = c->counters.writer_waits;
+    turns_wait_locked(c, deadline);
     st = wait_for_room_locked(c, p->node->size, deadline);
     if (st == MOSS_OK) {
         c->reserved = size_add(c->reserved, p->node->size);
@@ -151,7 +152,7 @@ admit(struct moss_prepared *p, uint64_t timeout_ms)
     waits = c->counters.writer_waits - waits;
     mutex_unlock(&c->mu);
     if (waits > 0)
-        collection_log(c, MOSS_LOG_WAITS, "a batch has waited for room: %s",
+        collection_log(c, MOSS_LOG_WAITS, "a batch has waited: %s",
                        moss_status_name(st));
     return st;
 }
@@ -478,6 +479,7 @@ moss_prepared_publish(struct moss_prepared *p)
     count_batch_locked(c, node->size, ns);
     state_push(s, node);
     c->state = s;
+    turns_owe_locked(c, node->size.bytes);
     retire_locked(c, old, &left);
     collection_new_generation_locked(c, &left);
     wake_background_locked(c);

@@ -26,6 +26,7 @@ take_snapshot(struct moss_collection *c, bool fresh, uint64_t *generation,
     mutex_lock(&c->mu);
     if (!fresh)
         c->counters.snapshot.begun++;
+    turns_note_reader_locked(c);
     if (c->closing)
         st = MOSS_CLOSED;
     else if (!fresh && c->newest != NULL)
