@@ -425,21 +425,25 @@ table_index_delete(struct table *t, int i, struct moss_slice key)
     return delete (t, i, key);
 }
 
-/* Empty the rows, or an index. */
+/* Is it there?  What is lost is not to come back as an empty collection. */
+static int
+find_part(struct table *t, int part)
+{
+    struct moss_snapshot *base;
+    int rc = table_base(t, part, &base);
+
+    if (rc == SQLITE_OK)
+        moss_snapshot_unref(base);
+    return rc;
+}
+
 static int
 truncate_part(struct table *t, int part)
 {
     struct pending_table *p;
-    struct moss_snapshot *base;
     int rc = table_writable(t, part, &p);
 
-    /* A collection that is lost is not to come back as an empty one. */
-    if (rc == SQLITE_OK)
-        rc = table_base(t, part, &base);
-    if (rc != SQLITE_OK)
-        return rc;
-    moss_snapshot_unref(base);
-    return pending_clear(p, t->store->shared->merge);
+    return rc == SQLITE_OK ? pending_clear(p, t->store->shared->merge) : rc;
 }
 
 int
@@ -447,9 +451,9 @@ table_truncate(struct table *t)
 {
     int rc = table_reserve(t, 0, t->n_indexes + 1);
 
-    if (rc == SQLITE_OK)
-        rc = truncate_part(t, TABLE_ROWS);
-    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
+    for (int i = TABLE_ROWS; rc == SQLITE_OK && i < t->n_indexes; i++)
+        rc = find_part(t, i);
+    for (int i = TABLE_ROWS; rc == SQLITE_OK && i < t->n_indexes; i++)
         rc = truncate_part(t, i);
     return rc;
 }

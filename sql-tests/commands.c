@@ -1,7 +1,8 @@
 /*
  * What the shell cannot show of commands and functions: that commands stop
  * when they are interrupted and have done nothing or all then, what an
- * authorizer denies, and what a database that is opened for reading allows.
+ * authorizer denies, what a database that is opened for reading allows, and
+ * what becomes of a table without its index.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,88 @@ test_readonly(void)
     db_close(db);
 }
 
+/* --------------------------------------------------------------- damage */
+
+static void
+must(enum moss_status st)
+{
+    if (st != MOSS_OK)
+        fail("the library: %s", moss_status_name(st));
+}
+
+static struct moss_collection *
+open_collection(const char *dir)
+{
+    struct moss_store *store;
+    struct moss_lower *lower;
+    struct moss_collection *c;
+
+    must(moss_store_open(dir, NULL, &store, NULL));
+    must(moss_store_lower(store, &lower));
+    must(moss_collection_open(NULL, lower, &c));
+    moss_store_close(store);
+    return c;
+}
+
+static void
+lose_child(const char *dir, const char *collection, const char *name)
+{
+    struct moss_collection *c = open_collection(dir);
+    struct moss_batch *batch, *child;
+
+    must(moss_batch_new(0, 0, &batch));
+    must(moss_batch_child(batch, moss_str(collection), &child));
+    must(moss_batch_del_child(child, moss_str(name)));
+    must(moss_collection_execute(c, batch));
+    moss_batch_free(batch);
+    must(moss_collection_close(c, MOSS_FOREVER, NULL));
+}
+
+static uint64_t
+count_entries(const char *dir, const char *collection)
+{
+    struct moss_collection *c = open_collection(dir);
+    struct moss_snapshot *snap, *child;
+    uint64_t entries, bytes;
+
+    must(moss_collection_snapshot(c, &snap));
+    must(moss_snapshot_child(snap, moss_str(collection), &child));
+    must(moss_snapshot_estimate(child, NULL, NULL, &entries, &bytes));
+    moss_snapshot_unref(child);
+    moss_snapshot_unref(snap);
+    must(moss_collection_close(c, MOSS_FOREVER, NULL));
+    return entries;
+}
+
+/* A table that has lost an index is not emptied either. */
+static void
+test_lost_index(void)
+{
+    const char *dir = path_of("%s/lost.db-moss", scratch_dir());
+    sqlite3 *db =
+        open_file("lost.db", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    char store[600], *name;
+
+    snprintf(store, sizeof store, "%s", dir);
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss(k PRIMARY KEY, v,"
+                " INDEX by_v(v));"
+                "CREATE VIRTUAL TABLE u USING moss;"
+                "INSERT INTO t VALUES(1, 2), (3, 4)");
+    name = db_text(db, "SELECT object FROM _moss_catalog WHERE name = 't'");
+    db_close(db);
+    /* It is a line, in quotes. */
+    name[strlen(name) - 2] = '\0';
+    lose_child(store, name + 1, "by_v");
+    db = open_file("lost.db", SQLITE_OPEN_READWRITE);
+    db_must(db, "BEGIN; INSERT INTO u VALUES(1, 1)");
+    expect_failure(db, "INSERT INTO t(t) VALUES('truncate')", SQLITE_CANTOPEN);
+    db_must(db, "COMMIT");
+    db_close(db);
+    if (count_entries(store, name + 1) != 2)
+        fail("a truncate that failed has deleted rows");
+    free(name);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -232,6 +315,7 @@ main(int argc, char **argv)
     test_interrupts();
     test_authorizer();
     test_readonly();
+    test_lost_index();
     printf("interrupts, authorizers, reading: as they are to be\n");
     return 0;
 }
