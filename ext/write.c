@@ -507,8 +507,10 @@ write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
     if (rc != SQLITE_OK || is_command)
         return rc;
     rc = change_begin(&c, v);
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK) {
+        change_end(&c);
         return rc;
+    }
     if (argc == 1)
         rc = delete_row(&c, argv);
     else if (sqlite3_value_type(argv[ARG_OLD]) == SQLITE_NULL)

@@ -4,9 +4,10 @@
  * SQLITE_NOMEM or in the right answer, never in another one, and leak
  * nothing.  A sweep ends with the first run in which no fault was hit.
  *
- *     unit_oom [--seed N] [--step N]
+ *     unit_oom [--seed N] [--step N] [--only SCRIPT]
  *
- * Only every N-th allocation fails (default 5), which ones, says the seed.
+ * Only every N-th allocation fails (default 15), which ones, says the seed; of
+ * the changes of a table with indexes, in memory, every one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,27 @@ static const struct step writing[] = {
     { "COMMIT", NULL },
 };
 
+static const struct step indexed[] = {
+    { "BEGIN", NULL },
+    { "INSERT INTO x VALUES(3, 'c', 30)", NULL },
+    { "UPDATE x SET k = 4, a = 'd', b = 3 WHERE k = 1", NULL },
+    { "REPLACE INTO x VALUES(2, 'c', 40)", NULL },
+    { "SELECT k, a FROM x WHERE b > 0 ORDER BY b", "4|'d'\n2|'c'\n" },
+    { "DELETE FROM x WHERE k = 4", NULL },
+    { "SELECT k FROM x WHERE a = 'c'", "2\n" },
+    { "COMMIT", NULL },
+};
+
+static const struct step indexed_setup[] = {
+    { "CREATE VIRTUAL TABLE t USING moss", NULL },
+    { "INSERT INTO t VALUES(1, 'one'), (2.5, NULL), ('a', 7), (x'02', 1.5)",
+      NULL },
+    { "CREATE VIRTUAL TABLE x USING moss(k PRIMARY KEY, a UNIQUE, b,"
+      " INDEX i(b))",
+      NULL },
+    { "INSERT INTO x VALUES(1, 'a', 10), (2, 'b', 20)", NULL },
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char before[] = "1|'one'\n2.5|NULL\n'a'|7\nx'02'|1.5\n";
@@ -179,7 +201,7 @@ check_end(sqlite3 *db, int rc, long n)
     free(rows);
 }
 
-enum script { SETUP, READING, WRITING };
+enum script { SETUP, READING, WRITING, INDEXED };
 
 /* A run without a fault, to see what the process keeps. */
 static void
@@ -196,6 +218,22 @@ run_first(const char *file)
     kept = sqlite3_memory_used();
 }
 
+/* Before or after, and the indexes like the rows. */
+static void
+check_indexed(sqlite3 *db, int rc)
+{
+    char *rows;
+
+    if (!sqlite3_get_autocommit(db))
+        db_must(db, "ROLLBACK");
+    rows = db_text(db, "SELECT * FROM x");
+    if (strcmp(rows, "2|'c'|40\n") != 0 &&
+        (rc == SQLITE_OK || strcmp(rows, "1|'a'|10\n2|'b'|20\n") != 0))
+        fail("after code %d, x is\n%s", rc, rows);
+    free(rows);
+    db_must(db, "INSERT INTO x(x) VALUES('check')");
+}
+
 /* One run with the n-th allocation failing; true if it came to that. */
 static bool
 run_once(enum script script, const char *file, long n, bool all)
@@ -208,18 +246,24 @@ run_once(enum script script, const char *file, long n, bool all)
     db = db_open(file, NULL);
     if (script == SETUP)
         arm(n, all);
-    rc = run_steps(db, setup, COUNT(setup));
+    rc = script == INDEXED ? run_steps(db, indexed_setup, COUNT(indexed_setup))
+                           : run_steps(db, setup, COUNT(setup));
     if (script == READING) {
         arm(n, all);
         rc = run_steps(db, reading, COUNT(reading));
     } else if (script == WRITING) {
         arm(n, all);
         rc = run_steps(db, writing, COUNT(writing));
+    } else if (script == INDEXED) {
+        arm(n, all);
+        rc = run_steps(db, indexed, COUNT(indexed));
     }
     was_hit = hit;
     if (script == WRITING)
         check_end(db, rc, n);
     arm(0, false);
+    if (script == INDEXED)
+        check_indexed(db, rc);
     if (rc != SQLITE_OK && !was_hit)
         fail("out of memory without a fault");
     db_close(db);
@@ -232,12 +276,15 @@ run_once(enum script script, const char *file, long n, bool all)
 int
 main(int argc, char **argv)
 {
-    static const char *const names[] = { "setup", "reading", "writing" };
+    static const char *const names[] = { "setup", "reading", "writing",
+                                         "indexed" };
+    const char *only;
     char file[600];
     long runs = 0, step;
 
     install();
-    harness_start(argc, argv, "--step");
+    harness_start(argc, argv, "--step --only");
+    only = option_text("--only", "");
     step = option_number("--step", 15);
     if (step < 1)
         fail("--step is at least 1");
@@ -245,15 +292,20 @@ main(int argc, char **argv)
         snprintf(file, sizeof(file), "%s",
                  in_memory ? ":memory:" : path_of("%s/db/t.db", scratch_dir()));
         run_first(file);
-        for (enum script s = SETUP; s <= WRITING; s++) {
-            long n = 1 + (long)(harness_seed % (uint64_t)step);
+        for (enum script s = SETUP; s <= INDEXED; s++) {
+            if ((s == INDEXED && !in_memory) || strstr(names[s], only) == NULL)
+                continue;
+            long by = s == INDEXED ? 1 : step;
+            long n = 1 + (long)(harness_seed % (uint64_t)by);
 
             while (run_once(s, file, n, n % 3 == 0))
-                n += step;
+                n += by;
             printf("%s %s: %ld allocations\n", file, names[s], n - 1);
-            runs += n / step;
+            runs += n / by;
         }
     }
+    if (runs == 0)
+        fail("no such script");
     printf("%ld runs out of memory, none wrong\n", runs);
     return 0;
 }
