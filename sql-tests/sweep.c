@@ -132,11 +132,35 @@ install(void)
     " LIMIT " #n ") SELECT 'r' || (x * 7919 % 1000), x, zeroblob(" #size ")"   \
     " FROM s"
 
+/* The same with texts, which may be appended. */
+#define TEXTS(n, size)                                                         \
+    " WITH RECURSIVE s(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM s"          \
+    " LIMIT " #n ") SELECT 'r' || (x % 60), 1,"                                \
+    " printf('%.*c', " #size ", 'x') FROM s WHERE true"
+
 static const char setup[] =
     "CREATE VIRTUAL TABLE m USING moss(" COLUMNS ");"
     "CREATE TABLE o(" COLUMNS ") WITHOUT ROWID;"
     "INSERT INTO m VALUES('a', 1, 'one'), ('a', 2, 2.5), ('b', 1, x'00');"
     "INSERT INTO o SELECT * FROM m";
+
+#define UNIQUES ", UNIQUE(b), UNIQUE(c, a)"
+static const char indexed[] =
+    "CREATE VIRTUAL TABLE m USING moss(" COLUMNS UNIQUES ", INDEX by_c(c, b));"
+    "CREATE TABLE o(" COLUMNS UNIQUES ") WITHOUT ROWID;"
+    "INSERT INTO m VALUES('a', 1, 'one'), ('a', 2, 2.5), ('b', 3, x'00'),"
+    " ('c', 4, 'four');"
+    "INSERT INTO o SELECT * FROM m";
+
+/* A row that is inserted again has the text behind its own. */
+static const char merging[] =
+    "CREATE VIRTUAL TABLE m USING moss(a TEXT, b INTEGER, c TEXT MERGE append,"
+    " PRIMARY KEY(a, b DESC));"
+    "CREATE TABLE o(" COLUMNS ") WITHOUT ROWID;"
+    "INSERT INTO m VALUES('a', 1, 'one'), ('a', 2, 'two'), ('r1', 1, NULL);"
+    "INSERT INTO o SELECT * FROM m";
+#define MERGE                                                                  \
+    " ON CONFLICT DO UPDATE SET c = coalesce(c || excluded.c, c, excluded.c)"
 
 /*
  * The statements of a script are one transaction.  Those with %s are said
@@ -146,31 +170,37 @@ static const struct script {
     const char *name;
     const char *setup; /* NULL: an empty database */
     const char *statements[9];
+    bool few_ways;
 } scripts[] = {
     { "create-first",
       NULL,
       { "CREATE VIRTUAL TABLE m2 USING moss(" COLUMNS ")",
         "CREATE TABLE o2(" COLUMNS ") WITHOUT ROWID",
-        "INSERT INTO %s2 VALUES('new', 1, 2)" } },
+        "INSERT INTO %s2 VALUES('new', 1, 2)" },
+      false },
     { "create",
       setup,
       { "CREATE VIRTUAL TABLE m2 USING moss(" COLUMNS ")",
         "CREATE TABLE o2(" COLUMNS ") WITHOUT ROWID",
         "INSERT INTO %s2 SELECT * FROM %s",
-        "UPDATE %s SET c = 'made' WHERE a = 'a'" } },
+        "UPDATE %s SET c = 'made' WHERE a = 'a'" },
+      false },
     { "bulk",
       setup,
       { "INSERT INTO %s" ROWS(700, 1000), "DELETE FROM %s WHERE b = 5",
-        "UPDATE %s SET b = b + 1000 WHERE b < 4" } },
+        "UPDATE %s SET b = b + 1000 WHERE b < 4" },
+      false },
     { "rollback-to",
       setup,
       { "INSERT INTO %s VALUES('c', 1, 'kept')", "SAVEPOINT s",
         "INSERT INTO %s" ROWS(40, 200), "DELETE FROM %s WHERE a = 'a'",
         "UPDATE %s SET a = 'z' WHERE a = 'b' AND b = 1", "ROLLBACK TO s",
-        "REPLACE INTO %s VALUES('a', 2, 'again')", "RELEASE s" } },
+        "REPLACE INTO %s VALUES('a', 2, 'again')", "RELEASE s" },
+      false },
     { "drop",
       setup,
-      { "INSERT INTO %s VALUES('c', 1, 'lost')", "DROP TABLE %s" } },
+      { "INSERT INTO %s VALUES('c', 1, 'lost')", "DROP TABLE %s" },
+      false },
     { "drop-and-write",
       "CREATE VIRTUAL TABLE m2 USING moss(" COLUMNS ");"
       "CREATE TABLE o2(" COLUMNS ") WITHOUT ROWID;"
@@ -182,7 +212,39 @@ static const struct script {
       { "DELETE FROM %s WHERE b > 3",
         "CREATE VIRTUAL TABLE m3 USING moss(" COLUMNS ")",
         "CREATE TABLE o3(" COLUMNS ") WITHOUT ROWID",
-        "INSERT INTO %s3 SELECT * FROM %s", "DROP TABLE %s" } },
+        "INSERT INTO %s3 SELECT * FROM %s", "DROP TABLE %s" },
+      false },
+    { "indexed",
+      indexed,
+      { "INSERT INTO %s VALUES('d', 5, 'five'), ('d', 6, NULL)",
+        "REPLACE INTO %s VALUES('d', 5, 'one'), ('e', 3, 'one')", "SAVEPOINT s",
+        "UPDATE %s SET b = b + 100, c = a || b", "DELETE FROM %s WHERE b > 104",
+        "ROLLBACK TO s",
+        "UPDATE OR IGNORE %s SET b = 1, c = 'moved' WHERE a >= 'b'",
+        "UPDATE OR REPLACE %s SET b = 2 WHERE a = 'e'" },
+      true },
+    { "indexed-staged",
+      indexed,
+      { "DELETE FROM %s", "INSERT INTO %s" ROWS(35, 9500),
+        "DELETE FROM %s WHERE b = 5",
+        "UPDATE %s SET b = b + 1000 WHERE a = 'r1'" },
+      true },
+    { "merging",
+      merging,
+      { "INSERT INTO m VALUES('a', 2, '+'), ('n', 1, 'new'), ('a', 2, '+')",
+        "INSERT INTO o VALUES('a', 2, '+'), ('n', 1, 'new'), ('a', 2, "
+        "'+')" MERGE,
+        "SAVEPOINT s", "INSERT INTO m VALUES('a', 1, 'undone')",
+        "DELETE FROM m WHERE a = 'n'", "ROLLBACK TO s",
+        "UPDATE %s SET c = c || '!' WHERE a = 'a'",
+        "INSERT INTO m VALUES('a', 1, '?')",
+        "INSERT INTO o VALUES('a', 1, '?')" MERGE },
+      true },
+    { "merging-staged",
+      merging,
+      { "INSERT INTO m" TEXTS(130, 5000),
+        "INSERT INTO o" TEXTS(130, 5000) MERGE },
+      true },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -278,6 +340,8 @@ side_state(sqlite3 *db, char side)
         save = db_text(db, "SELECT a, b, c FROM %s ORDER BY a, b", name);
         text_append(&state, "-- %s\n%s", name + 1, save);
         free(save);
+        if (side == 'm')
+            db_must(db, "INSERT INTO %s(%s) VALUES('check')", name, name);
         /* Backwards, and by the key. */
         if (db_int(db,
                    "SELECT count(*) FROM %s AS x JOIN %s AS y ON x.a = y.a"
@@ -478,11 +542,12 @@ main(int argc, char **argv)
     static const struct {
         const char *journal;
         bool is_cold;
+        bool is_main; /* also of the scripts with few_ways */
     } ways[] = {
-        { "wal", false },
-        { "wal", true },
-        { "delete", true },
-        { "memory", false },
+        { "wal", false, false },
+        { "wal", true, true },
+        { "delete", true, false },
+        { "memory", false, true },
     };
     const char *only;
     long runs = 0;
@@ -496,8 +561,9 @@ main(int argc, char **argv)
         if (strstr(scripts[i].name, only) == NULL)
             continue;
         for (size_t k = 0; k < COUNT(ways); k++)
-            runs += run_script_with_faults(&scripts[i], ways[k].journal,
-                                           ways[k].is_cold);
+            if (ways[k].is_main || !scripts[i].few_ways)
+                runs += run_script_with_faults(&scripts[i], ways[k].journal,
+                                               ways[k].is_cold);
     }
     if (runs == 0)
         fail("no such script or fault");
