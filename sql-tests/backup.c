@@ -38,8 +38,9 @@ open_file(const char *name)
 }
 
 /*
- * Money in an ordinary table, in the default store and in one of its own;
- * beside them an async store and one that belongs to nobody.
+ * Money in an ordinary table, in the default store with an index, and in a
+ * store of its own; beside them an async store.  How often an account had to
+ * do with a transfer is in s, whose columns merge, and in the ordinary so.
  */
 static sqlite3 *
 begin_case(const char *name, const char *journal)
@@ -53,7 +54,11 @@ begin_case(const char *name, const char *journal)
     db_must(db,
             "PRAGMA journal_mode=%s; PRAGMA synchronous=normal;"
             "CREATE TABLE o(id INTEGER PRIMARY KEY, n);"
-            "CREATE VIRTUAL TABLE m USING moss(id INTEGER PRIMARY KEY, n);"
+            "CREATE VIRTUAL TABLE m USING moss(id INTEGER PRIMARY KEY, n,"
+            " pad, INDEX by_n(n));"
+            "CREATE VIRTUAL TABLE s USING moss(id INTEGER PRIMARY KEY,"
+            " n INT MERGE sum, marks TEXT MERGE append);"
+            "CREATE TABLE so(id INTEGER PRIMARY KEY, n);"
             "CREATE VIRTUAL TABLE p USING moss(id INTEGER PRIMARY KEY, n,"
             " store='own', max_dirty_ops=1000000);"
             "CREATE VIRTUAL TABLE a USING moss(id INTEGER PRIMARY KEY,"
@@ -61,7 +66,8 @@ begin_case(const char *name, const char *journal)
             journal);
     for (int i = 0; i < ACCOUNTS; i++)
         db_must(db,
-                "INSERT INTO o VALUES(%d, %d); INSERT INTO m VALUES(%d, %d);"
+                "INSERT INTO o VALUES(%d, %d);"
+                "INSERT INTO m(id, n) VALUES(%d, %d);"
                 "INSERT INTO p VALUES(%d, %d); INSERT INTO a VALUES(%d)",
                 i, MONEY, i, MONEY, i, MONEY, i);
     return db;
@@ -83,6 +89,18 @@ check_money(sqlite3 *db)
     if (db_int(db, "SELECT count(*) FROM m JOIN o USING(id)"
                    " JOIN p USING(id)") != ACCOUNTS)
         fail("accounts are missing");
+    if (sqlite3_get_autocommit(db))
+        db_must(db, "INSERT INTO m(m) VALUES('check')");
+    db_expect(db,
+              "SELECT (SELECT sum(n) FROM m WHERE n > -99999)"
+              " = (SELECT sum(n) FROM m)",
+              "1\n");
+    db_expect(db,
+              "SELECT count(*) FROM s LEFT JOIN so USING(id)"
+              " WHERE s.n IS NOT so.n OR length(s.marks) IS NOT so.n"
+              " UNION ALL SELECT (SELECT count(*) FROM s)"
+              " - (SELECT count(*) FROM so)",
+              "0\n0\n");
     db_expect(db, "PRAGMA integrity_check", "'ok'\n");
     db_expect(db,
               "SELECT detail FROM _moss_catalog WHERE kind = 'store'"
@@ -90,16 +108,24 @@ check_money(sqlite3 *db)
               "'default,full'\n'attached,full,max_dirty_ops=1000000'\n");
 }
 
+/* Now and then so large that it is staged. */
 static void
 transfer(sqlite3 *db, struct rng *r)
 {
     static const char tables[] = "omp";
     char from = tables[rng_below(r, 3)], to = tables[rng_below(r, 3)];
+    unsigned a = rng_below(r, ACCOUNTS), b = rng_below(r, ACCOUNTS);
 
     db_must(db,
             "BEGIN IMMEDIATE; UPDATE %c SET n = n - 1 WHERE id = %u;"
-            "UPDATE %c SET n = n + 1 WHERE id = %u; COMMIT",
-            from, rng_below(r, ACCOUNTS), to, rng_below(r, ACCOUNTS));
+            "UPDATE %c SET n = n + 1 WHERE id = %u;"
+            "INSERT INTO s VALUES(%u, 1, '<'), (%u, 1, '>');"
+            "INSERT INTO so VALUES(%u, 1), (%u, 1)"
+            " ON CONFLICT DO UPDATE SET n = n + 1",
+            from, a, to, b, a, b, a, b);
+    if (rng_below(r, 30) == 0)
+        db_must(db, "UPDATE m SET pad = zeroblob(12000)");
+    db_must(db, "COMMIT");
 }
 
 static void
@@ -186,7 +212,10 @@ beside_writers(const char *journal, long backups)
         back_up(db, "copy.db");
         copy = open_file("copy.db");
         check_money(copy);
-        db_must(copy, "UPDATE m SET n = n + 1; UPDATE p SET n = n - 1");
+        db_must(copy, "UPDATE m SET n = n + 1; UPDATE p SET n = n - 1;"
+                      "INSERT INTO s SELECT id, 2, '++' FROM m;"
+                      "INSERT INTO so SELECT id, 2 FROM o WHERE true"
+                      " ON CONFLICT DO UPDATE SET n = n + 2");
         db_close(copy);
         copy = open_file("copy.db");
         check_money(copy);
@@ -215,7 +244,8 @@ restored(const char *journal)
     back_up(db, "copy.db");
     for (int i = 0; i < 20; i++)
         transfer(db, &r);
-    db_must(db, "INSERT INTO m VALUES(1000, 0)");
+    db_must(db, "INSERT INTO m(id, n) VALUES(1000, 0);"
+                "INSERT INTO s VALUES(1000, 7, 'no')");
     db_close(db);
     remove_copy("test.db");
     copy_file(in_run("copy.db"), in_run("test.db"));
