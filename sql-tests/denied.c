@@ -36,7 +36,7 @@ refuse(void *arg, int action, const char *a, const char *b, const char *schema,
 }
 
 #define ROWS(first, n, text)                                                   \
-    " WITH RECURSIVE s(x) AS (SELECT " #first " UNION ALL SELECT x + 1 FROM s" \
+    " WITH RECURSIVE s(x) AS (SELECT " first " UNION ALL SELECT x + 1 FROM s"  \
     " LIMIT " #n ") SELECT x, x + 1000, " text ", zeroblob(500) FROM s"
 
 /*
@@ -53,18 +53,23 @@ set_up(sqlite3 *db)
                 " n INT MERGE sum);"
                 "INSERT INTO s VALUES (1, 1), (2, 2)");
     for (int k = 1; k <= 590; k += 10)
-        db_must(db, "INSERT INTO t" ROWS(% d, 10, "'old' || x"), k);
-    db_must(db, "INSERT INTO t(t) VALUES ('flush');"
-                "CREATE TABLE past AS SELECT max(id) AS id"
+        db_must(db,
+                "INSERT INTO t" ROWS(
+                    "%d", 10, "'old' || x") ";"
+                                            "INSERT INTO t(t) VALUES ('flush')",
+                k);
+    db_must(db, "CREATE TABLE past AS SELECT max(id) AS id"
                 " FROM moss_commits('t')");
     for (int k = 1; k <= 590; k += 10)
         db_must(db,
                 "UPDATE t SET b = 'new' || k, c = zeroblob(400)"
-                " WHERE k BETWEEN %d AND %d + 9",
+                " WHERE k BETWEEN %d AND %d + 9;"
+                "INSERT INTO t(t) VALUES ('flush')",
                 k, k);
     db_must(db, "DELETE FROM t WHERE k %% 50 = 0;"
                 "INSERT INTO t VALUES (700, 7, 'x', 'y');"
                 "INSERT INTO t(t) VALUES ('flush')");
+    db_expect(db, "SELECT count(*) FROM _moss_log_1", "65\n");
 }
 
 /* So many changes come first: there is a look at the log every 256. */
@@ -76,9 +81,9 @@ static const struct statement {
     const char *sql;
     bool one_row;
 } statements[] = {
-    { "INSERT INTO t(t, arg) SELECT 'revert', id FROM past", false },
+    { "INSERT INTO t(t, arg) VALUES ('revert', (SELECT id FROM past))", false },
     { "INSERT INTO t(t) VALUES ('truncate')", false },
-    { "INSERT INTO t" ROWS(2000, 600, "'more'"), false },
+    { "INSERT INTO t" ROWS("2000", 600, "'more'"), false },
     { "UPDATE t SET k = k + 10000, a = a + 10000", false },
     { "DELETE FROM t WHERE k < 500", false },
     { "INSERT INTO t VALUES (800, 8, 'one', zeroblob(300000))", true },

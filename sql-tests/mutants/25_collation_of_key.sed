@@ -1,3 +1,2 @@
 # ext/key.c: NOCASE keys keep their case.
-# found by: 10_keys
 s/if (collation == COLLATION_NOCASE)/if (collation == COLLATION_OTHER)/

@@ -4,8 +4,9 @@
 # Each NN_name.sed begins with "# FILE: the bug" and is applied to that file in
 # a copy of the sources below BUILD_DIR.  Then the test that its second line
 # names, "# found by: TEST", must fail: "diff" with options, which is the
-# differential test and the default; "products", which is .ci/check-symbols; or
-# beginnings of the names of SQL scripts and programs (see sql-tests/run.sh).
+# differential test and the default; "products", which is .ci/check-symbols; a
+# program with options; or beginnings of the names of SQL scripts and programs
+# (see sql-tests/run.sh).
 # The unchanged copy must pass all these tests.  A script that changes nothing
 # has to be brought up to date.
 # MUTANTS="03 07" chooses.
@@ -34,6 +35,7 @@ done
 targets_of() {
     for word in "$@"; do
         case $word in
+        --*) return ;;
         diff)
             echo plain/sql-tests/diff
             return
@@ -83,10 +85,19 @@ diff_passes() {
     done
 }
 
+# program_passes PROGRAM OPTION...
+program_passes() {
+    program=$1
+    shift
+    timeout 900 "$work/build/plain/sql-tests/$program" "$@" \
+        >"$work/output" 2>&1
+}
+
 # passes TEST...
 passes() {
-    case $1 in
-    diff) shift && diff_passes "$@" ;;
+    case "$*" in
+    diff*) shift && diff_passes "$@" ;;
+    *\ --*) program_passes "$@" ;;
     products) (cd "$src" && .ci/check-symbols "$work/build") \
         >"$work/output" 2>&1 ;;
     *) ONLY="$*" timeout 900 sh "$src/sql-tests/run.sh" "$work/build" \
