@@ -146,6 +146,35 @@ START_TEST(memory_of_states_is_bounded)
 }
 END_TEST
 
+/*
+ * Of states that were read and persisted, one after the other, nothing is left
+ * but the sets of keys that readers used, at least 4 KiB each.
+ */
+START_TEST(sets_of_keys_count_as_memory_of_states)
+{
+    struct moss_collection_options options = { .recent_bytes = 50000 };
+    struct moss_collection_stats stats;
+    struct moss_value value;
+    struct over_toy o;
+    char text[16];
+
+    over_toy_open(&o, &options);
+    for (uint64_t n = 1; n <= 40; n++) {
+        snprintf(text, sizeof(text), "a=%d", (int)n);
+        run_tagged(o.c, n, text);
+        assert_ok(moss_collection_get(o.c, moss_str("a"), &value));
+        moss_value_release(&value);
+        assert_ok(moss_collection_wait_idle(o.c, MOSS_FOREVER));
+    }
+    moss_collection_stats(o.c, &stats);
+    ck_assert_uint_le(stats.recent_bytes, 50000);
+    ck_assert_uint_lt(stats.recent_snapshots, 16);
+    ck_assert_uint_gt(stats.recent_snapshots, 8);
+    assert_at(o.c, 39, "a=39");
+    over_toy_close(&o);
+}
+END_TEST
+
 /* A state above the bound by itself goes, the newest one is always there. */
 START_TEST(newest_state_is_there_whatever_the_bound)
 {
@@ -181,6 +210,7 @@ suite_recent(void)
     tcase_add_test(tc, opened_state_is_found_by_its_tag);
     tcase_add_test(tc, number_of_states_is_bounded);
     tcase_add_test(tc, memory_of_states_is_bounded);
+    tcase_add_test(tc, sets_of_keys_count_as_memory_of_states);
     tcase_add_test(tc, newest_state_is_there_whatever_the_bound);
     suite_add_tcase(s, tc);
     return s;

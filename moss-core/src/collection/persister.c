@@ -394,6 +394,9 @@ charge_locked(struct moss_collection *c, const struct state *next)
         recents_charge(&c->recents, gone[i]->born,
                        i == 0 ? bytes - kept : bytes);
     }
+    if (c->state->keys[1] != NULL && next->keys[1] != c->state->keys[1])
+        recents_charge(&c->recents, c->state->keys_born[1],
+                       keyset_bytes(c->state->keys[1]));
 }
 
 static void

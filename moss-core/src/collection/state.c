@@ -191,6 +191,8 @@ state_inherit(struct state *s, const struct state *old)
     s->lower = lower_state_ref(old->lower);
     s->keys[0] = keyset_ref(old->keys[0]);
     s->keys[1] = keyset_ref(old->keys[1]);
+    for (size_t i = 0; i < 2; i++)
+        s->keys_born[i] = old->keys_born[i];
     s->keys_from = old->keys_from;
     s->older_last = old->older_last;
     /* Relaxed: nothing is looked at but that there are some. */
@@ -216,7 +218,9 @@ state_turn_keys(struct state *s, struct keyset *fresh)
         return false;
     keyset_unref(s->keys[1]);
     s->keys[1] = s->keys[0];
+    s->keys_born[1] = s->keys_born[0];
     s->keys[0] = fresh;
+    s->keys_born[0] = s->seq;
     s->older_last = s->seq;
     return true;
 }

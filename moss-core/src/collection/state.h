@@ -104,6 +104,7 @@ struct state {
      */
     struct keyset *keys[2];
     uint64_t keys_from, older_last;
+    uint64_t keys_born[2]; /* the batch that was newest when each came in */
 
     /* The batch that was newest when a reader last flattened a state. */
     uint64_t read_seq;

@@ -26,6 +26,13 @@ struct keyset *keyset_new(uint64_t keys);
 struct keyset *keyset_ref(struct keyset *set); /* NULL is fine */
 void keyset_unref(struct keyset *set);         /* NULL is fine */
 
+/* The memory that it takes. */
+static inline uint64_t
+keyset_bytes(const struct keyset *set)
+{
+    return set->mem_bytes;
+}
+
 /* All bits of a key are in one word. */
 static inline uint64_t
 keyset_bits(uint64_t hash)
