@@ -122,17 +122,24 @@ reopen(void)
     assert_ok(driver_open(&d, DIR, &o));
 }
 
+static void
+update_number(int n)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof text, "k%03d=new kid{-c%03d}", n, n);
+    apply_both(text);
+}
+
 /* Updates until the compaction is at its end; their number. */
 static int
 go_to_end(void)
 {
-    char text[64];
     int n = 0;
 
     while (goes_on()) {
         ck_assert_int_lt(n, 1000);
-        (void)snprintf(text, sizeof text, "k%03d=new kid{-c%03d}", n, n);
-        apply_both(text);
+        update_number(n);
         assert_same();
         n++;
     }
@@ -333,13 +340,13 @@ count_down(void *arg)
 }
 
 static enum moss_status
-idle(int asks)
+idle(bool closing, int asks)
 {
     struct moss_snapshot *snap = NULL;
     enum moss_status st;
 
     asks_left = asks;
-    st = d.lower->ops->idle(d.lower, false, count_down, NULL, &snap, &d.err);
+    st = d.lower->ops->idle(d.lower, closing, count_down, NULL, &snap, &d.err);
     moss_snapshot_unref(snap);
     return st;
 }
@@ -349,10 +356,56 @@ START_TEST(idle_times_bring_it_to_its_end)
     open_full(NULL);
     apply_both("a=1");
     ck_assert(goes_on());
-    assert_status(idle(1), MOSS_ABORTED);
+    assert_status(idle(false, 1), MOSS_ABORTED);
     ck_assert(goes_on());
-    assert_ok(idle(100));
+    assert_ok(idle(false, 100));
     ck_assert(!goes_on());
+    assert_same();
+}
+END_TEST
+
+/* A collection's close waits for a half that is left, not for more. */
+START_TEST(a_close_ends_what_is_half_done)
+{
+    int n, done;
+
+    open_full(NULL);
+    n = go_to_end();
+    done = _i == 0 ? n / 3 : n - n / 3;
+    teardown();
+    setup();
+    open_full(NULL);
+    for (int i = 0; i < done; i++)
+        update_number(i);
+    ck_assert(goes_on());
+    assert_ok(idle(true, 100));
+    ck_assert(goes_on() == (_i == 0));
+    assert_same();
+    reopen();
+    assert_same();
+}
+END_TEST
+
+/* As the caller may not want to wait that long. */
+START_TEST(a_close_in_a_hurry_gives_it_up)
+{
+    struct moss_os *os;
+    int n;
+
+    open_full(NULL);
+    n = go_to_end();
+    teardown();
+    setup();
+    open_full(NULL);
+    for (int i = 0; i < n - 1; i++)
+        update_number(i);
+    assert_status(idle(true, 1), MOSS_ABORTED);
+    ck_assert(goes_on());
+    n = 0;
+    os = mem_os_base(mem);
+    reopen();
+    assert_ok(os->ops->list(os, DIR, count_file, &n));
+    ck_assert_int_eq(n, 2);
     assert_same();
 }
 END_TEST
@@ -447,6 +500,8 @@ suite_gradual(void)
     tcase_add_test(tc, disabling_ends_it);
     tcase_add_test(tc, close_gives_it_up);
     tcase_add_test(tc, idle_times_bring_it_to_its_end);
+    tcase_add_loop_test(tc, a_close_ends_what_is_half_done, 0, 2);
+    tcase_add_test(tc, a_close_in_a_hurry_gives_it_up);
     tcase_add_loop_test(tc, failures_lose_nothing, 0, 24);
     tcase_add_loop_test(tc, power_cuts_lose_nothing, 0, 8);
     suite_add_tcase(s, tc);

@@ -329,9 +329,9 @@ compact_idle(struct moss_store *s, bool closing, struct watch *watch,
     if (compaction == MOSS_COMPACTION_DISABLE ||
         atomic_load_explicit(&s->abort, memory_order_relaxed))
         return MOSS_OK;
-    if (closing)
+    if (closing && !gradual_is_half_done(s))
         gradual_drop(s); /* that would be much to wait for */
-    else if (gradual_goes_on(s))
+    if (gradual_goes_on(s))
         return gradual_idle(s, watch, err);
     newest = store_current(s);
     st = plan_copy(newest, &plan);

@@ -48,6 +48,7 @@ struct gradual {
     uint64_t old_number;   /* of its file */
     struct segwriter w;
     struct compaction_count count;
+    uint64_t total, done;  /* bytes there were when it began; written */
     struct moss_error err; /* what the writers fill in */
 
     struct commit *covered; /* one reference; NULL: nothing yet */
@@ -301,6 +302,7 @@ advance(struct moss_store *s, struct gradual *g, uint64_t slice,
                 st = MOSS_OK;
         }
     }
+    g->done += slice - left;
     watch_end(watch);
     return st;
 }
@@ -331,6 +333,7 @@ begin(struct moss_store *s, uint64_t bytes, struct moss_error *err)
     g->identity_seq = store_identity(s).seq;
     g->w = store_segwriter(s, g->n.file, g->n.id.nonce, FILE_PAGE);
     count_begin(&g->count, s, bytes);
+    g->total = bytes;
     s->gradual = g;
     return MOSS_OK;
 }
@@ -359,6 +362,12 @@ gradual_goes_on(struct moss_store *s)
     if (!is_same || !may_compact(s))
         gradual_drop(s);
     return s->gradual != NULL;
+}
+
+bool
+gradual_is_half_done(const struct moss_store *s)
+{
+    return s->gradual != NULL && s->gradual->done >= s->gradual->total / 2;
 }
 
 bool

@@ -9,6 +9,9 @@
 /* Is one going on?  Gives it up where it is of no use any more. */
 bool gradual_goes_on(struct moss_store *s);
 
+/* Is at least half of the one that goes on, if any, written? */
+bool gradual_is_half_done(const struct moss_store *s);
+
 /* Is all of plan, which is chosen, better written by and by? */
 bool gradual_pays(struct moss_store *s, struct plan *plan);
 
