@@ -251,7 +251,32 @@ START_TEST(deleted_child_frees_its_memory)
 }
 END_TEST
 
-/* More children than a state caches stacks for. */
+START_TEST(child_is_made_once_for_a_snapshot)
+{
+    struct moss_snapshot *snap, *first, *again;
+    struct over_toy o;
+
+    open_at(&o, (enum stage)_i);
+    run(o.c, "kid{a=1 grandkid{b=2}} kin{a=3}");
+    settle(o.c, (enum stage)_i);
+    assert_ok(moss_collection_snapshot(o.c, &snap));
+    assert_ok(moss_snapshot_child(snap, moss_str("kid"), &first));
+    moss_snapshot_unref(first);
+    run(o.c, "kid{a=4}"); /* another state has another one */
+    assert_ok(moss_snapshot_child(snap, moss_str("kid"), &again));
+    ck_assert_ptr_eq(first, again);
+    assert_snapshot(again, "a=1");
+    moss_snapshot_unref(snap);
+    assert_ok(moss_snapshot_child(again, moss_str("grandkid"), &first));
+    moss_snapshot_unref(again);
+    assert_snapshot(first, "b=2");
+    moss_snapshot_unref(first);
+    assert_collection(o.c, "kid{a=4 grandkid{b=2}} kin{a=3}");
+    over_toy_close(&o);
+}
+END_TEST
+
+/* More children than a state caches stacks for, or a snapshot keeps. */
 START_TEST(many_children_are_told_apart)
 {
     struct over_toy o;
@@ -266,11 +291,11 @@ START_TEST(many_children_are_told_apart)
         struct moss_snapshot *snap, *kid;
 
         assert_ok(moss_collection_snapshot(o.c, &snap));
-        for (int i = 0; i < 200; i++) {
+        for (int i = 0; i < 400; i++) {
             char name[16];
 
-            snprintf(name, sizeof(name), "kid%03d", i);
-            snprintf(text, sizeof(text), "k=%d", i);
+            snprintf(name, sizeof(name), "kid%03d", i / 2);
+            snprintf(text, sizeof(text), "k=%d", i / 2);
             assert_ok(moss_snapshot_child(snap, moss_str(name), &kid));
             assert_snapshot(kid, text);
             moss_snapshot_unref(kid);
@@ -297,6 +322,7 @@ suite_child(void)
     tcase_add_loop_test(tc, child_made_anew_later_is_empty, 0, STAGES);
     tcase_add_loop_test(tc, grandchild_made_anew_is_empty, 0, STAGES);
     tcase_add_loop_test(tc, deleting_what_is_not_there_is_fine, 0, STAGES);
+    tcase_add_loop_test(tc, child_is_made_once_for_a_snapshot, 0, STAGES);
     suite_add_tcase(s, tc);
 
     tc = tcase_create("persisted");

@@ -8,11 +8,28 @@
  *
  * A view knows nothing of the moss_collection it came from, and so outlives
  * it.
+ *
+ * To gather a child's segments takes time, and who asks for one snapshot's
+ * child will ask for it again: the first MAX_KNOWN that are made stay with the
+ * view until it goes.  The list of them only grows, without a lock.
  */
 #include "collection/view.h"
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 #include "stack/snapshot.h"
+
+/* More children than these are made anew each time. */
+enum { MAX_KNOWN = 16 };
+
+/* A child that was asked for before. */
+struct known {
+    struct known *next;
+    unsigned n;                 /* how many there are from here on */
+    const struct tree *tree;    /* of the view's state */
+    struct moss_snapshot *snap; /* one reference */
+};
 
 struct view {
     struct state *state;         /* one reference */
@@ -22,6 +39,8 @@ struct view {
     struct moss_merge_operator *merge; /* &merge_op or NULL */
     struct moss_merge_operator merge_op;
     struct pin pin;
+    /* Released by who puts one in front, acquired by who reads the list. */
+    _Atomic(struct known *) known;
 };
 
 static const struct snapshot_family view_family;
@@ -30,7 +49,16 @@ static void
 view_release(void *owner)
 {
     struct view *view = owner;
+    /* The last reference: nobody adds to it. */
+    struct known *k = atomic_load_explicit(&view->known, memory_order_acquire);
 
+    while (k != NULL) {
+        struct known *next = k->next;
+
+        moss_snapshot_unref(k->snap);
+        mem_free(k);
+        k = next;
+    }
     pin_remove(&view->pin);
     if (view->lower != NULL)
         moss_snapshot_unref(view->lower);
@@ -92,18 +120,50 @@ find_lower(const struct view *view, struct moss_slice name, uint64_t id,
     return st == MOSS_NOT_FOUND ? MOSS_CORRUPT : st;
 }
 
-static enum moss_status
-view_child(void *owner, struct moss_slice name, struct moss_snapshot **out)
+/* The child, if it was asked for before; one reference, or NULL. */
+static struct moss_snapshot *
+find_known(struct view *view, const struct tree *tree)
 {
-    struct view *view = owner;
-    struct tree *tree = tree_find(view->tree, name);
+    struct known *k = atomic_load_explicit(&view->known, memory_order_acquire);
+
+    while (k != NULL && k->tree != tree)
+        k = k->next;
+    return k == NULL ? NULL : moss_snapshot_ref(k->snap);
+}
+
+/* Keep a child that was made.  Best effort: another thread may have, too. */
+static void
+make_known(struct view *view, const struct tree *tree,
+           struct moss_snapshot *snap)
+{
+    struct known *k, *head;
+
+    head = atomic_load_explicit(&view->known, memory_order_acquire);
+    if (head != NULL && head->n >= MAX_KNOWN)
+        return;
+    k = mem_alloc(sizeof(*k));
+    if (k == NULL)
+        return;
+    k->next = head;
+    k->n = head == NULL ? 1 : head->n + 1;
+    k->tree = tree;
+    k->snap = moss_snapshot_ref(snap);
+    if (!atomic_compare_exchange_strong_explicit(&view->known, &head, k,
+                                                 memory_order_acq_rel,
+                                                 memory_order_acquire)) {
+        moss_snapshot_unref(k->snap);
+        mem_free(k);
+    }
+}
+
+static enum moss_status
+make_child(struct view *view, struct moss_slice name, struct tree *tree,
+           struct moss_snapshot **out)
+{
     struct tree *lower_tree;
     struct moss_snapshot *lower;
     enum moss_status st;
 
-    *out = NULL;
-    if (tree == NULL)
-        return MOSS_NOT_FOUND;
     st = find_lower(view, name, tree->id, &lower_tree, &lower);
     if (st != MOSS_OK)
         return st;
@@ -111,6 +171,25 @@ view_child(void *owner, struct moss_slice name, struct moss_snapshot **out)
                   view->pin.pins, out);
     if (lower != NULL)
         moss_snapshot_unref(lower);
+    return st;
+}
+
+static enum moss_status
+view_child(void *owner, struct moss_slice name, struct moss_snapshot **out)
+{
+    struct view *view = owner;
+    struct tree *tree = tree_find(view->tree, name);
+    enum moss_status st;
+
+    *out = NULL;
+    if (tree == NULL)
+        return MOSS_NOT_FOUND;
+    *out = find_known(view, tree);
+    if (*out != NULL)
+        return MOSS_OK;
+    st = make_child(view, name, tree, out);
+    if (st == MOSS_OK)
+        make_known(view, tree, *out);
     return st;
 }
 
