@@ -48,7 +48,7 @@ static void
 conn_store_free(struct conn_store *cs)
 {
     txn_end(cs);
-    read_drop(cs);
+    read_release(cs);
     registry_unref(cs->shared);
     store_row_release(&cs->row);
     bytes_release(&cs->sweep);

@@ -23,16 +23,28 @@ SQLITE_EXTENSION_INIT3
 
 /* --------------------------------------------------- the state that is held */
 
-static void
-children_drop(struct conn_store *cs)
-{
-    while (cs->children != NULL) {
-        struct child_state *c = cs->children;
+/* More than these are not kept by name only. */
+#define KEPT_NAMES 4
 
-        cs->children = c->next;
+/* The first ones will be asked for again: they are not made anew. */
+static void
+children_drop(struct conn_store *cs, unsigned keep)
+{
+    struct child_state **at = &cs->children;
+
+    while (*at != NULL) {
+        struct child_state *c = *at;
+
         moss_snapshot_unref(c->snap);
-        sqlite3_free(c->collection);
-        sqlite3_free(c);
+        c->snap = NULL;
+        if (keep > 0) {
+            keep--;
+            at = &c->next;
+        } else {
+            *at = c->next;
+            sqlite3_free(c->collection);
+            sqlite3_free(c);
+        }
     }
 }
 
@@ -49,10 +61,17 @@ chain_drop(struct conn_store *cs)
 void
 read_drop(struct conn_store *cs)
 {
-    children_drop(cs);
+    children_drop(cs, KEPT_NAMES);
     chain_drop(cs);
     moss_snapshot_unref(cs->snap);
     cs->snap = NULL;
+}
+
+void
+read_release(struct conn_store *cs)
+{
+    read_drop(cs);
+    children_drop(cs, 0);
 }
 
 /* Hold snap, which is taken over. */
@@ -510,35 +529,44 @@ child_build(struct conn_store *cs, const char *path, struct moss_snapshot **out)
     return rc;
 }
 
+/* A child that is asked for, in front of the others; NULL without memory. */
+static struct child_state *
+child_new(struct conn_store *cs, const char *path)
+{
+    struct child_state *c = sqlite3_malloc64(sizeof *c);
+
+    if (c != NULL)
+        c->collection = sqlite3_mprintf("%s", path);
+    if (c == NULL || c->collection == NULL) {
+        sqlite3_free(c);
+        return NULL;
+    }
+    c->snap = NULL;
+    c->next = cs->children;
+    cs->children = c;
+    return c;
+}
+
 int
 read_collection(struct conn_store *cs, const char *path,
                 struct moss_snapshot **out)
 {
     struct child_state *c = cs->children;
-    int rc;
+    int rc = SQLITE_OK;
 
     *out = NULL;
     while (c != NULL && strcmp(c->collection, path) != 0)
         c = c->next;
-    if (c == NULL) {
-        struct moss_snapshot *snap;
-
-        rc = child_build(cs, path, &snap);
-        if (rc != SQLITE_OK || snap == NULL) {
-            moss_snapshot_unref(snap);
-            return rc;
-        }
-        c = sqlite3_malloc64(sizeof *c);
-        if (c != NULL)
-            c->collection = sqlite3_mprintf("%s", path);
-        if (c == NULL || c->collection == NULL) {
-            sqlite3_free(c);
-            moss_snapshot_unref(snap);
-            return SQLITE_NOMEM;
-        }
-        c->snap = snap;
-        c->next = cs->children;
-        cs->children = c;
+    if (c == NULL)
+        c = child_new(cs, path);
+    if (c == NULL)
+        return SQLITE_NOMEM;
+    if (c->snap == NULL)
+        rc = child_build(cs, path, &c->snap);
+    if (rc != SQLITE_OK || c->snap == NULL) {
+        moss_snapshot_unref(c->snap);
+        c->snap = NULL;
+        return rc;
     }
     *out = moss_snapshot_ref(c->snap);
     return SQLITE_OK;

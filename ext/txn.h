@@ -276,7 +276,7 @@ enum role {
 struct child_state {
     struct child_state *next;
     char *collection;
-    struct moss_snapshot *snap;
+    struct moss_snapshot *snap; /* NULL: not asked for in this state */
 };
 
 struct conn_store {
@@ -471,8 +471,9 @@ enum moss_status stage_overlay(struct moss_staged *staged, const char *path,
 
 /* --------------------------------------------------------------- read.c */
 
-/* Let go of the state that is held. */
+/* Let go of the state that is held; release: for good. */
 void read_drop(struct conn_store *cs);
+void read_release(struct conn_store *cs);
 /*
  * Bring cs->seen and cs->snap up to what the connection's own transaction
  * sees.  Sets t's zErrMsg.
