@@ -52,6 +52,7 @@ struct cursor {
     bool gave_other; /* some of another commit point */
 
     bool reverse;
+    bool plain;     /* rows of a typed table are scanned */
     size_t left;    /* ranges not visited yet, the one at hand included */
     bool is_sorted; /* left counts the sorted keys instead */
 
@@ -339,10 +340,8 @@ cursor_close(sqlite3_vtab_cursor *cur)
 static void
 stand(struct cursor *c)
 {
-    struct moss_slice key, value;
-
-    moss_iterator_current(c->it, &key, &value);
-    reader_set(&c->mem.scan, key, value);
+    moss_iterator_current(c->it, &c->mem.scan.key, &c->mem.scan.value);
+    reader_changed(&c->mem.scan);
     c->row_known = false;
 }
 
@@ -483,6 +482,8 @@ use_plan(struct cursor *c, const struct plan *plan)
     c->scanned =
         plan->index == NULL ? &c->rows : &c->indexes[plan->index - s->indexes];
     c->reverse = plan->reverse;
+    c->plain =
+        plan->index == NULL && vtab_of(c)->table.decl.codec == CODEC_TYPED;
     return rc == SQLITE_OK && plan->index != NULL
                ? reader_begin(&c->mem.row, s, NULL)
                : rc;
@@ -653,26 +654,34 @@ cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
 {
     struct cursor *c = cursor_of(cur);
     const struct vtab *v = vtab_of(c);
+    const struct schema *s = &v->schema;
     struct datum d;
-    int rc = SQLITE_OK;
+    int rc;
 
-    if (i == v->schema.commit_column && c->commit != 0)
-        sqlite3_result_int64(ctx, c->commit);
-    if (i >= v->schema.n && i != v->schema.key_column)
+    if (i >= s->n && i != s->key_column) {
+        if (i == s->commit_column && c->commit != 0)
+            sqlite3_result_int64(ctx, c->commit);
         return SQLITE_OK;
-    /* An UPDATE that does not set the column: write.c reads it itself. */
-    if (i != v->schema.key_column && v->schema.columns[i].part < 0 &&
-        sqlite3_vtab_nochange(ctx))
-        return SQLITE_OK;
-    if (i == v->schema.key_column ||
-        (v->schema.key_column < 0 && i == v->schema.key[0].column))
+    }
+    if (i < s->n && s->columns[i].part < 0) {
+        /* An UPDATE that does not set the column: write.c reads it itself. */
+        if (sqlite3_vtab_nochange(ctx))
+            return SQLITE_OK;
+        if (c->plain)
+            return read_result(
+                c, &c->mem.scan,
+                reader_result(&c->mem.scan, &s->columns[i], ctx));
+    }
+    if (i == s->key_column || (s->key_column < 0 && i == s->key[0].column))
         c->gave_key = true;
-    if (i == v->schema.key_column)
+    if (i >= s->n) {
         rc = read_key(c, &d);
-    else if (v->table.decl.codec == CODEC_RAW)
-        read_raw(c, &v->schema.columns[i], &d);
-    else
+    } else if (v->table.decl.codec == CODEC_RAW) {
+        read_raw(c, &s->columns[i], &d);
+        rc = SQLITE_OK;
+    } else {
         rc = read_typed(c, i, &d);
+    }
     if (rc == SQLITE_OK)
         datum_result(ctx, &d);
     return rc;

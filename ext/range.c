@@ -265,6 +265,13 @@ intersect(const struct ranges *r, const struct range *a, const struct range *b,
     return out->open || compare(r, out->lo, out->hi) < 0;
 }
 
+/* Is nothing left out yet? */
+static bool
+is_all(const struct range_list *list)
+{
+    return list->n == 1 && list->v[0].lo.len == 0 && list->v[0].open;
+}
+
 int
 ranges_term_end(struct ranges *r)
 {
@@ -274,6 +281,10 @@ ranges_term_end(struct ranges *r)
     if (rc != SQLITE_OK)
         return rc;
     unite_term(r);
+    if (is_all(&r->found)) {
+        list_swap(&r->found, &r->term);
+        return SQLITE_OK;
+    }
     r->spare.n = 0;
     while (i < r->found.n && k < r->term.n) {
         const struct range *a = &r->found.v[i], *b = &r->term.v[k];

@@ -1,7 +1,7 @@
 /*
  * Reading rows and index entries.  Both are parts in key bytes and columns in
- * a record; where the last column ended in the record is remembered, so that
- * reading the columns in order takes one pass.
+ * a record; where columns begin in the record is remembered, so that reading
+ * them, in whatever order, takes one pass.
  *
  * An index entry has its own parts, then the key of the row; or, in a UNIQUE
  * index without a NULL among the parts, the key as first column of its record.
@@ -15,11 +15,21 @@ reader_begin(struct reader *r, const struct schema *schema,
              const struct index *index)
 {
     size_t n = (size_t)(index == NULL ? schema->n_key : index->n);
+    size_t columns = (size_t)schema->n + 1; /* and where the last one ends */
 
     r->schema = schema;
     r->index = index;
-    r->next = -1;
+    r->is_begun = false;
+    r->known = -1;
     r->notes.n = 0;
+    if (r->room < columns) {
+        size_t *grown = sqlite3_realloc64(r->columns, columns * sizeof(*grown));
+
+        if (grown == NULL)
+            return SQLITE_NOMEM;
+        r->columns = grown;
+        r->room = columns;
+    }
     return bytes_reserve(&r->notes, n);
 }
 
@@ -28,17 +38,20 @@ reader_release(struct reader *r)
 {
     bytes_release(&r->notes);
     bytes_release(&r->scratch);
+    sqlite3_free(r->columns);
+    r->columns = NULL;
+    r->room = 0;
 }
 
 size_t
 reader_memory(const struct reader *r)
 {
-    return r->notes.cap + r->scratch.cap;
+    return r->notes.cap + r->scratch.cap + r->room * sizeof(r->columns[0]);
 }
 
-/* Find where the row of an entry is said to be. */
+/* Where the columns of an entry begin, and where its row is said to be. */
 static bool
-begin_entry(struct reader *r)
+begin_entry(struct reader *r, struct moss_slice *columns)
 {
     const struct index *ix = r->index;
     struct moss_slice rest = r->key;
@@ -47,9 +60,9 @@ begin_entry(struct reader *r)
 
     for (int i = 0; good && i < ix->n_own; i++)
         good = key_skip(&rest, &ix->parts[i]);
-    r->rest = moss_slice(NULL, 0);
+    *columns = r->value;
     if (good && r->value.len > 0)
-        good = row_notes(r->value, r->notes.p, (size_t)ix->n, &r->rest);
+        good = row_notes(r->value, r->notes.p, (size_t)ix->n, columns);
     else
         memset(r->notes.p, KEY_NOTE_NONE, (size_t)ix->n);
     if (!good)
@@ -57,33 +70,41 @@ begin_entry(struct reader *r)
     r->row_key = rest;
     if (rest.len > 0)
         return true;
-    good = ix->unique && row_take(&r->rest, &d) && d.type == SQLITE_BLOB &&
+    good = ix->unique && row_take(columns, &d) && d.type == SQLITE_BLOB &&
            d.bytes.len > 0;
     if (good)
         r->row_key = d.bytes;
     return good;
 }
 
+/* Read what stands before the columns. */
 static int
 begin(struct reader *r)
 {
+    struct moss_slice columns;
     bool good;
 
     if (r->index != NULL) {
-        good = begin_entry(r);
+        good = begin_entry(r, &columns);
     } else {
         r->row_key = r->key;
         good =
-            row_notes(r->value, r->notes.p, (size_t)r->schema->n_key, &r->rest);
+            row_notes(r->value, r->notes.p, (size_t)r->schema->n_key, &columns);
     }
-    r->next = good ? 0 : -1;
-    return good ? SQLITE_OK : SQLITE_CORRUPT;
+    if (!good)
+        return SQLITE_CORRUPT;
+    r->is_begun = true;
+    if (r->known < 0) {
+        r->columns[0] = r->value.len - columns.len;
+        r->known = 0;
+    }
+    return SQLITE_OK;
 }
 
 int
 reader_row_key(struct reader *r, struct moss_slice *out)
 {
-    int rc = r->next < 0 ? begin(r) : SQLITE_OK;
+    int rc = !r->is_begun ? begin(r) : SQLITE_OK;
 
     *out = r->row_key;
     return rc;
@@ -109,7 +130,7 @@ read_part(struct reader *r, int part, struct datum *out)
 {
     int own = r->index == NULL ? 0 : r->index->n_own;
     struct moss_slice in = r->key;
-    int rc = r->next < 0 ? begin(r) : SQLITE_OK;
+    int rc = !r->is_begun ? begin(r) : SQLITE_OK;
 
     if (rc == SQLITE_OK && part >= own)
         return read_key_part(r, part - own, r->notes.p + own, out);
@@ -119,26 +140,87 @@ read_part(struct reader *r, int part, struct datum *out)
     return rc;
 }
 
+/*
+ * Where the columns from number i on are in the record; NULL if it is damaged,
+ * its end if it ends before.  The notes of a row need not be read for that.
+ */
+static inline const uint8_t *
+find_stored(struct reader *r, int i)
+{
+    const uint8_t *end = r->value.bytes + r->value.len, *at;
+
+    if (r->known < 0) {
+        size_t head = row_notes_length(r->value, (size_t)r->schema->n_key);
+
+        if (r->index == NULL && head == 0)
+            return NULL;
+        if (r->index != NULL && begin(r) != SQLITE_OK)
+            return NULL;
+        if (r->index == NULL)
+            r->columns[0] = head;
+        r->known = 0;
+    }
+    if (r->known >= i)
+        return r->value.bytes + r->columns[i];
+    at = r->value.bytes + r->columns[r->known];
+    while (r->known < i && at != end) {
+        at = row_skip(at, end);
+        if (at == NULL)
+            return NULL;
+        r->columns[++r->known] = (size_t)(at - r->value.bytes);
+    }
+    return at;
+}
+
+/* Column i is known, and what follows it begins at at. */
+static inline void
+note_end(struct reader *r, int i, const uint8_t *at)
+{
+    if (r->known == i)
+        r->columns[++r->known] = (size_t)(at - r->value.bytes);
+}
+
 /* The value of a column that is number stored of the record. */
 static int
 read_stored(struct reader *r, const struct column *column, int stored,
             struct datum *out)
 {
-    int rc = r->next < 0 || r->next > stored ? begin(r) : SQLITE_OK;
+    const uint8_t *at = find_stored(r, stored);
+    struct moss_slice rest;
 
-    while (rc == SQLITE_OK && r->next <= stored) {
-        /* What ends early lacks this one and all before that are left. */
-        bool last = r->next == stored || r->rest.len == 0;
+    if (at == NULL)
+        return SQLITE_CORRUPT;
+    rest = moss_slice(at, r->value.len - (size_t)(at - r->value.bytes));
+    /* What ends early lacks this one and all before that are left. */
+    if (rest.len == 0 && r->index == NULL)
+        return row_column(&rest, column, out);
+    if (!row_take(&rest, out))
+        return SQLITE_CORRUPT;
+    note_end(r, stored, rest.bytes);
+    return SQLITE_OK;
+}
 
-        if (last && r->index == NULL)
-            rc = row_column(&r->rest, column, out);
-        else if (!row_take(&r->rest, out))
-            rc = SQLITE_CORRUPT;
-        r->next++;
+int
+reader_result(struct reader *r, const struct column *column,
+              sqlite3_context *ctx)
+{
+    const uint8_t *at = find_stored(r, column->stored);
+    const uint8_t *end = r->value.bytes + r->value.len;
+    struct datum d;
+    int rc;
+
+    if (at == end) {
+        rc = read_stored(r, column, column->stored, &d);
+        if (rc == SQLITE_OK)
+            datum_result(ctx, &d);
+        return rc;
     }
-    if (rc != SQLITE_OK)
-        r->next = -1;
-    return rc;
+    if (at != NULL)
+        at = row_result(at, end, ctx);
+    if (at == NULL)
+        return SQLITE_CORRUPT;
+    note_end(r, column->stored, at);
+    return SQLITE_OK;
 }
 
 static struct place

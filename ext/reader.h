@@ -13,10 +13,16 @@ struct reader {
     const struct schema *schema;
     const struct index *index;    /* NULL: rows of the table */
     struct moss_slice key, value; /* borrowed */
-    struct moss_slice row_key;    /* valid once next >= 0 */
-    struct moss_slice rest;       /* of the record, from column next on */
-    int next;                     /* -1: nothing is taken apart yet */
-    struct bytes notes;           /* of each part */
+    struct moss_slice row_key;    /* valid once is_begun */
+    bool is_begun;                /* notes and row_key are read */
+    /*
+     * Where in value the columns of the record begin, up to column known; -1:
+     * nothing is known yet.
+     */
+    int known;
+    size_t *columns;
+    size_t room;        /* for so many */
+    struct bytes notes; /* of each part */
     struct bytes scratch;
 };
 
@@ -29,13 +35,21 @@ int reader_begin(struct reader *r, const struct schema *schema,
 void reader_release(struct reader *r);
 size_t reader_memory(const struct reader *r); /* how many bytes it has */
 
+/* Another row or entry has come to key and value: see reader_set(). */
+static inline void
+reader_changed(struct reader *r)
+{
+    r->is_begun = false;
+    r->known = -1;
+}
+
 /* The row or entry at hand, whose bytes must stay where they are. */
 static inline void
 reader_set(struct reader *r, struct moss_slice key, struct moss_slice value)
 {
     r->key = key;
     r->value = value;
-    r->next = -1;
+    reader_changed(r);
 }
 
 /* SQLITE_CORRUPT if the bytes cannot be of this table or index. */
@@ -46,6 +60,9 @@ int reader_row_key(struct reader *r, struct moss_slice *out);
 bool reader_has(const struct reader *r, int column);
 /* A column that it has; the bytes last until the next call. */
 int reader_column(struct reader *r, int column, struct datum *out);
+/* A column of a row that is in its record, as the result of xColumn. */
+int reader_result(struct reader *r, const struct column *column,
+                  sqlite3_context *ctx);
 /* Of a table with rowids; SQLITE_INTEGER. */
 int reader_rowid(struct reader *r, struct datum *out);
 

@@ -320,14 +320,12 @@ row_append(struct bytes *out, const struct datum *d)
 
 /*
  * The notes: one byte if no part but the first has one, which then is that
- * byte; else NOTES_FOLLOW and a byte for each.
+ * byte; else ROW_NOTES_FOLLOW and a byte for each.
  */
-#define NOTES_FOLLOW 3
-
 int
 row_append_notes(struct bytes *out, const uint8_t *notes, size_t n)
 {
-    const uint8_t follow = NOTES_FOLLOW;
+    const uint8_t follow = ROW_NOTES_FOLLOW;
     bool plain = true;
     int rc;
 
@@ -350,29 +348,21 @@ row_encode(struct bytes *out, const uint8_t *notes, size_t n_notes,
     return rc;
 }
 
-size_t
-row_notes_length(struct moss_slice record, size_t n_notes)
-{
-    size_t n = 1;
-
-    if (record.len > 0 && record.bytes[0] == NOTES_FOLLOW)
-        n += n_notes;
-    return record.len < n ? 0 : n;
-}
-
 bool
 row_notes(struct moss_slice record, uint8_t *notes, size_t n_notes,
           struct moss_slice *columns)
 {
     size_t head = row_notes_length(record, n_notes);
 
-    memset(notes, 0, n_notes);
     if (head == 0)
         return false;
-    if (head == 1)
-        notes[0] = record.bytes[0];
-    else
+    if (head > 1) {
         memcpy(notes, record.bytes + 1, n_notes);
+    } else {
+        notes[0] = record.bytes[0];
+        if (n_notes > 1)
+            memset(notes + 1, 0, n_notes - 1);
+    }
     *columns = moss_slice(record.bytes + head, record.len - head);
     return true;
 }
@@ -428,44 +418,105 @@ sum_value(const struct datum *d)
     return has_real ? real_of_wide(ints) + real : real_of_wide(ints);
 }
 
+/*
+ * The column at at, if all of it is there: its tag, and where its bytes are,
+ * len of them.  Most tags are of one byte or two.
+ */
+static inline const uint8_t *
+take_head(const uint8_t *at, const uint8_t *end, uint64_t *tag, uint64_t *len)
+{
+    if (end - at > 0 && at[0] < 0x80) {
+        *tag = at[0];
+        at += 1;
+    } else if (end - at > 1 && at[1] < 0x80) {
+        *tag = (uint64_t)at[1] << 7 | (at[0] & 0x7f);
+        at += 2;
+    } else {
+        struct moss_slice in = moss_slice(at, (size_t)(end - at));
+
+        if (!row_take_varint(&in, tag))
+            return NULL;
+        at = in.bytes;
+    }
+    if (*tag >= TAG_TEXT)
+        *len = (*tag - TAG_TEXT) / 2;
+    else if (*tag == TAG_NULL)
+        *len = 0;
+    else if (*tag <= TAG_INTEGER + 8)
+        *len = *tag - TAG_INTEGER;
+    else
+        *len = *tag == TAG_REAL ? 8 : ROW_SUM_BYTES - 1;
+    return *len <= (uint64_t)(end - at) ? at : NULL;
+}
+
+const uint8_t *
+row_skip(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t tag, len;
+    const uint8_t *p = take_head(at, end, &tag, &len);
+
+    return p == NULL ? NULL : p + len;
+}
+
+/* What a column is whose tag and bytes these are. */
+static void
+read_column(uint64_t tag, const uint8_t *p, uint64_t len, struct datum *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (tag >= TAG_TEXT) {
+        out->type = tag % 2 == 0 ? SQLITE_TEXT : SQLITE_BLOB;
+        out->bytes = moss_slice(p, (size_t)len);
+    } else if (tag == TAG_NULL) {
+        out->type = SQLITE_NULL;
+    } else if (tag <= TAG_INTEGER + 8) {
+        out->type = SQLITE_INTEGER;
+        out->i = load_integer(p, (size_t)len);
+    } else if (tag == TAG_REAL) {
+        out->type = SQLITE_FLOAT;
+        out->r = load_real(p);
+    } else {
+        out->type = SQLITE_FLOAT;
+        out->bytes = moss_slice(p, (size_t)len);
+        out->r = sum_value(out);
+    }
+}
+
 bool
 row_take(struct moss_slice *in, struct datum *out)
 {
+    const uint8_t *end, *p;
     uint64_t tag, len;
 
-    memset(out, 0, sizeof(*out));
-    if (!row_take_varint(in, &tag))
+    if (in->len == 0)
         return false;
-    if (tag == TAG_NULL) {
-        out->type = SQLITE_NULL;
-        return true;
-    }
-    if (tag <= TAG_INTEGER + 8) {
-        out->type = SQLITE_INTEGER;
-        len = tag - TAG_INTEGER;
-    } else if (tag == TAG_REAL || tag == TAG_SUM) {
-        out->type = SQLITE_FLOAT;
-        len = tag == TAG_REAL ? 8 : ROW_SUM_BYTES - 1;
-    } else if (tag >= TAG_TEXT) {
-        out->type = tag % 2 == 0 ? SQLITE_TEXT : SQLITE_BLOB;
-        len = (tag - TAG_TEXT) / 2;
-    } else {
+    end = in->bytes + in->len;
+    p = take_head(in->bytes, end, &tag, &len);
+    if (p == NULL)
         return false;
-    }
-    if (len > in->len)
-        return false;
-    if (out->type == SQLITE_INTEGER) {
-        out->i = load_integer(in->bytes, (size_t)len);
-    } else if (tag == TAG_SUM) {
-        out->bytes = moss_slice(in->bytes, (size_t)len);
-        out->r = sum_value(out);
-    } else if (out->type == SQLITE_FLOAT) {
-        out->r = load_real(in->bytes);
-    } else {
-        out->bytes = moss_slice(in->bytes, (size_t)len);
-    }
-    *in = moss_slice(in->bytes + len, in->len - (size_t)len);
+    read_column(tag, p, len, out);
+    *in = moss_slice(p + len, (size_t)(end - p) - (size_t)len);
     return true;
+}
+
+const uint8_t *
+row_result(const uint8_t *at, const uint8_t *end, sqlite3_context *ctx)
+{
+    uint64_t tag, len;
+    const uint8_t *p = take_head(at, end, &tag, &len);
+    struct datum d;
+
+    if (p == NULL)
+        return NULL;
+    if (tag < TAG_TEXT) {
+        read_column(tag, p, len, &d);
+        datum_result(ctx, &d);
+    } else if (tag % 2 == 0) {
+        sqlite3_result_text64(ctx, (const char *)p, len, SQLITE_TRANSIENT,
+                              SQLITE_UTF8);
+    } else {
+        sqlite3_result_blob64(ctx, p, len, SQLITE_TRANSIENT);
+    }
+    return p + len;
 }
 
 /* Can it have been appended to a table that had rows? */

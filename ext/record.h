@@ -58,10 +58,29 @@ bool row_notes(struct moss_slice record, uint8_t *notes, size_t n_notes,
  */
 int row_column(struct moss_slice *columns, const struct column *column,
                struct datum *out);
+/* What a record with notes for more than the first part begins with. */
+#define ROW_NOTES_FOLLOW 3
 /* How long the notes are; 0: the bytes are no record. */
-size_t row_notes_length(struct moss_slice record, size_t n_notes);
+static inline size_t
+row_notes_length(struct moss_slice record, size_t n_notes)
+{
+    size_t n = 1;
+
+    if (record.len > 0 && record.bytes[0] == ROW_NOTES_FOLLOW)
+        n += n_notes;
+    return record.len < n ? 0 : n;
+}
 /* Take the next column off; false if there is none or it is damaged. */
 bool row_take(struct moss_slice *columns, struct datum *out);
+/*
+ * The same of the columns from at to end: gives back where the next one
+ * begins, or NULL.  Unseen; or as the result of a SQL function or column, for
+ * which bytes are copied.  (Pointers, as a scan calls these for each row: a
+ * slice in memory is read before it is written.)
+ */
+const uint8_t *row_skip(const uint8_t *at, const uint8_t *end);
+const uint8_t *
+row_result(const uint8_t *at, const uint8_t *end, sqlite3_context *ctx);
 
 /* ------------------------------- what is written without SQLite's memory */
 

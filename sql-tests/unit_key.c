@@ -155,10 +155,21 @@ value_release(struct value *v)
     bytes_release(&v->row);
 }
 
+/* Stepping over a column and taking it off are one. */
+static void
+check_skip(struct moss_slice columns, bool taken, struct moss_slice rest)
+{
+    const uint8_t *next = columns.bytes + columns.len;
+
+    next = row_skip(columns.bytes, next);
+    if (next != (taken ? rest.bytes : NULL))
+        fail("a column of %zu bytes is not stepped over", columns.len);
+}
+
 static void
 check_round_trip(const struct value *v, const char *quoted)
 {
-    struct moss_slice in = slice_of(&v->key), rest;
+    struct moss_slice in = slice_of(&v->key), rest, columns;
     struct bytes scratch = { 0 };
     struct datum key, column;
     uint8_t note = 99;
@@ -167,8 +178,10 @@ check_round_trip(const struct value *v, const char *quoted)
         key_decode(&in, note, &plain, true, &scratch, &key) != SQLITE_OK ||
         !same_value(&key, &v->d))
         fail("the key of %s does not give it back", quoted);
+    columns = rest;
     if (!row_take(&rest, &column))
         fail("the row of %s cannot be read", quoted);
+    check_skip(columns, true, rest);
     if (!same_value(&column, &v->d))
         fail("the row of %s does not give it back", quoted);
     if (row_take(&rest, &column))
@@ -209,9 +222,10 @@ check_cut_row(struct rng *r, const struct value *v)
 {
     size_t n = rng_below(r, (unsigned)v->row.n);
     uint8_t *copy = malloc(n == 0 ? 1 : n); /* so that asan sees its end */
-    struct moss_slice rest;
+    struct moss_slice rest, columns;
     struct datum d;
     uint8_t note;
+    bool taken;
 
     if (copy == NULL)
         fail("out of memory");
@@ -220,8 +234,11 @@ check_cut_row(struct rng *r, const struct value *v)
         fail("a row cut to %zu of %zu bytes was read", n, v->row.n);
     if (n > 1) {
         copy[rng_below(r, (unsigned)n)] = (uint8_t)rng_next(r);
-        if (row_notes(moss_slice(copy, n), &note, 1, &rest))
-            (void)row_take(&rest, &d);
+        if (row_notes(moss_slice(copy, n), &note, 1, &rest)) {
+            columns = rest;
+            taken = row_take(&rest, &d);
+            check_skip(columns, taken, rest);
+        }
     }
     free(copy);
 }
