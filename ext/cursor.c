@@ -19,23 +19,8 @@
 #include <string.h>
 
 #include "commit_point.h"
-#include "plan.h"
-#include "reader.h"
+#include "cursor_memory.h"
 #include "sight.h"
-#include "sorted.h"
-
-/* What an idle cursor keeps; all of it means nothing to the next but memory. */
-struct cursor_memory {
-    struct ranges ranges;
-    struct ranges part;   /* of one part, while ranges are made */
-    struct sorted sorted; /* of ranges that are not in the wanted order */
-    struct reader scan;   /* the row or entry at hand */
-    struct reader row;    /* the row that an index entry names */
-    /* What xFilter was told last, and what that means; n is 0: nothing. */
-    struct bytes plan_text;
-    int plan_number;
-    struct plan plan;
-};
 
 struct cursor {
     sqlite3_vtab_cursor base;
@@ -97,34 +82,12 @@ fail(struct cursor *c, enum moss_status st)
 
 /* ------------------------------------------------------ a cursor's memory */
 
-/* An idle cursor that has more than this gives it back. */
-#define IDLE_BYTES ((size_t)64 << 10)
-
-static void
-memory_release(struct cursor_memory *m)
-{
-    reader_release(&m->scan);
-    reader_release(&m->row);
-    sorted_release(&m->sorted);
-    ranges_release(&m->ranges);
-    ranges_release(&m->part);
-    bytes_release(&m->plan_text);
-}
-
-static size_t
-memory_size(const struct cursor_memory *m)
-{
-    return reader_memory(&m->scan) + reader_memory(&m->row) +
-           sorted_memory(&m->sorted) + ranges_memory(&m->ranges) +
-           ranges_memory(&m->part) + m->plan_text.cap;
-}
-
 void
 cursor_free_idle(struct vtab *v)
 {
     if (v->idle == NULL)
         return;
-    memory_release(&v->idle->mem);
+    cursor_memory_release(&v->idle->mem);
     sqlite3_free(v->idle);
     v->idle = NULL;
 }
@@ -157,11 +120,11 @@ cursor_free(struct cursor *c)
     for (int i = 0; i < v->schema.n_indexes; i++)
         sight_release(&c->indexes[i]);
     sight_release(&c->rows);
-    if (v->idle == NULL && memory_size(&c->mem) <= IDLE_BYTES) {
+    if (v->idle == NULL && cursor_memory_is_small(&c->mem)) {
         v->idle = c;
         return;
     }
-    memory_release(&c->mem);
+    cursor_memory_release(&c->mem);
     sqlite3_free(c);
 }
 
@@ -448,30 +411,6 @@ enter_past(struct cursor *c, sqlite3_value *v)
     return rc;
 }
 
-/*
- * Make c->mem.plan what the text says, unless it is.  Statements are prepared
- * once and run often, and the text is all that two plans can differ in.
- */
-static int
-read_plan(struct cursor *c, int number, const char *text)
-{
-    struct cursor_memory *m = &c->mem;
-    size_t n = strlen(text) + 1;
-    int rc;
-
-    if (n == m->plan_text.n && number == m->plan_number &&
-        memcmp(text, m->plan_text.p, n) == 0)
-        return SQLITE_OK;
-    m->plan_text.n = 0;
-    rc = bytes_reserve(&m->plan_text, n);
-    if (rc == SQLITE_OK)
-        rc = plan_parse(&vtab_of(c)->schema, number, text, &m->plan);
-    if (rc != SQLITE_OK)
-        return rc;
-    m->plan_number = number;
-    return bytes_append(&m->plan_text, text, n);
-}
-
 /* Read what the plan says from the state of the cursor. */
 static int
 use_plan(struct cursor *c, const struct plan *plan)
@@ -516,7 +455,8 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
 
     cursor_unset(c);
     c->eof = true;
-    rc = read_plan(c, idx_num, idx_str == NULL ? "" : idx_str);
+    rc = cursor_memory_plan(&c->mem, &v->schema, idx_num,
+                            idx_str == NULL ? "" : idx_str);
     if (rc == SQLITE_NOMEM)
         return rc;
     if (rc != SQLITE_OK || plan->n + plan->past != (size_t)argc)
