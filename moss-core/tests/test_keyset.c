@@ -22,19 +22,27 @@ number_hash(uint64_t i)
     return index_hash(moss_slice(&i, sizeof(i)));
 }
 
+static bool
+has(const struct keyset *set, uint64_t hash)
+{
+    uint64_t newest = 0;
+
+    return keyset_find(set, hash, &newest);
+}
+
 START_TEST(a_set_has_all_keys_and_seldom_another)
 {
     static const uint64_t sizes[] = { 1, 1000, 100000, 3000000 };
     uint64_t n = sizes[_i], wrong = 0;
-    struct keyset *set = keyset_new(n);
+    struct keyset *set = keyset_new(n, 1);
 
     ck_assert_ptr_nonnull(set);
     for (uint64_t i = 0; i < n; i++)
-        keyset_add(set, number_hash(i));
+        keyset_add(set, number_hash(i), 1);
     for (uint64_t i = 0; i < n; i++)
-        ck_assert(keyset_may_have(set, number_hash(i)));
+        ck_assert(has(set, number_hash(i)));
     for (uint64_t i = n; i < n + 100000; i++)
-        wrong += keyset_may_have(set, number_hash(i));
+        wrong += has(set, number_hash(i));
     ck_assert_uint_lt(wrong, n == 3000000 ? 10000 : 1000);
     keyset_unref(set);
 }
@@ -42,14 +50,58 @@ END_TEST
 
 START_TEST(a_set_lives_as_long_as_its_references)
 {
-    struct keyset *set = keyset_new(0);
+    struct keyset *set = keyset_new(0, 1);
 
     ck_assert_ptr_null(keyset_ref(NULL));
     keyset_unref(NULL);
     ck_assert_ptr_eq(keyset_ref(set), set);
     keyset_unref(set);
-    keyset_add(set, 7);
-    ck_assert(keyset_may_have(set, 7));
+    keyset_add(set, 7, 1);
+    ck_assert(has(set, 7));
+    keyset_unref(set);
+}
+END_TEST
+
+static uint64_t
+newest(const struct keyset *set, uint64_t hash)
+{
+    uint64_t number = 0;
+
+    ck_assert(keyset_find(set, hash, &number));
+    return number;
+}
+
+START_TEST(a_set_tells_the_greatest_number)
+{
+    struct keyset *set = keyset_new(1, 100);
+    uint64_t number = 300;
+
+    keyset_add(set, 7, 90); /* one of before the set */
+    ck_assert_uint_eq(newest(set, 7), 100);
+    keyset_add(set, 7, 200);
+    keyset_add(set, 7, 150);
+    ck_assert_uint_eq(newest(set, 7), 200);
+    ck_assert(keyset_find(set, 7, &number));
+    ck_assert_uint_eq(number, 300); /* that of another set */
+    keyset_add(set, 7, 100 + (uint64_t)UINT32_MAX);
+    ck_assert_uint_eq(newest(set, 7), UINT64_MAX);
+    keyset_unref(set);
+}
+END_TEST
+
+START_TEST(other_keys_only_make_a_number_greater)
+{
+    enum { N = 100000 };
+    struct keyset *set = keyset_new(N, 1);
+    uint64_t greater = 0;
+
+    for (uint64_t i = 1; i <= N; i++)
+        keyset_add(set, number_hash(i), i);
+    for (uint64_t i = 1; i <= N; i++) {
+        ck_assert_uint_ge(newest(set, number_hash(i)), i);
+        greater += newest(set, number_hash(i)) > i;
+    }
+    ck_assert_uint_lt(greater, N / 10 * 9);
     keyset_unref(set);
 }
 END_TEST
@@ -102,7 +154,7 @@ assert_value(struct moss_snapshot *snap, const char *key, const char *want)
 START_TEST(a_get_passes_over_what_lacks_the_key)
 {
     struct moss_snapshot *snap =
-        snapshot_of_stack(known_stack(keyset_new(1), NULL));
+        snapshot_of_stack(known_stack(keyset_new(1, 1), NULL));
 
     assert_value(snap, "a", "0");
     assert_value(snap, "c", "0");
@@ -113,11 +165,11 @@ END_TEST
 
 START_TEST(a_key_of_either_set_is_looked_for)
 {
-    struct keyset *newer = keyset_new(1), *older = keyset_new(1);
+    struct keyset *newer = keyset_new(1, 1), *older = keyset_new(1, 1);
     struct moss_snapshot *snap;
 
-    keyset_add(newer, text_hash("a"));
-    keyset_add(older, text_hash("b"));
+    keyset_add(newer, text_hash("a"), 1);
+    keyset_add(older, text_hash("b"), 1);
     snap = snapshot_of_stack(known_stack(newer, older));
     assert_value(snap, "a", "1");
     assert_value(snap, "b", "1");
@@ -127,11 +179,51 @@ START_TEST(a_key_of_either_set_is_looked_for)
 }
 END_TEST
 
+/* What came after the batch that the set tells of is passed over, too. */
+START_TEST(a_get_begins_with_the_batch_that_has_the_key)
+{
+    struct keyset *set = keyset_new(1, 1);
+    struct segstack *stack = known_stack(set, NULL);
+    struct moss_snapshot *snap;
+
+    stack->segs[1]->since = 5;
+    stack->segs[2]->since = 9;
+    keyset_add(set, text_hash("a"), 5);
+    keyset_add(set, text_hash("b"), 8); /* it is in 9: the set is wrong */
+    keyset_add(set, text_hash("d"), 4);
+    snap = snapshot_of_stack(stack);
+    assert_value(snap, "a", "1");
+    assert_value(snap, "b", "0");
+    assert_value(snap, "d", NULL);
+    moss_snapshot_unref(snap);
+}
+END_TEST
+
+/* One with an unknown number might have any key. */
+START_TEST(merged_segments_have_the_least_number)
+{
+    static const uint64_t numbers[][3] = {
+        { 5, 9, 5 }, { 9, 5, 5 }, { 0, 9, 0 }, { 9, 0, 0 }
+    };
+    struct segment *segs[] = { segment_of("a=1", NULL),
+                               segment_of("b=1", NULL) };
+    struct segment *merged;
+
+    segs[0]->since = numbers[_i][0];
+    segs[1]->since = numbers[_i][1];
+    assert_ok(segstack_merge(segs, 2, NULL, NULL, &merged));
+    ck_assert_uint_eq(merged->since, numbers[_i][2]);
+    segment_unref(merged);
+    for (int i = 0; i < 2; i++)
+        segment_unref(segs[i]);
+}
+END_TEST
+
 /* An overlay's own segments are always looked at, the others as before. */
 START_TEST(an_overlay_knows_what_lies_below_it)
 {
     struct moss_snapshot *snap =
-        snapshot_of_stack(known_stack(keyset_new(1), keyset_new(1)));
+        snapshot_of_stack(known_stack(keyset_new(1, 1), keyset_new(1, 1)));
     struct moss_snapshot *over;
     struct moss_batch *batch = batch_of("c=2 -b");
 
@@ -160,12 +252,12 @@ START_TEST(a_known_stack_may_be_high)
     assert_ok(segstack_new(NULL, segs, 40, &stack));
     stack->n_lower = stack->known_from = 20;
     stack->n_known = 40;
-    stack->known[0] = keyset_new(1);
+    stack->known[0] = keyset_new(1, 1);
     for (int i = 0; i < 40; i++) {
         segment_unref(segs[i]);
         (void)snprintf(text, sizeof(text), "k%02d", i);
         if (i >= 30)
-            keyset_add(stack->known[0], text_hash(text));
+            keyset_add(stack->known[0], text_hash(text), 1);
     }
     snap = snapshot_of_stack(stack);
     assert_value(snap, "k00", "0");
@@ -341,6 +433,48 @@ START_TEST(what_is_sorted_later_is_found_beside_sets)
 }
 END_TEST
 
+/* The same keys again and again, in a child, too, read at all ages. */
+START_TEST(gets_find_the_newest_and_the_old_beside_sets)
+{
+    enum { ROUNDS = 200, KEYS = 7 };
+    struct moss_snapshot *old[ROUNDS];
+    struct over_toy o;
+    char text[64], want[16];
+
+    over_toy_open(&o, NULL);
+    learn(o.c);
+    hold(&o);
+    for (int i = 0; i < ROUNDS; i++) {
+        (void)snprintf(text, sizeof(text), "k%d=%d x%d=%d kid{k%d=%d}",
+                       i % KEYS, i, i, i, i % KEYS, i);
+        run(o.c, text);
+        assert_ok(moss_collection_snapshot(o.c, &old[i]));
+        ck_assert(knows(o.c));
+    }
+    for (int i = KEYS; i < ROUNDS; i++) {
+        struct moss_snapshot *kid;
+
+        assert_ok(moss_snapshot_child(old[i], moss_str("kid"), &kid));
+        for (int k = 0; k < KEYS; k++) {
+            (void)snprintf(text, sizeof(text), "k%d", k);
+            (void)snprintf(want, sizeof(want), "%d",
+                           i - (i % KEYS - k + KEYS) % KEYS);
+            assert_value(old[i], text, want);
+            assert_value(kid, text, want);
+        }
+        (void)snprintf(text, sizeof(text), "x%d", i);
+        (void)snprintf(want, sizeof(want), "%d", i);
+        assert_value(old[i], text, want);
+        assert_value(old[i - 1], text, NULL);
+        moss_snapshot_unref(kid);
+    }
+    for (int i = 0; i < ROUNDS; i++)
+        moss_snapshot_unref(old[i]);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
 /* Readers pass over it, so that writers copy it less often. */
 START_TEST(top_is_merged_four_at_a_time)
 {
@@ -405,8 +539,8 @@ END_TEST
  */
 START_TEST(a_set_is_kept_as_long_as_it_is_needed)
 {
-    struct keyset *one = keyset_new(1), *two = keyset_new(1);
-    struct keyset *three = keyset_new(1);
+    struct keyset *one = keyset_new(1, 1), *two = keyset_new(1, 1);
+    struct keyset *three = keyset_new(1, 1);
     struct state *s, *now;
     struct over_toy o;
 
@@ -456,6 +590,10 @@ suite_keyset(void)
 
     tcase_add_loop_test(tc, a_set_has_all_keys_and_seldom_another, 0, 4);
     tcase_add_test(tc, a_set_lives_as_long_as_its_references);
+    tcase_add_test(tc, a_set_tells_the_greatest_number);
+    tcase_add_test(tc, other_keys_only_make_a_number_greater);
+    tcase_add_test(tc, a_get_begins_with_the_batch_that_has_the_key);
+    tcase_add_loop_test(tc, merged_segments_have_the_least_number, 0, 4);
     tcase_add_test(tc, a_get_passes_over_what_lacks_the_key);
     tcase_add_test(tc, a_key_of_either_set_is_looked_for);
     tcase_add_test(tc, an_overlay_knows_what_lies_below_it);
@@ -467,6 +605,7 @@ suite_keyset(void)
     tcase_add_test(tc, a_cache_is_read_beside_sets);
     tcase_add_test(tc, changes_are_found_beside_sets);
     tcase_add_test(tc, what_is_sorted_later_is_found_beside_sets);
+    tcase_add_test(tc, gets_find_the_newest_and_the_old_beside_sets);
     tcase_add_test(tc, top_is_merged_four_at_a_time);
     tcase_add_test(tc, mid_is_merged_four_at_a_time);
     tcase_add_test(tc, a_set_is_kept_as_long_as_it_is_needed);

@@ -75,6 +75,8 @@ init_stack(struct edit *edit, const struct moss_batch *batch,
                    : batch_copy_changes(batch, &edit->unsorted);
     }
     st = make_stack(batch, merge, &stack);
+    for (size_t i = 0; st == MOSS_OK && stack != NULL && i < stack->n; i++)
+        stack->segs[i]->since = edit->new_id; /* nobody else knows them yet */
     if (st == MOSS_OK)
         atomic_store_explicit(&edit->stack, stack, memory_order_relaxed);
     return st;
@@ -267,7 +269,7 @@ edit_add_keys(const struct edit *edit, struct keyset *set)
             struct entry e;
 
             entry_decode(seg->kvs + 2 * k, seg->buf, &e);
-            keyset_add(set, index_hash(e.key));
+            keyset_add(set, index_hash(e.key), edit->new_id);
         }
     }
     for (size_t i = 0; i < edit->n; i++)

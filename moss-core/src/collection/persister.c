@@ -341,7 +341,9 @@ attempt_init(struct attempt *a, struct moss_collection *c, struct state *s)
         st = make_clean(s->base.section, &a->clean);
     /* Readers go without, if there is no memory. */
     if (st == MOSS_OK && state_was_read(s))
-        a->keys = keyset_new(2 * state_dirty(s).ops);
+        a->keys =
+            keyset_new(2 * state_dirty(s).ops,
+                       atomic_load_explicit(&c->next_id, memory_order_relaxed));
     if (st != MOSS_OK)
         return st;
     a->lower->tag = s->base.tag;

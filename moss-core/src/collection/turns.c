@@ -20,8 +20,8 @@
 enum { FEW_PROCESSORS = 4 };
 /* Another thread reads if it has taken a snapshot since so many batches. */
 enum { READ_WITHIN = 64 };
-/* What each byte is taken to cost: 64 MB a second. */
-enum { NS_A_BYTE = 16 };
+/* What each byte is taken to cost: 31 MB a second. */
+enum { NS_A_BYTE = 32 };
 /* To wait for less is not worth being woken for. */
 #define OWED_MIN_NS ((uint64_t)1000000)
 #define OWED_MAX_NS ((uint64_t)100 * 1000000)

@@ -62,6 +62,8 @@ struct segment {
     struct moss_slice first_key, last_key;
     /* Of each entry's key and value, if all are of the same size; else 0. */
     size_t stride;
+    /* No batch that its entries come from has a smaller number; 0: unknown. */
+    uint64_t since;
     /* Set once, and then owned; NULL: none.  Only what follows may change. */
     _Atomic(struct segment_index *) index;
     /* Gets that had to do without an index; if it has one, 1 after a get. */

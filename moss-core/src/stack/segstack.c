@@ -120,6 +120,8 @@ struct search {
     const struct segstack *stack;
     struct moss_slice key;
     uint64_t hash;
+    uint64_t newest;       /* no batch with a greater number has the key */
+    size_t at_once;        /* how many segments are asked for at once */
     struct operands *list; /* what was found on the way, newest first */
     struct moss_value *base;
 };
@@ -140,7 +142,7 @@ is_among(const struct segstack *stack, const struct chain *c,
 
 /*
  * Begin with the segments [from, to) of the chains below *chain, which moves
- * down: with one of each chain, and AT_ONCE of them unless these are all.
+ * down: with one of each chain, and at_once of them unless these are all.
  */
 static size_t
 probe(const struct search *s, size_t from, size_t to, size_t *chain,
@@ -149,7 +151,7 @@ probe(const struct search *s, size_t from, size_t to, size_t *chain,
     const struct segstack *stack = s->stack;
     size_t n = 0;
 
-    while (n<AT_ONCE && * chain> 0) {
+    while (n<s->at_once && * chain> 0) {
         const struct chain *c = &stack->chains[*chain - 1];
         struct segment *const *by_key = stack->by_key + c->first;
         const struct segment *seg = by_key[0];
@@ -161,7 +163,7 @@ probe(const struct search *s, size_t from, size_t to, size_t *chain,
             continue;
         if (c->n > 1)
             seg = by_key[chain_find(by_key, c->n, s->key)];
-        if (is_among(stack, c, seg, from, to))
+        if (seg->since <= s->newest && is_among(stack, c, seg, from, to))
             segment_probe(&probes[n++], seg, s->key, s->hash);
     }
     return n;
@@ -194,19 +196,31 @@ find_in(const struct search *s, size_t from, size_t to, size_t chain)
     do {
         n = probe(s, from, to, &chain, probes);
         st = find_probed(s, probes, n);
-    } while (st == MOSS_DONE && n == AT_ONCE);
+    } while (st == MOSS_DONE && n == s->at_once);
     return st;
 }
 
-/* Is the key in none of the segments that the sets tell about? */
-static bool
-is_known_absent(const struct segstack *stack, uint64_t hash)
+/*
+ * In the segments that the sets tell about.  The newest batch that has the key
+ * is nearly known: so the first segment that may have it is likely to.
+ */
+static enum moss_status
+find_told(const struct search *s)
 {
+    const struct segstack *stack = s->stack;
+    struct search told = *s;
+    bool is_there = false;
+
+    told.newest = 0;
+    told.at_once = 1;
     for (size_t i = 0; i < 2; i++) {
-        if (stack->known[i] != NULL && keyset_may_have(stack->known[i], hash))
-            return false;
+        if (stack->known[i] != NULL &&
+            keyset_find(stack->known[i], s->hash, &told.newest))
+            is_there = true;
     }
-    return true;
+    if (!is_there)
+        return MOSS_DONE;
+    return find_in(&told, stack->known_from, stack->n_known, stack->n_chains);
 }
 
 /*
@@ -227,8 +241,8 @@ find_knowing(const struct search *s)
     }
     n = probe(s, 0, from, &chain, probes);
     st = find_in(s, stack->n_known, stack->n, stack->n_chains);
-    if (st == MOSS_DONE && !is_known_absent(stack, s->hash))
-        st = find_in(s, from, stack->n_known, stack->n_chains);
+    if (st == MOSS_DONE)
+        st = find_told(s);
     if (st == MOSS_DONE)
         st = find_probed(s, probes, n);
     return st == MOSS_DONE ? find_in(s, 0, from, chain) : st;
@@ -242,7 +256,13 @@ static enum moss_status
 find_base(const struct segstack *stack, struct moss_slice key,
           struct operands *list, struct moss_value *base)
 {
-    struct search s = { stack, key, index_hash(key), list, base };
+    struct search s = { .stack = stack,
+                        .key = key,
+                        .hash = index_hash(key),
+                        .newest = UINT64_MAX,
+                        .at_once = AT_ONCE,
+                        .list = list,
+                        .base = base };
     enum moss_status st = stack->n_known > stack->known_from
                               ? find_knowing(&s)
                               : find_in(&s, 0, stack->n, stack->n_chains);

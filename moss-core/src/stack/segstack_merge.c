@@ -456,6 +456,7 @@ segstack_merge_until(struct segment *const *segs, size_t n,
     struct segment_builder *b = NULL;
     struct segmerge *m = NULL;
     size_t entries = 0, bytes = 0;
+    uint64_t since = n == 0 ? 0 : UINT64_MAX;
     bool is_read = false;
     enum moss_status st;
 
@@ -465,6 +466,7 @@ segstack_merge_until(struct segment *const *segs, size_t n,
         is_read = is_read || segment_is_read(segs[i]);
         entries += segs[i]->n;
         bytes += segs[i]->buf_bytes;
+        since = since < segs[i]->since ? since : segs[i]->since;
     }
     st = segmerge_new(segs, n, below, merge, &m);
     if (st < 0)
@@ -477,6 +479,7 @@ segstack_merge_until(struct segment *const *segs, size_t n,
         goto done;
     *out = segment_builder_finish(b);
     b = NULL;
+    (*out)->since = since;
     if (is_read && (*out)->n > INDEX_SMALL)
         index_build(*out);
     st = MOSS_OK;
