@@ -206,11 +206,14 @@ END_TEST
 
 enum { LARGE = 150000 }; /* of such values writers merge none */
 
-/* Batches of one large value each, whose keys are step apart, round a circle */
+/*
+ * Batches of one large value each, of that size, whose keys are step apart,
+ * round a circle.
+ */
 static void
-run_many(struct moss_collection *c, int n, int step)
+run_many(struct moss_collection *c, int n, int step, size_t size)
 {
-    char *value = calloc(1, LARGE);
+    char *value = calloc(1, size);
     char key[2][16];
 
     ck_assert_ptr_nonnull(value);
@@ -221,7 +224,7 @@ run_many(struct moss_collection *c, int n, int step)
             snprintf(key[k], sizeof(key[k]), "k%06d",
                      (2 * i + k) * step % (2 * n));
             assert_ok(moss_batch_set(batch, moss_str(key[k]),
-                                     moss_slice(value, k == 0 ? LARGE : 1)));
+                                     moss_slice(value, k == 0 ? size : 1)));
         }
         assert_ok(moss_collection_execute(c, batch));
         moss_batch_free(batch);
@@ -239,7 +242,7 @@ START_TEST(unread_batches_that_overlap_are_merged_by_halves)
     toy_hold(o.toy);
     run(o.c, "x=1");
     toy_wait_held(o.toy);
-    run_many(o.c, 150, 37);
+    run_many(o.c, 150, 37, LARGE);
     heard_wait_merged(&o.heard, 2); /* the first was for the update */
     moss_collection_stats(o.c, &stats);
     ck_assert_uint_ge(stats.merged_ops, 128);
@@ -258,10 +261,31 @@ START_TEST(unread_batches_in_order_are_not_merged)
     toy_hold(o.toy);
     run(o.c, "x=1");
     toy_wait_held(o.toy);
-    run_many(o.c, 300, 1);
+    run_many(o.c, 300, 1, LARGE);
     heard_wait_merged(&o.heard, 2);
     moss_collection_stats(o.c, &stats);
     ck_assert_uint_eq(stats.merged_ops, 0);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
+/* Out of order (_i 1) a writer merges what it leaves alone in order (_i 0). */
+START_TEST(unread_nodes_are_smaller_in_order)
+{
+    struct moss_collection_stats stats;
+    struct over_toy o;
+
+    over_toy_open(&o, NULL);
+    toy_hold(o.toy);
+    run(o.c, "x=1");
+    toy_wait_held(o.toy);
+    run_many(o.c, 40, _i == 0 ? 1 : 37, 40000);
+    moss_collection_stats(o.c, &stats);
+    if (_i == 0)
+        ck_assert_uint_eq(stats.merged_ops, 0);
+    else
+        ck_assert_uint_ge(stats.merged_ops, 40);
     toy_let_go(o.toy);
     over_toy_close(&o);
 }
@@ -410,6 +434,7 @@ suite_merger(void)
     tcase_add_test(tc, unread_changes_are_only_merged_by_the_lower_level);
     tcase_add_test(tc, unread_batches_that_overlap_are_merged_by_halves);
     tcase_add_test(tc, unread_batches_in_order_are_not_merged);
+    tcase_add_loop_test(tc, unread_nodes_are_smaller_in_order, 0, 2);
     tcase_add_test(tc, big_segment_is_left_alone);
     tcase_add_test(tc, large_segment_on_its_way_down_is_not_merged);
     tcase_add_test(tc, merge_ratio_is_heeded);

@@ -58,12 +58,31 @@ START_TEST(loads_out_of_order_gather_longer)
 {
     const uint64_t mib = (uint64_t)1 << 20;
 
-    ck_assert_uint_eq(persister_patience_ns(32 * mib, false), 0);
-    ck_assert_uint_gt(persister_patience_ns(32 * mib, true),
-                      persister_patience_ns(mib, true));
-    ck_assert_uint_eq(persister_patience_ns(mib, true),
-                      persister_patience_ns(mib, false));
-    ck_assert_uint_gt(persister_patience_ns(mib, false), 0);
+    ck_assert_uint_eq(persister_patience_ns(32 * mib, 32 * mib, false), 0);
+    ck_assert_uint_gt(persister_patience_ns(32 * mib, 32 * mib, true),
+                      persister_patience_ns(mib, 32 * mib, true));
+    ck_assert_uint_eq(persister_patience_ns(mib, 32 * mib, true),
+                      persister_patience_ns(mib, 32 * mib, false));
+    ck_assert_uint_gt(persister_patience_ns(mib, 32 * mib, false), 0);
+}
+END_TEST
+
+START_TEST(loads_in_order_begin_with_small_updates)
+{
+    const uint64_t mib = (uint64_t)1 << 20;
+    uint64_t last = persister_enough(0, false);
+
+    ck_assert_uint_gt(last, 0);
+    ck_assert_uint_le(last, 8 * mib);
+    for (uint64_t mibs = 1; mibs < 1000; mibs *= 2) {
+        uint64_t enough = persister_enough(mibs * mib, false);
+
+        ck_assert_uint_ge(enough, last);
+        ck_assert_uint_le(enough, persister_enough(mibs * mib, true));
+        last = enough;
+    }
+    ck_assert_uint_eq(last, 32 * mib);
+    ck_assert_uint_eq(persister_enough(0, true), 32 * mib);
 }
 END_TEST
 
@@ -346,6 +365,7 @@ suite_persister(void)
     tcase_add_test(tc, flush_of_a_memory_collection_is_at_once);
     tcase_add_test(tc, flush_times_out);
     tcase_add_test(tc, loads_out_of_order_gather_longer);
+    tcase_add_test(tc, loads_in_order_begin_with_small_updates);
     tcase_add_test(tc, batches_out_of_order_are_noticed_and_forgotten);
     tcase_add_test(tc, delay_gathers_batches);
     tcase_add_test(tc, delay_ends);

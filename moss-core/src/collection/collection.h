@@ -229,11 +229,13 @@ void merger_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
 /* Ask the persister to persist the batches up to seq without a delay. */
 void
 persister_ask_locked(struct moss_collection *c, uint64_t seq) REQUIRES(c->mu);
+/* How many bytes are enough for an update, when so many were published. */
+uint64_t persister_enough(uint64_t published, bool is_tangled);
 /*
  * How long that many bytes may gather before they are persisted, 0 for not at
  * all; in_bulk: they come out of order, and nobody reads.
  */
-uint64_t persister_patience_ns(uint64_t bytes, bool in_bulk);
+uint64_t persister_patience_ns(uint64_t bytes, uint64_t enough, bool in_bulk);
 /* Wake the persister if it has to act before it would look by itself. */
 void persister_remind_locked(struct moss_collection *c) REQUIRES(c->mu);
 

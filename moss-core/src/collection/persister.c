@@ -30,11 +30,18 @@
  * gather.  Each update costs two syncs and leaves segments to be merged, so
  * many batches share one.
  *
+ * The first updates of what comes in order are smaller: the disk is busy sooner,
+ * and the memory of what is written serves what comes next, instead of fresh
+ * memory, whose first touch is dear.  They grow with what has come, so that
+ * much content is not left in many segments.
+ *
  * What comes in bulk, out of order, while nobody reads, gathers until half of
  * a bound is used up: updates of such batches overlap, so that each of them
  * makes all that follow dearer, until they are merged.
  */
 #define GATHER_BYTES ((uint64_t)32 << 20)
+#define GATHER_FIRST ((uint64_t)8 << 20)
+#define GATHER_PART 4 /* of all that has come */
 #define GATHER_NS ((uint64_t)100 * 1000000)
 #define BULK_BYTES ((uint64_t)4 << 20) /* in GATHER_NS */
 #define BULK_NS ((uint64_t)1000 * 1000000)
@@ -64,20 +71,32 @@ is_filling_locked(struct moss_collection *c) REQUIRES(c->mu)
 }
 
 uint64_t
-persister_patience_ns(uint64_t bytes, bool in_bulk)
+persister_enough(uint64_t published, bool is_tangled)
+{
+    uint64_t part = published / GATHER_PART;
+
+    if (is_tangled || part > GATHER_BYTES)
+        return GATHER_BYTES;
+    return part > GATHER_FIRST ? part : GATHER_FIRST;
+}
+
+uint64_t
+persister_patience_ns(uint64_t bytes, uint64_t enough, bool in_bulk)
 {
     if (in_bulk && bytes >= BULK_BYTES)
         return BULK_NS;
-    return bytes >= GATHER_BYTES ? 0 : GATHER_NS;
+    return bytes >= enough ? 0 : GATHER_NS;
 }
 
 /* Without a delay, and while no bound is near. */
 static uint64_t
 gathered_ns_locked(struct moss_collection *c) REQUIRES(c->mu)
 {
-    bool in_bulk = state_is_tangled(c->state) && !state_is_read(c->state);
+    bool is_tangled = state_is_tangled(c->state);
+    bool in_bulk = is_tangled && !state_is_read(c->state);
+    uint64_t enough = persister_enough(c->counters.batch_bytes, is_tangled);
     uint64_t patience_ns =
-        persister_patience_ns(state_dirty(c->state).bytes, in_bulk);
+        persister_patience_ns(state_dirty(c->state).bytes, enough, in_bulk);
 
     mutex_assert_held(&c->mu);
     return patience_ns == 0 ? 0 : c->dirty_since_ns + patience_ns;

@@ -9,7 +9,8 @@
  * of their own.
  *
  * While nobody reads, few nodes are of no use, as the merger only piles up what
- * is left (merger.c): then many nodes are merged at once, to spare copies.
+ * is left (merger.c): then many nodes are merged at once, to spare copies.  In
+ * order they are runs to the update anyway, which need not be as long.
  *
  * Best effort: if memory runs out, or if another writer or the merger has
  * changed top meanwhile, the result is dropped.
@@ -21,6 +22,7 @@
 
 #define TIDY_MAX ((uint64_t)1 << 20)
 #define BULK_MAX ((uint64_t)256 << 10)
+#define ORDERED_MAX ((uint64_t)64 << 10)
 #define FAN_IN 64
 #define FAN_IN_KNOWN 4
 
@@ -87,7 +89,8 @@ static struct pick
 pick_nodes(const struct moss_collection *c, const struct state *s)
 {
     if (c->lower != NULL && !state_is_read(s))
-        return pick_in_bulk(s, FAN_IN, BULK_MAX);
+        return pick_in_bulk(s, FAN_IN,
+                            state_is_tangled(s) ? BULK_MAX : ORDERED_MAX);
     if (state_knows_keys(s))
         return pick_in_bulk(s, FAN_IN_KNOWN, TIDY_MAX);
     return pick_for_readers(s);
