@@ -94,8 +94,8 @@ MOSS_MUST_CHECK enum moss_status
 index_builder_new(uint64_t max, index_sink sink, void *ctx,
                   struct index_builder **out);
 /*
- * Keys come in order; off is where the entry lies in the byte array.  Fails if
- * the sink does.
+ * Keys come in order, and last until the next call; off is where the entry
+ * lies in the byte array.  Fails if the sink does.
  */
 MOSS_MUST_CHECK enum moss_status
 index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off);

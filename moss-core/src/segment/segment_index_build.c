@@ -58,8 +58,9 @@ struct index_builder {
     index_sink sink;
     void *ctx;
     uint64_t max;
-    uint64_t n; /* added */
-    struct kept_key last;
+    uint64_t n;                 /* added */
+    struct moss_slice last_key; /* borrowed */
+    struct kept_key last;       /* of it, at the end of a group */
 
     /* The part that is being gathered. */
     uint64_t *hashes;
@@ -123,6 +124,7 @@ index_builder_new(uint64_t max, index_sink sink, void *ctx,
     b->ctx = ctx;
     b->max = max;
     b->n = 0;
+    b->last_key = moss_slice(NULL, 0);
     b->mem_bytes = bytes;
     *out = b;
     return MOSS_OK;
@@ -206,14 +208,16 @@ shared_kept(const struct kept_key *a, const struct kept_key *b)
     return shared_bytes(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
 }
 
-/* The group g of n entries has ended with b->last. */
+/* The group g of n entries has ended with b->last_key. */
 static void
 end_group(struct index_builder *b, size_t g, size_t n)
 {
-    size_t shared = shared_kept(&b->keys[0], &b->last);
+    size_t shared;
     uint64_t *samples =
         b->samples + g % GROUPS_OF_PART * (size_t)SAMPLES_OF_GROUP;
 
+    keep(&b->last, b->last_key);
+    shared = shared_kept(&b->keys[0], &b->last);
     /* Leave 8 bytes of a key that may go on. */
     if (shared > sizeof(b->last.bytes) - 8)
         shared = sizeof(b->last.bytes) - 8;
@@ -238,9 +242,8 @@ begin_group(struct index_builder *b, size_t g, struct moss_slice key)
 /* The whole                                                          */
 /* ------------------------------------------------------------------ */
 
-/* is_last: of those that are at hand, so it has to be kept. */
-static inline enum moss_status
-add(struct index_builder *b, struct moss_slice key, uint64_t off, bool is_last)
+enum moss_status
+index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off)
 {
     size_t in_part = (size_t)(b->n % INDEX_PART);
     size_t in_group = (size_t)(b->n % INDEX_GROUP);
@@ -256,20 +259,13 @@ add(struct index_builder *b, struct moss_slice key, uint64_t off, bool is_last)
         set_place(b, in_part, off);
         keep(&b->keys[in_group / INDEX_STEP], key);
     }
-    if (is_last || in_group + 1 == INDEX_GROUP)
-        keep(&b->last, key);
+    b->last_key = key;
     b->n++;
     if (in_group + 1 == INDEX_GROUP)
         end_group(b, g, INDEX_GROUP);
     if (in_part + 1 == INDEX_PART)
         return end_part(b, (size_t)(b->n / INDEX_PART) - 1, INDEX_PART);
     return MOSS_OK;
-}
-
-enum moss_status
-index_builder_add(struct index_builder *b, struct moss_slice key, uint64_t off)
-{
-    return add(b, key, off, true);
 }
 
 enum moss_status
@@ -282,7 +278,8 @@ index_builder_add_run(struct index_builder *b, const uint64_t *kvs, size_t n,
         uint64_t w = kvs[2 * i];
         size_t key_len = (size_t)(w >> ENTRY_KEY_SHIFT & ENTRY_KEY_MASK);
 
-        st = add(b, moss_slice(buf + kvs[2 * i + 1], key_len), off, i + 1 == n);
+        st = index_builder_add(b, moss_slice(buf + kvs[2 * i + 1], key_len),
+                               off);
         off += key_len + (w & ENTRY_VALUE_MASK);
     }
     return st;
