@@ -234,7 +234,7 @@ run_ddl(struct run *r)
     db_close(db);
 }
 
-/* A transaction that is staged, and one behind it. */
+/* A transaction that is staged, indexes with it, and one behind it. */
 static void
 run_staged(struct run *r)
 {
@@ -400,7 +400,9 @@ static const struct scenario scenarios[] = {
       .run = run_commits,
       .flags = WORKLOAD_BIG,
       .is_slow = true },
-    { .name = "staged", .run = run_staged, .flags = WORKLOAD_BIG },
+    { .name = "staged",
+      .run = run_staged,
+      .flags = WORKLOAD_BIG | WORKLOAD_INDEXED },
     { .name = "recovery",
       .run = run_background,
       .flags = WORKLOAD_DDL,

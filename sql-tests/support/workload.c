@@ -73,9 +73,14 @@ create_twins(sqlite3 *db, unsigned flags, const char *name)
     for (int twin = 0; twin < 2; twin++) {
         if (twin == 0 && (flags & WORKLOAD_MODEL))
             continue;
+        bool plain = twin == 1 || harness_plain;
+        bool indexed = !plain && (flags & WORKLOAD_INDEXED) != 0;
         char *full = sqlite3_mprintf("%c_%s", twin == 0 ? 'm' : 'o', name);
-        char *sql =
-            sqlite3_mprintf(create_sql(twin == 1 || harness_plain), full);
+        char *sql = sqlite3_mprintf(
+            indexed ? "CREATE VIRTUAL TABLE %s USING moss(key PRIMARY KEY,"
+                      " value, INDEX by_value(value), INDEX i(value, key DESC))"
+                    : create_sql(plain),
+            full);
         int rc = sql != NULL ? db_run(db, sql) : SQLITE_NOMEM;
         sqlite3_free(sql);
         sqlite3_free(full);
@@ -353,6 +358,20 @@ workload_compare(struct workload_model *m, int64_t n, const char *ordinary,
         fail_difference(what, n, "moss", moss, want);
 }
 
+/* Are the indexes what the rows are? */
+static void
+check_indexes(sqlite3 *db)
+{
+    char *names = db_text(db, "SELECT name FROM sqlite_schema"
+                              " WHERE type = 'table' AND name GLOB 'm_*'");
+    char *save = NULL;
+
+    for (char *name = strtok_r(names, "'\n", &save); name != NULL;
+         name = strtok_r(NULL, "'\n", &save))
+        db_must(db, "INSERT INTO %s(%s) VALUES('check')", name, name);
+    free(names);
+}
+
 int64_t
 workload_check(sqlite3 *db, struct workload_model *m, int64_t low, int64_t high,
                const char *what)
@@ -376,5 +395,7 @@ workload_check(sqlite3 *db, struct workload_model *m, int64_t low, int64_t high,
     workload_compare(m, n, ordinary, moss, what);
     free(ordinary);
     free(moss);
+    if ((m->flags & WORKLOAD_INDEXED) && !harness_plain)
+        check_indexes(db);
     return n;
 }

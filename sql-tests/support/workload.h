@@ -14,10 +14,11 @@
 #include "harness.h"
 
 enum workload_flags {
-    WORKLOAD_DDL = 1,  /* create, rename and drop tables now and then */
-    WORKLOAD_BIG = 2,  /* a transaction of about 700 KB now and then */
-    WORKLOAD_WIDE = 8, /* every transaction has 30 KB */
-    WORKLOAD_MODEL = 4 /* only the ordinary twins */
+    WORKLOAD_DDL = 1,      /* create, rename and drop tables now and then */
+    WORKLOAD_BIG = 2,      /* a transaction of about 700 KB now and then */
+    WORKLOAD_WIDE = 8,     /* every transaction has 30 KB */
+    WORKLOAD_INDEXED = 16, /* moss tables have indexes, which are checked */
+    WORKLOAD_MODEL = 4     /* only the ordinary twins */
 };
 
 /* The tables before transaction 1. */
