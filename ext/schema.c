@@ -382,7 +382,8 @@ declare_column(const struct schema *s, int i, sqlite3_str *text)
         sqlite3_str_appendf(text, " COLLATE \"%w\"", c->collation);
     if (is_key)
         sqlite3_str_appendall(text, " PRIMARY KEY");
-    if (c->not_null)
+    /* For min(), SQLite wants an order with NULLs last, unless there are none. */
+    if (c->not_null || (is_key && s->has_rowid))
         sqlite3_str_appendall(text, " NOT NULL");
     if (c->default_text != NULL)
         sqlite3_str_appendf(text, " DEFAULT (%s)", c->default_text);

@@ -149,12 +149,17 @@ gen_write_ddl(struct diff_gen *g)
                       "incremental_vacuum"));
     } else {
         g->step->kind = "PRAGMA";
-        /* SQLite 3.40 finds NULLs in REAL NOT NULL where there are none. */
+        /*
+         * SQLite 3.40 finds NULLs in REAL NOT NULL where there are none; an
+         * INTEGER PRIMARY KEY is declared to it with NOT NULL.
+         */
         if (g->mode->schema.n > 0)
             g->step->compare = DIFF_CODE;
         gen_emit(g, "PRAGMA %s",
                  PICK(g, "integrity_check", "quick_check",
-                      g->mode->schema.n > 0 ? "user_version" : "table_info(t)",
+                      g->mode->schema.n > 0 || diff_mode_has_rowid(g->mode)
+                          ? "user_version"
+                          : "table_info(t)",
                       "table_list(nosuch)", "user_version", "user_version = 3",
                       "foreign_key_check", "encoding",
                       "case_sensitive_like = 1", "case_sensitive_like = 0",
