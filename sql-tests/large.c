@@ -337,6 +337,40 @@ older_store(void)
     db_close(db);
 }
 
+/* The next writer sweeps what nobody names: not what is in no footer yet. */
+static void
+kept_while_needed(void)
+{
+    sqlite3 *db = begin_case("kept as long as no footer has it"), *reader;
+
+    db_must(db, "PRAGMA journal_mode=delete");
+    reader = db_open(path_of("%s/run/test.db", scratch_dir()), "crash");
+    hold_persister(db);
+    db_must(db, "BEGIN");
+    insert_large(db, 1);
+    db_must(db, "COMMIT");
+    db_must(reader, "BEGIN; SELECT * FROM o");
+    db_must(db, "BEGIN");
+    insert_large(db, 3000);
+    expect_error(db, "COMMIT", SQLITE_BUSY, "");
+    db_must(db, "ROLLBACK");
+    db_must(reader, "COMMIT");
+    db_must(db, "INSERT INTO u VALUES(2, 'v')");
+    must_be_staged(true); /* the one of the two that was committed */
+    copy_tree(path_of("%s/run", scratch_dir()),
+              path_of("%s/copy", scratch_dir()));
+    db_close(reader);
+    db_close(db);
+    disk_heal();
+    copy_tree(path_of("%s/copy", scratch_dir()),
+              path_of("%s/run", scratch_dir()));
+    db = open_run();
+    expect_rows(db, 1001);
+    db_expect(db, "SELECT * FROM u", "2|'v'\n");
+    db_close(db);
+    must_be_staged(false);
+}
+
 static void
 rolled_back(void)
 {
@@ -569,6 +603,7 @@ main(int argc, char **argv)
     damaged_or_lost();
     older_database();
     older_store();
+    kept_while_needed();
     rolled_back();
     old_reader();
     drop_beside();

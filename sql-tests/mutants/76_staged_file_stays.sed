@@ -1,3 +1,3 @@
 # ext/stage.c: a rolled back transaction leaves its file for good.
-# found by: large combinations sequences_files
+# found by: large
 s/^    if (moss_staged_remove(cs->shared->store, cs->staged_tag, NULL) != MOSS_OK)/    if (false)/

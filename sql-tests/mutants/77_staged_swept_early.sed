@@ -1,3 +1,3 @@
 # ext/stage.c: the sweep takes the files of commits that are in no footer.
-# found by: large combinations sequences_files
+# found by: large
 s/^        found = ss->live\[i\].staged \&\& .*/        found = false;/
