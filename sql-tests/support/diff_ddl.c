@@ -54,6 +54,10 @@ write_rename(struct diff_gen *g)
 static void
 write_trigger(struct diff_gen *g)
 {
+    if (g->mode->schema.n > 0 && gen_chance(g, 60)) {
+        gen_wide_trigger(g);
+        return;
+    }
     g->step->kind = "CREATE TRIGGER on ordinary";
     gen_emit(g, "CREATE TRIGGER IF NOT EXISTS r1 AFTER %s ON o BEGIN ",
              PICK(g, "INSERT", "DELETE", "UPDATE"));
@@ -128,7 +132,7 @@ gen_write_ddl(struct diff_gen *g)
         write_trigger(g);
     } else if (kind < 86) {
         g->step->kind = "DROP TRIGGER";
-        gen_emit(g, "DROP TRIGGER r1");
+        gen_emit(g, "DROP TRIGGER %s", PICK(g, "r1", "r1", "r2", "r3"));
     } else if (kind < 89) {
         create_plain_as(g);
     } else if (kind < 91) {

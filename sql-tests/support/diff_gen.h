@@ -101,6 +101,9 @@ void gen_write_template(struct diff_gen *g);
 /* The same for tables with a schema of the mode's. */
 void gen_wide_query(struct diff_gen *g);
 void gen_wide_change(struct diff_gen *g);
+void gen_wide_nested_query(struct diff_gen *g);
+void gen_wide_nested_change(struct diff_gen *g);
+void gen_wide_trigger(struct diff_gen *g); /* on the view v1 */
 
 /* alias is "" or "a.": what stands before each column. */
 void wide_predicate(struct diff_gen *g, const char *alias, int depth);

@@ -25,8 +25,8 @@
  * - What moss gives is what the ordinary table gives with SQLite's optimizer
  *   switched off.  With it, "WHERE text = number ORDER BY text" takes '5' and
  *   '5.0' for one text, for example.  A query is asked again like that;
- *   INSERT ... SELECT and UPDATE ... FROM, which cannot be, run like that on
- *   the ordinary side.
+ *   INSERT ... SELECT and other changes by what a query says, which cannot be,
+ *   run like that on the ordinary side.
  */
 #include "diff_run.h"
 
@@ -232,6 +232,21 @@ is_misled(struct diff_pair *pair, const struct diff_step *step,
     return difference == NULL;
 }
 
+/* Does it write rows that a query chose, which SQLite might get wrong? */
+static bool
+writes_what_it_reads(const struct diff_step *step)
+{
+    static const char *const kinds[] = { "INSERT SELECT", "UPDATE FROM",
+                                         "UPDATE by another table",
+                                         "DELETE by another table",
+                                         "change through a view" };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (is_kind(step, kinds[i]))
+            return true;
+    return false;
+}
+
 char *
 diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
               struct diff_report *report, struct diff_outcome *out)
@@ -247,7 +262,7 @@ diff_pair_run(struct diff_pair *pair, const struct diff_step *step,
         *out = m;
         return NULL;
     }
-    if (is_kind(step, "INSERT SELECT") || is_kind(step, "UPDATE FROM"))
+    if (writes_what_it_reads(step))
         diff_side_run_plainly(&pair->ordinary, step, out);
     else
         diff_side_run(&pair->ordinary, step, out);

@@ -377,7 +377,9 @@ gen_wide_change(struct diff_gen *g)
 
     g->step->compare = DIFF_BAG;
     g->step->is_change = true;
-    if (kind < 44)
+    if (kind < 4)
+        gen_wide_nested_change(g);
+    else if (kind < 44)
         write_insert_values(g);
     else if (kind < 60)
         write_insert_select(g);

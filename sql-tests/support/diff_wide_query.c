@@ -464,13 +464,18 @@ void
 gen_wide_query(struct diff_gen *g)
 {
     static void (*const writers[])(struct diff_gen *) = {
-        write_aggregate,    write_aggregate,    write_group,
-        write_group,        write_distinct,     write_self_join,
-        write_self_join,    write_self_join,    write_typed_join,
-        write_typed_join,   write_typed_join,   write_correlated,
-        write_compound,     write_cte,          write_window,
-        write_nested,       write_prefix_order, write_prefix_order,
-        write_prefix_order, write_view,
+        write_aggregate,       write_aggregate,
+        write_group,           write_group,
+        write_distinct,        write_self_join,
+        write_self_join,       write_self_join,
+        write_typed_join,      write_typed_join,
+        write_typed_join,      write_correlated,
+        write_compound,        write_cte,
+        write_window,          write_nested,
+        write_prefix_order,    write_prefix_order,
+        write_prefix_order,    write_view,
+        gen_wide_nested_query, gen_wide_nested_query,
+        gen_wide_nested_query, gen_wide_nested_query,
     };
     unsigned n = sizeof writers / sizeof writers[0];
 
