@@ -37,11 +37,11 @@ refuse(void *arg, int action, const char *a, const char *b, const char *schema,
 
 #define ROWS(first, n, text)                                                   \
     " WITH RECURSIVE s(x) AS (SELECT " first " UNION ALL SELECT x + 1 FROM s"  \
-    " LIMIT " #n ") SELECT x, x + 1000, " text ", zeroblob(500) FROM s"
+    " LIMIT " #n ") SELECT x, x + 1000, " text ", zeroblob(1000) FROM s"
 
 /*
  * t has indexes, s is the sum of what is inserted.  Revert has to bring back
- * what 590 rows were at the commit point past.  No transaction is large here:
+ * what 290 rows were at the commit point past.  No transaction is large here:
  * the log is to grow in those that are tried.
  */
 static void
@@ -52,7 +52,7 @@ set_up(sqlite3 *db)
                 "CREATE VIRTUAL TABLE s USING moss(k INT PRIMARY KEY,"
                 " n INT MERGE sum);"
                 "INSERT INTO s VALUES (1, 1), (2, 2)");
-    for (int k = 1; k <= 590; k += 10)
+    for (int k = 1; k <= 290; k += 10)
         db_must(db,
                 "INSERT INTO t" ROWS(
                     "%d", 10, "'old' || x") ";"
@@ -60,9 +60,9 @@ set_up(sqlite3 *db)
                 k);
     db_must(db, "CREATE TABLE past AS SELECT max(id) AS id"
                 " FROM moss_commits('t')");
-    for (int k = 1; k <= 590; k += 10)
+    for (int k = 1; k <= 290; k += 10)
         db_must(db,
-                "UPDATE t SET b = 'new' || k, c = zeroblob(400)"
+                "UPDATE t SET b = 'new' || k, c = zeroblob(900)"
                 " WHERE k BETWEEN %d AND %d + 9;"
                 "INSERT INTO t(t) VALUES ('flush')",
                 k, k);
@@ -83,7 +83,7 @@ static const struct statement {
 } statements[] = {
     { "INSERT INTO t(t, arg) VALUES ('revert', (SELECT id FROM past))", false },
     { "INSERT INTO t(t) VALUES ('truncate')", false },
-    { "INSERT INTO t" ROWS("2000", 600, "'more'"), false },
+    { "INSERT INTO t" ROWS("2000", 300, "'more'"), false },
     { "UPDATE t SET k = k + 10000, a = a + 10000", false },
     { "DELETE FROM t WHERE k < 500", false },
     { "INSERT INTO t VALUES (800, 8, 'one', zeroblob(300000))", true },
