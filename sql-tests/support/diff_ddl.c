@@ -47,6 +47,9 @@ write_rename(struct diff_gen *g)
     };
     unsigned i = rng_below(&g->rng, sizeof names / sizeof names[0]);
 
+    /* There triggers are made on v1, and a table has none. */
+    if (g->mode->schema.n > 0 && strcmp(names[i][1], "v1") == 0)
+        i++;
     g->step->kind = "ALTER RENAME";
     gen_emit(g, "ALTER TABLE %s RENAME TO %s", names[i][0], names[i][1]);
 }
