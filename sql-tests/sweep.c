@@ -129,7 +129,7 @@ install(void)
 /* n rows with values of size bytes. */
 #define ROWS(n, size)                                                          \
     " WITH RECURSIVE s(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM s"          \
-    " LIMIT " #n ") SELECT 'r' || (x * 7919 % 1000), x, zeroblob(" #size ")"   \
+    " LIMIT " #n ") SELECT 'r' || (x * 7919 & 1023), x, zeroblob(" #size ")"   \
     " FROM s"
 
 /* The same with texts, which may be appended. */
