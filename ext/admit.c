@@ -212,7 +212,7 @@ admit_any_text(const struct site *s, enum plan_op op)
 static bool
 may_have_affinity(const struct plan_term *term, sqlite3_value *value)
 {
-    return !term->literal && !sqlite3_value_frombind(value);
+    return !term->literal && !term->plain && !sqlite3_value_frombind(value);
 }
 
 /* Admit the numbers, and no others, that op says of number. */
@@ -314,7 +314,7 @@ admit_number_in_texts(const struct site *s, const struct plan_term *term,
     if (op == PLAN_GE || op == PLAN_GT)
         return admit_any_text(s, PLAN_GE);
     rc = datum_convert(value, AFFINITY_TEXT, &text, &owned);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && !term->plain)
         rc = admit_numeric_texts(s);
     if (rc == SQLITE_OK)
         rc = term->wide ? admit_any_text(s, op) : admit_value(s, op, &text);
@@ -330,8 +330,8 @@ admit_number(const struct site *s, const struct plan_term *term,
 
     if (s->part->affinity == AFFINITY_TEXT)
         return admit_number_in_texts(s, term, value);
-    if (s->part->affinity == AFFINITY_BLOB && term->op != PLAN_GE &&
-        term->op != PLAN_GT)
+    if (s->part->affinity == AFFINITY_BLOB && !term->plain &&
+        term->op != PLAN_GE && term->op != PLAN_GT)
         rc = admit_numeric_texts(s);
     return rc == SQLITE_OK ? admit_value(s, term->op, d) : rc;
 }

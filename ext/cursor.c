@@ -20,6 +20,7 @@
 
 #include "commit_point.h"
 #include "cursor_memory.h"
+#include "onepass.h"
 #include "sight.h"
 
 struct cursor {
@@ -29,10 +30,10 @@ struct cursor {
     int64_t commit;        /* of which they are; 0: it is the present state */
 
     /* Whose rows may be changed: see cursor_gave_past(). */
-    struct cursor *next;         /* of the table, opened before this one */
-    const sqlite3_stmt *writing; /* the statement it is in, or NULL */
-    bool leads;                  /* the first one open in it */
-    bool follows;                /* the one that led gave the keys */
+    struct cursor *next;   /* of the table, opened before this one */
+    sqlite3_stmt *writing; /* the statement it is in, or NULL */
+    bool leads;            /* the first one open in it */
+    bool follows;          /* the one that led gave the keys */
     bool gave_key;
     bool gave_other; /* some of another commit point */
 
@@ -131,10 +132,10 @@ cursor_free(struct cursor *c)
 /* ---------------------------------------------------- whose rows they are */
 
 /* What stands for a statement if there are several that change something. */
-static const sqlite3_stmt *
+static sqlite3_stmt *
 unknown(const struct vtab *v)
 {
-    return (const sqlite3_stmt *)(const void *)v;
+    return (sqlite3_stmt *)(uintptr_t)v;
 }
 
 /*
@@ -142,10 +143,10 @@ unknown(const struct vtab *v)
  * changes a table has begun to write to its database before it opens cursors:
  * else there is no need to go through all statements.
  */
-static const sqlite3_stmt *
+static sqlite3_stmt *
 writing_statement(const struct vtab *v)
 {
-    const sqlite3_stmt *found = NULL;
+    sqlite3_stmt *found = NULL;
     sqlite3_stmt *stmt = NULL;
 
     if (sqlite3_txn_state(v->db, v->table.schema) != SQLITE_TXN_WRITE)
@@ -464,6 +465,9 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
                             idx_str);
     if (plan->past && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         return SQLITE_OK; /* equals nothing */
+    if (c->leads && c->writing != unknown(v) &&
+        onepass_is_due(v, c->writing, plan))
+        return SQLITE_SCHEMA;
     if (plan->past)
         rc = enter_past(c, argv[0]);
     if (rc == SQLITE_OK)

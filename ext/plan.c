@@ -15,6 +15,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "onepass.h"
+
 void
 plan_begin(const struct schema *schema, int number, struct plan *out)
 {
@@ -394,12 +396,8 @@ limit_rows(sqlite3_index_info *info, bool all_terms)
     return all_terms ? rows : 10 * rows;
 }
 
-/*
- * Is it one row at most?  Then UPDATE and DELETE change it as it is found.  By
- * what is_fixed() says of equality: a wrong promise would lose rows.
- */
-static bool
-is_single(const struct plan *plan)
+bool
+plan_is_single(const struct plan *plan)
 {
     int n = plan->index == NULL   ? plan->n_parts
             : plan->index->unique ? plan->index->n_own
@@ -412,7 +410,7 @@ is_single(const struct plan *plan)
             found = plan->terms[i].part == part &&
                     plan->terms[i].op == PLAN_EQ && !plan->terms[i].wide &&
                     (affinity_is_numeric(plan->parts[part].affinity) ||
-                     plan->terms[i].literal);
+                     plan->terms[i].literal || plan->terms[i].plain);
         if (!found)
             return false;
     }
@@ -435,7 +433,7 @@ uses_all(const sqlite3_index_info *info, const struct plan *plan)
 /* Fill in what a plan for the key or for an index would be. */
 static int
 consider(struct vtab *v, sqlite3_index_info *info, int number, int commit,
-         struct choice *out)
+         bool plain, struct choice *out)
 {
     struct cost *own = &out->own;
     double limit;
@@ -447,6 +445,8 @@ consider(struct vtab *v, sqlite3_index_info *info, int number, int commit,
     plan_begin(&v->schema, number, &out->plan);
     out->plan.past = commit >= 0;
     choose(v, info, out);
+    for (size_t i = 0; i < out->plan.n; i++)
+        out->plan.terms[i].plain = plain && out->plan.terms[i].op == PLAN_EQ;
     out->covering =
         out->plan.index == NULL || covers(&v->schema, out->plan.index, info);
     out->ordered = plan_order(v, &out->plan, info, &out->plan.reverse);
@@ -491,7 +491,7 @@ apply(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
     info->orderByConsumed = c->ordered;
     info->estimatedRows = (sqlite3_int64)c->told.rows;
     info->estimatedCost = c->told.cost;
-    if (is_single(&c->plan)) {
+    if (plan_is_single(&c->plan)) {
         /* Cursors on the past must be open when the row is changed. */
         if (!c->plan.past)
             info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
@@ -511,12 +511,13 @@ plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
     struct vtab *v = (struct vtab *)vtab;
     struct choice best, other;
+    bool plain = onepass_is_known(v);
     int commit, rc = find_commit(v, info, &commit);
 
     if (rc == SQLITE_OK)
-        rc = consider(v, info, 0, commit, &best);
+        rc = consider(v, info, 0, commit, plain, &best);
     for (int i = 1; rc == SQLITE_OK && i <= v->schema.n_indexes; i++) {
-        rc = consider(v, info, i, commit, &other);
+        rc = consider(v, info, i, commit, plain, &other);
         if (rc == SQLITE_OK && is_better(&other, &best))
             best = other;
     }

@@ -36,6 +36,7 @@ struct plan_term {
     enum plan_op op;
     bool wide;    /* texts compare in another order than their keys have */
     bool literal; /* the right-hand side is a text that SQL spells out */
+    bool plain;   /* it is a parameter: it has no affinity */
     bool as_one;  /* ORDER BY passes over the part, as if it were one value */
 };
 
@@ -71,6 +72,12 @@ char *plan_text(const struct schema *s, const struct plan *plan, bool covering);
 /* What plan_best_index() chose; SQLITE_ERROR if it cannot have been that. */
 int plan_parse(const struct schema *schema, int idx_num, const char *idx_str,
                struct plan *out);
+
+/*
+ * Is it one row at most?  Then UPDATE and DELETE change it as it is found.  A
+ * wrong promise would lose rows.
+ */
+bool plan_is_single(const struct plan *plan);
 
 /* cost.c: what a plan costs, in steps of an iterator, and its rows. */
 struct cost {

@@ -2,7 +2,8 @@
  * A plan as text, and back: idxStr, as EXPLAIN QUERY PLAN shows it, for example
  * "sensor=? AND at<'?' DESC".  A '?' in quotes is a text literal; "(any text)"
  * behind a term says that texts compare in another order there than moss
- * keeps them in, so that a text narrows nothing; "(as one)" that the order of
+ * keeps them in, so that a text narrows nothing; "(no affinity)" that the
+ * value is a parameter alone; "(as one)" that the order of
  * the rows is that of the other parts, even if several keys equal the value.
  *
  * A plan for an index names it: "by_city: city=?", or "COVERING by_city:
@@ -31,6 +32,7 @@ static const enum plan_op op_order[] = {
 
 #define COVERING_TEXT "COVERING "
 #define AND_TEXT " AND "
+#define PLAIN_TEXT " (no affinity)"
 #define WIDE_TEXT " (any text)"
 #define ONE_TEXT " (as one)"
 #define REVERSE_TEXT "DESC"
@@ -59,6 +61,8 @@ append_term(sqlite3_str *text, const struct schema *s, const struct plan *plan,
     sqlite3_str_appendall(text, op_text[term->op]);
     if (plan_op_has_value(term->op))
         sqlite3_str_appendall(text, term->literal ? "'?'" : "?");
+    if (term->plain)
+        sqlite3_str_appendall(text, PLAIN_TEXT);
     if (term->wide)
         sqlite3_str_appendall(text, WIDE_TEXT);
     if (term->as_one)
@@ -162,6 +166,7 @@ parse_term(const struct schema *schema, const struct plan *plan,
     term->literal = skip(text, "'?'");
     if (!term->literal && !skip(text, "?"))
         return SQLITE_ERROR;
+    term->plain = skip(text, PLAIN_TEXT);
     term->wide = skip(text, WIDE_TEXT);
     term->as_one = skip(text, ONE_TEXT);
     return SQLITE_OK;
