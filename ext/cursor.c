@@ -32,6 +32,7 @@ struct cursor {
     /* Whose rows may be changed: see cursor_gave_past(). */
     struct cursor *next;   /* of the table, opened before this one */
     sqlite3_stmt *writing; /* the statement it is in, or NULL */
+    uint64_t version;      /* of the changes that it sees */
     bool leads;            /* the first one open in it */
     bool follows;          /* the one that led gave the keys */
     bool gave_key;
@@ -270,6 +271,8 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
         return rc;
     }
     enlist(c, v);
+    c->version = table_version(t);
+    v->found.known = false;
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -309,6 +312,39 @@ stand(struct cursor *c)
     c->row_known = false;
 }
 
+/* A row that is longer than this is not copied, but looked up again. */
+#define FOUND_BYTES 4096
+
+/* What was looked up is likely to be what xUpdate changes next. */
+static void
+note_found(struct cursor *c)
+{
+    struct found *f = &vtab_of(c)->found;
+    struct moss_slice key = c->mem.scan.key, value = c->mem.scan.value;
+
+    f->known = false;
+    if (c->scanned != &c->rows || c->commit != 0 || value.len > FOUND_BYTES)
+        return;
+    f->key.n = f->value.n = 0;
+    f->version = c->version;
+    /* Without memory it is looked up again, too. */
+    f->known = bytes_append(&f->key, key.bytes, key.len) == SQLITE_OK &&
+               bytes_append(&f->value, value.bytes, value.len) == SQLITE_OK;
+}
+
+bool
+cursor_found(sqlite3_vtab *vtab, struct moss_slice key,
+             struct moss_slice *value)
+{
+    const struct vtab *v = (const struct vtab *)vtab;
+    const struct found *f = &v->found;
+
+    *value = moss_slice(f->value.p, f->value.n);
+    return f->known && f->version == table_version(&v->table) &&
+           f->key.n == key.len &&
+           (key.len == 0 || memcmp(f->key.p, key.bytes, key.len) == 0);
+}
+
 /* Stand on the first row of range; MOSS_DONE if it has none. */
 static enum moss_status
 enter_range(struct cursor *c, const struct range *range)
@@ -321,6 +357,8 @@ enter_range(struct cursor *c, const struct range *range)
     if (c->mem.ranges.whole && range_is_point(range)) {
         st = sight_get(c->scanned, lo, &c->looked_up);
         reader_set(&c->mem.scan, lo, c->looked_up.bytes);
+        if (st == MOSS_OK && c->writing != NULL && c->leads)
+            note_found(c);
         return st == MOSS_NOT_FOUND ? MOSS_DONE : st;
     }
     st = sight_snapshot(c->scanned, &snap);

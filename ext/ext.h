@@ -207,6 +207,12 @@ int table_snapshot(struct table *t, struct moss_snapshot **out);
 void table_cursor_closed(struct table *t);
 
 /*
+ * What the connection has changed in t's store: another number whenever that
+ * is something else, within one transaction.
+ */
+uint64_t table_version(const struct table *t);
+
+/*
  * Inside a writing transaction: the row under key as of now, own changes
  * included.  SQLITE_OK, SQLITE_NOTFOUND or a failure.  The value is valid
  * until the next change to the table, and is released by the caller.

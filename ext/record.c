@@ -21,6 +21,21 @@ enum tag {
     TAG_BLOB = 13  /* 13 + 2 * length */
 };
 
+/*
+ * The UTF-8 bytes of a text.  sqlite3_value_text() copies one that has no NUL
+ * behind it, as those that are bound; what is UTF-8 already is there as a blob.
+ */
+static const void *
+text_bytes(sqlite3_value *v)
+{
+#if SQLITE_VERSION_NUMBER >= 3040000
+    if (sqlite3_libversion_number() >= 3040000 &&
+        sqlite3_value_encoding(v) == SQLITE_UTF8)
+        return sqlite3_value_blob(v);
+#endif
+    return sqlite3_value_text(v);
+}
+
 int
 datum_read(sqlite3_value *v, struct datum *out)
 {
@@ -36,8 +51,8 @@ datum_read(sqlite3_value *v, struct datum *out)
         out->r = sqlite3_value_double(v);
         return SQLITE_OK;
     case SQLITE_TEXT:
-        p = sqlite3_value_text(v);
-        if (p == NULL)
+        p = text_bytes(v);
+        if (p == NULL && sqlite3_value_bytes(v) > 0)
             return SQLITE_NOMEM;
         break;
     case SQLITE_BLOB:

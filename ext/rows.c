@@ -107,6 +107,12 @@ table_sight(struct table *t, struct sight *out)
     return rc;
 }
 
+uint64_t
+table_version(const struct table *t)
+{
+    return t->store->active ? pending_version(t->store->pending) : 0;
+}
+
 int
 table_index_sight(struct table *t, int i, struct sight *out)
 {

@@ -23,6 +23,9 @@ vtab_free(struct vtab *v)
         return;
     conn_unlist_table(&v->table);
     cursor_free_idle(v);
+    write_free_spare(v);
+    bytes_release(&v->found.key);
+    bytes_release(&v->found.value);
     sqlite3_free(v->table.schema);
     sqlite3_free(v->table.name);
     sqlite3_free(v->table.base.zErrMsg);

@@ -5,6 +5,13 @@
 #include "ext.h"
 #include "schema.h"
 
+/* A row that a statement which changes something has looked up. */
+struct found {
+    bool known;
+    uint64_t version; /* see table_version() */
+    struct bytes key, value;
+};
+
 struct vtab {
     struct table table; /* first: SQLite and the seam see only this */
     sqlite3 *db;
@@ -14,6 +21,8 @@ struct vtab {
 
     struct cursor *cursors; /* that are open, newest first */
     struct cursor *idle;    /* one that is closed, or NULL */
+    struct found found;     /* by the cursor that was opened last */
+    struct change *spare;   /* what xUpdate works with, or NULL */
 };
 
 #endif

@@ -31,43 +31,102 @@ is_key(const struct bytes *b, struct moss_slice key)
     return b->n == key.len && (b->n == 0 || memcmp(b->p, key.bytes, b->n) == 0);
 }
 
+/* ------------------------------------------------------ a change's memory */
+
+/* A change that was done keeps no more than this. */
+#define SPARE_BYTES ((size_t)64 << 10)
+
 /* Room for a row: cells, stored and notes in one piece. */
 static int
-change_begin(struct change *c, struct vtab *v)
+change_new(struct vtab *v, struct change **out)
 {
     size_t n = (size_t)v->schema.n, parts = (size_t)v->schema.n_key;
-    size_t bytes = n * (sizeof(*c->cells) + sizeof(*c->stored)) + parts;
+    struct change *c = sqlite3_malloc64(sizeof(*c));
 
+    *out = c;
+    if (c == NULL)
+        return SQLITE_NOMEM;
     memset(c, 0, sizeof(*c));
-    c->v = v;
     c->s = &v->schema;
-    c->conflict = sqlite3_vtab_on_conflict(v->db);
-    c->given_rowid = sqlite3_last_insert_rowid(v->db);
-    c->cells = sqlite3_malloc64(bytes);
+    c->room = n * (sizeof(*c->cells) + sizeof(*c->stored)) + parts;
+    c->cells = sqlite3_malloc64(c->room);
     if (c->cells == NULL)
         return SQLITE_NOMEM;
-    memset(c->cells, 0, bytes);
+    memset(c->cells, 0, c->room);
     c->stored = (struct datum *)(c->cells + n);
     c->notes = (uint8_t *)(c->stored + n);
     return entries_begin(&c->entries, c->s);
 }
 
 static void
+change_free(struct change *c)
+{
+    if (c == NULL)
+        return;
+    sqlite3_free(c->cells);
+    entries_release(&c->entries);
+    bytes_release(&c->old_key);
+    bytes_release(&c->key);
+    bytes_release(&c->value);
+    sqlite3_free(c);
+}
+
+void
+write_free_spare(struct vtab *v)
+{
+    change_free(v->spare);
+    v->spare = NULL;
+}
+
+/* One that is all zeros but for its memory; change_end() takes it over. */
+static int
+change_begin(struct vtab *v, struct change **out)
+{
+    struct change *c = v->spare;
+    int rc = SQLITE_OK;
+
+    v->spare = NULL;
+    if (c == NULL)
+        rc = change_new(v, &c);
+    *out = c;
+    if (rc != SQLITE_OK) {
+        change_free(c);
+        *out = NULL;
+        return rc;
+    }
+    c->v = v;
+    c->conflict = sqlite3_vtab_on_conflict(v->db);
+    c->given_rowid = sqlite3_last_insert_rowid(v->db);
+    return SQLITE_OK;
+}
+
+static void
 change_end(struct change *c)
 {
-    for (int i = 0; c->cells != NULL && i < c->s->n; i++)
+    struct vtab *v = c->v;
+    size_t kept = c->old_key.cap + c->key.cap + c->value.cap +
+                  c->entries.bytes.cap + c->room;
+
+    for (int i = 0; i < c->s->n; i++)
         sqlite3_value_free(c->cells[i].owned);
     sqlite3_value_free(c->rowid.owned);
-    sqlite3_free(c->cells);
     moss_value_release(&c->row);
     image_release(&c->old);
     for (int i = 0; i < c->n_victims; i++)
         image_release(&c->victims[i]);
     sqlite3_free(c->victims);
-    entries_release(&c->entries);
-    bytes_release(&c->old_key);
-    bytes_release(&c->key);
-    bytes_release(&c->value);
+    if (v->spare != NULL || kept > SPARE_BYTES) {
+        change_free(c);
+        return;
+    }
+    memset(c->cells, 0, c->room);
+    memset(&c->row, 0, sizeof(c->row));
+    memset(&c->old, 0, sizeof(c->old));
+    memset(&c->rowid, 0, sizeof(c->rowid));
+    c->victims = NULL;
+    c->n_victims = 0;
+    c->old_key.n = c->key.n = c->value.n = c->entries.bytes.n = 0;
+    v->spare = c;
 }
 
 /* ----------------------------------------------------------- constraints */
@@ -420,15 +479,32 @@ write_updated(struct change *c)
     return rc == SQLITE_OK ? write_row(c, &c->old) : rc;
 }
 
+/* The row to be changed, with its index entries; SQLITE_NOTFOUND. */
+static int
+read_image(struct change *c)
+{
+    struct moss_slice key = slice_of(&c->old_key), found;
+
+    return cursor_found(&c->v->table.base, key, &found)
+               ? image_of(&c->old, c->v, key, found)
+               : image_read(&c->old, c->v, key);
+}
+
 /* The row to be updated; SQLITE_NOTFOUND. */
 static int
 read_old(struct change *c, struct moss_slice *row)
 {
-    bool indexed = c->s->n_indexes > 0;
-    int rc = indexed ? image_read(&c->old, c->v, slice_of(&c->old_key))
-                     : table_get(&c->v->table, slice_of(&c->old_key), &c->row);
+    struct moss_slice key = slice_of(&c->old_key);
+    int rc = SQLITE_OK;
 
-    *row = indexed ? c->old.held.bytes : c->row.bytes;
+    if (c->s->n_indexes > 0) {
+        rc = read_image(c);
+        *row = c->old.held.bytes;
+        return rc;
+    }
+    if (!cursor_found(&c->v->table.base, key, &c->row.bytes))
+        rc = table_get(&c->v->table, key, &c->row);
+    *row = c->row.bytes;
     return rc;
 }
 
@@ -484,7 +560,7 @@ delete_row(struct change *c, sqlite3_value **argv)
         return rc;
     if (c->s->n_indexes == 0)
         return table_delete(&c->v->table, slice_of(&c->old_key));
-    rc = image_read(&c->old, c->v, slice_of(&c->old_key));
+    rc = read_image(c);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK; /* this statement has replaced or moved it */
     return rc == SQLITE_OK ? image_delete(c->v, &c->old) : rc;
@@ -495,7 +571,7 @@ write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
              sqlite3_int64 *rowid)
 {
     struct vtab *v = (struct vtab *)vtab;
-    struct change c;
+    struct change *c;
     bool is_command = false;
     int rc = SQLITE_OK;
 
@@ -506,19 +582,17 @@ write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
         *rowid = sqlite3_last_insert_rowid(v->db);
     if (rc != SQLITE_OK || is_command)
         return rc;
-    rc = change_begin(&c, v);
-    if (rc != SQLITE_OK) {
-        change_end(&c);
+    rc = change_begin(v, &c);
+    if (rc != SQLITE_OK)
         return rc;
-    }
     if (argc == 1)
-        rc = delete_row(&c, argv);
+        rc = delete_row(c, argv);
     else if (sqlite3_value_type(argv[ARG_OLD]) == SQLITE_NULL)
-        rc = insert_row(&c, argv);
+        rc = insert_row(c, argv);
     else
-        rc = update_row(&c, argv);
+        rc = update_row(c, argv);
     /* What SQLite takes for last_insert_rowid(). */
-    *rowid = c.given_rowid;
-    change_end(&c);
+    *rowid = c->given_rowid;
+    change_end(c);
     return rc;
 }

@@ -4,7 +4,11 @@
 
 #include "ext.h"
 
+struct vtab;
+
 int write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
                  sqlite3_int64 *rowid);
+/* Give back the memory that is kept between calls. */
+void write_free_spare(struct vtab *v);
 
 #endif

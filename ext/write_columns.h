@@ -25,6 +25,7 @@ struct change {
     struct cell rowid;         /* of the key, if that is no column */
     struct datum *stored;      /* room for the columns of a record */
     uint8_t *notes;            /* of each part of the key */
+    size_t room;               /* bytes of those three, from cells on */
     sqlite3_int64 given_rowid; /* what last_insert_rowid() becomes */
 };
 
