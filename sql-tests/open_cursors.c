@@ -39,8 +39,8 @@ struct world {
 };
 
 static const char *const queries[] = {
-    "SELECT key, value FROM t WHERE key IN"
-    " (0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23)",
+    ("SELECT key, value FROM t WHERE key IN"
+     " (0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23)"),
     "SELECT key, value FROM t ORDER BY key",
     "SELECT key, value, other FROM t WHERE key >= 0 AND key < 24 ORDER BY key",
     "SELECT u.key, u.value FROM numbers n, t u WHERE u.key = n.n ORDER BY n.n",
