@@ -20,6 +20,7 @@
 
 #include "commit_point.h"
 #include "cursor_memory.h"
+#include "found.h"
 #include "onepass.h"
 #include "sight.h"
 
@@ -249,7 +250,6 @@ int
 cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
 {
     struct vtab *v = (struct vtab *)vtab;
-    const struct schema *s = &v->schema;
     struct table *t = &v->table;
     struct cursor *c = cursor_new(v);
     int rc;
@@ -263,7 +263,7 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
         return rc;
     }
     /* Now: the table may be changed before the plan is known. */
-    for (int i = 0; rc == SQLITE_OK && i < s->n_indexes; i++)
+    for (int i = 0; rc == SQLITE_OK && i < t->n_indexes; i++)
         rc = table_index_sight(t, i, &c->indexes[i]);
     if (rc != SQLITE_OK) {
         cursor_free(c);
@@ -312,39 +312,6 @@ stand(struct cursor *c)
     c->row_known = false;
 }
 
-/* A row that is longer than this is not copied, but looked up again. */
-#define FOUND_BYTES 4096
-
-/* What was looked up is likely to be what xUpdate changes next. */
-static void
-note_found(struct cursor *c)
-{
-    struct found *f = &vtab_of(c)->found;
-    struct moss_slice key = c->mem.scan.key, value = c->mem.scan.value;
-
-    f->known = false;
-    if (c->scanned != &c->rows || c->commit != 0 || value.len > FOUND_BYTES)
-        return;
-    f->key.n = f->value.n = 0;
-    f->version = c->version;
-    /* Without memory it is looked up again, too. */
-    f->known = bytes_append(&f->key, key.bytes, key.len) == SQLITE_OK &&
-               bytes_append(&f->value, value.bytes, value.len) == SQLITE_OK;
-}
-
-bool
-cursor_found(sqlite3_vtab *vtab, struct moss_slice key,
-             struct moss_slice *value)
-{
-    const struct vtab *v = (const struct vtab *)vtab;
-    const struct found *f = &v->found;
-
-    *value = moss_slice(f->value.p, f->value.n);
-    return f->known && f->version == table_version(&v->table) &&
-           f->key.n == key.len &&
-           (key.len == 0 || memcmp(f->key.p, key.bytes, key.len) == 0);
-}
-
 /* Stand on the first row of range; MOSS_DONE if it has none. */
 static enum moss_status
 enter_range(struct cursor *c, const struct range *range)
@@ -357,8 +324,9 @@ enter_range(struct cursor *c, const struct range *range)
     if (c->mem.ranges.whole && range_is_point(range)) {
         st = sight_get(c->scanned, lo, &c->looked_up);
         reader_set(&c->mem.scan, lo, c->looked_up.bytes);
-        if (st == MOSS_OK && c->writing != NULL && c->leads)
-            note_found(c);
+        if (st == MOSS_OK && c->writing != NULL && c->leads &&
+            c->scanned == &c->rows && c->commit == 0)
+            found_note(vtab_of(c), lo, c->looked_up.bytes, c->version);
         return st == MOSS_NOT_FOUND ? MOSS_DONE : st;
     }
     st = sight_snapshot(c->scanned, &snap);
@@ -415,13 +383,11 @@ use_past(struct cursor *c, struct moss_snapshot *snap)
     const struct schema *s = &vtab_of(c)->schema;
     enum moss_status st = MOSS_OK;
 
-    sight_release(&c->rows);
     sight_fix(&c->rows, snap);
     for (int i = 0; st == MOSS_OK && i < s->n_indexes; i++) {
         struct moss_snapshot *index;
 
         st = moss_snapshot_child(snap, moss_str(s->indexes[i].child), &index);
-        sight_release(&c->indexes[i]);
         sight_fix(&c->indexes[i], st == MOSS_OK ? index : NULL);
     }
     return st == MOSS_OK ? SQLITE_OK : fail(c, st);

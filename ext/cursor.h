@@ -17,13 +17,6 @@ struct vtab;
 /* To be called before v is freed. */
 void cursor_free_idle(struct vtab *v);
 
-/*
- * The row under key if the statement under way has looked it up, and nothing
- * has changed since: *value lasts until the next xFilter.
- */
-bool cursor_found(sqlite3_vtab *vtab, struct moss_slice key,
-                  struct moss_slice *value);
-
 int cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out);
 int cursor_close(sqlite3_vtab_cursor *cur);
 int cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,

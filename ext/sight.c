@@ -30,19 +30,19 @@ unlist(struct sight *s)
 }
 
 void
-sight_fix(struct sight *s, struct moss_snapshot *snap)
-{
-    memset(s, 0, sizeof *s);
-    s->snap = snap;
-}
-
-void
 sight_release(struct sight *s)
 {
     unlist(s);
     moss_snapshot_unref(s->snap);
     moss_snapshot_unref(s->former);
-    s->snap = s->former = NULL;
+    memset(s, 0, sizeof *s);
+}
+
+void
+sight_fix(struct sight *s, struct moss_snapshot *snap)
+{
+    sight_release(s);
+    s->snap = snap;
 }
 
 void

@@ -27,7 +27,7 @@ struct sight {
  */
 int table_sight(struct table *t, struct sight *out);
 int table_index_sight(struct table *t, int i, struct sight *out);
-/* A state that is a snapshot already, which is taken over. */
+/* Become a state that is a snapshot already, which is taken over. */
 void sight_fix(struct sight *s, struct moss_snapshot *snap);
 void sight_release(struct sight *s); /* idempotent */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cursor.h"
+#include "found.h"
 #include "plan.h"
 #include "recorded.h"
 #include "write.h"
@@ -24,8 +25,7 @@ vtab_free(struct vtab *v)
     conn_unlist_table(&v->table);
     cursor_free_idle(v);
     write_free_spare(v);
-    bytes_release(&v->found.key);
-    bytes_release(&v->found.value);
+    found_release(v);
     sqlite3_free(v->table.schema);
     sqlite3_free(v->table.name);
     sqlite3_free(v->table.base.zErrMsg);

@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "cursor.h"
+#include "found.h"
 #include "merge.h"
 #include "rowid.h"
 #include "write_columns.h"
@@ -485,9 +486,8 @@ read_image(struct change *c)
 {
     struct moss_slice key = slice_of(&c->old_key), found;
 
-    return cursor_found(&c->v->table.base, key, &found)
-               ? image_of(&c->old, c->v, key, found)
-               : image_read(&c->old, c->v, key);
+    return found_row(c->v, key, &found) ? image_of(&c->old, c->v, key, found)
+                                        : image_read(&c->old, c->v, key);
 }
 
 /* The row to be updated; SQLITE_NOTFOUND. */
@@ -502,7 +502,7 @@ read_old(struct change *c, struct moss_slice *row)
         *row = c->old.held.bytes;
         return rc;
     }
-    if (!cursor_found(&c->v->table.base, key, &c->row.bytes))
+    if (!found_row(c->v, key, &c->row.bytes))
         rc = table_get(&c->v->table, key, &c->row);
     *row = c->row.bytes;
     return rc;
