@@ -7,7 +7,8 @@
 /*
  * May the row under key, which the statement under way is about to change,
  * come from a cursor on a past commit?  The cursor that the statement opened
- * first on the table tells, if it reads today's rows and has that one;
+ * first on the table tells, if it reads today's rows and has that one, unless
+ * the row is changed by a trigger, whose cursors are among the statement's;
  * else it is yes as soon as one that reads the past has given out keys and
  * has this one.  Cursors of statements that only read do not count.
  */

@@ -90,6 +90,31 @@ INSERT INTO at SELECT rowid + 100, x FROM r((SELECT id FROM at WHERE n = 4));
 DELETE FROM r;
 SELECT count(*) FROM r;
 ROLLBACK;
+-- Nor can a trigger's statements, whatever else they and the one around them read.
+CREATE TABLE fired(x, y);
+INSERT INTO fired VALUES (0, 1);
+CREATE TRIGGER deletes AFTER UPDATE ON fired BEGIN
+  DELETE FROM r WHERE moss_commit = (SELECT id FROM at WHERE n = 4) AND rowid = new.x;
+END;
+CREATE TRIGGER compares AFTER DELETE ON fired BEGIN
+  DELETE FROM r WHERE moss_commit = (SELECT id FROM at WHERE n = 4)
+    AND x = (SELECT min(o.x) FROM r AS o WHERE o.rowid = r.rowid);
+END;
+INSERT INTO r(rowid, x) VALUES (1, 'one'), (2, 'two');
+UPDATE fired SET x = (SELECT rowid FROM r WHERE rowid >= y);
+DELETE FROM fired WHERE y = (SELECT rowid FROM r WHERE rowid >= y);
+DELETE FROM fired WHERE EXISTS (SELECT rowid FROM r WHERE rowid >= y);
+SELECT * FROM r;
+-- Where the statement itself changes the table, its subqueries may read the past.
+BEGIN;
+WITH w AS (SELECT 1) DELETE FROM main."r" WHERE EXISTS (SELECT 1 FROM r AS o
+  WHERE o.moss_commit = (SELECT id FROM at WHERE n = 4) AND o.rowid = r.rowid AND o.x = 'one');
+UPDATE OR REPLACE r SET x = (SELECT o.x || o.rowid FROM r AS o
+  WHERE o.moss_commit = (SELECT id FROM at WHERE n = 4) AND o.rowid = r.rowid);
+SELECT * FROM r;
+ROLLBACK;
+DROP TABLE fired;
+DELETE FROM r;
 -- Compaction begins a new file, and with it a new history.
 INSERT INTO cars(cars) VALUES('compact');
 SELECT count(*), min(id) > 20000000000 FROM moss_commits('cars');
