@@ -219,45 +219,6 @@ may_give(struct cursor *c, struct moss_slice key, bool *out)
     return st == MOSS_NOT_FOUND ? MOSS_OK : st;
 }
 
-/*
- * Is the table what the statement itself changes?  Then no trigger fires, as a
- * virtual table has none: its cursors are all of one piece.
- */
-static bool
-changes_itself(const struct vtab *v, const sqlite3_stmt *stmt)
-{
-    const char *p = sqlite3_sql((sqlite3_stmt *)(uintptr_t)stmt);
-    struct token t = { TOKEN_END, NULL, 0 };
-    int depth = 0;
-
-    do { /* behind what WITH defines */
-        if (p != NULL)
-            t = token_next(&p);
-        depth += token_is_char(&t, '(') ? 1 : 0;
-        depth -= token_is_char(&t, ')') ? 1 : 0;
-    } while (t.kind != TOKEN_END && (depth > 0 || !(token_is(&t, "DELETE") ||
-                                                    token_is(&t, "UPDATE"))));
-    if (t.kind == TOKEN_END)
-        return false;
-    t = token_next(&p);
-    if (token_is(&t, "OR")) {
-        (void)token_next(&p);
-        t = token_next(&p);
-    }
-    if (token_is(&t, "FROM"))
-        t = token_next(&p);
-    const char *behind = p;
-    struct token dot = token_next(&behind);
-
-    if (token_is_char(&dot, '.'))
-        t = token_next(&behind);
-    char *name = token_value(&t);
-    bool same = name != NULL && sqlite3_stricmp(name, v->table.name) == 0;
-
-    sqlite3_free(name);
-    return same;
-}
-
 int
 cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out)
 {
@@ -274,7 +235,8 @@ cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out)
         if (c->commit == 0 && !c->gave_other)
             continue;
         if (first != NULL && first != c && first->commit == 0 &&
-            changes_itself(v, c->writing))
+            token_is_target(sqlite3_sql((sqlite3_stmt *)(uintptr_t)c->writing),
+                            v->table.name))
             st = may_give(first, key, &by_first);
         if (st == MOSS_OK && !by_first)
             st = may_give(c, key, out);

@@ -167,5 +167,10 @@ bool token_is(const struct token *t, const char *word);
 bool token_is_char(const struct token *t, char c);
 /* An identifier or string without its quotes; NULL without memory. */
 char *token_value(const struct token *t);
+/*
+ * Is it a DELETE or UPDATE of a table of that name?  Then no trigger fires, if
+ * that is a virtual one.  No if sql is NULL, or without memory.
+ */
+bool token_is_target(const char *sql, const char *table);
 
 #endif

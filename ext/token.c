@@ -1,6 +1,7 @@
 /*
  * SQL tokens, as far as the arguments of a module need them: enough to tell an
- * option from a column, and to find a keyword that is not honoured.
+ * option from a column, and to find a keyword that is not honoured; and to see
+ * which table a statement changes.
  */
 #include "schema.h"
 
@@ -107,4 +108,49 @@ token_value(const struct token *t)
     }
     *w = '\0';
     return out;
+}
+
+/* Behind DELETE or UPDATE, which WITH may come before; NULL: neither. */
+static const char *
+find_change(const char *p)
+{
+    int depth = 0;
+
+    for (;;) {
+        struct token t = token_next(&p);
+
+        if (t.kind == TOKEN_END)
+            return NULL;
+        depth += token_is_char(&t, '(') ? 1 : 0;
+        depth -= token_is_char(&t, ')') ? 1 : 0;
+        if (depth == 0 && (token_is(&t, "DELETE") || token_is(&t, "UPDATE")))
+            return p;
+    }
+}
+
+bool
+token_is_target(const char *sql, const char *table)
+{
+    const char *p = sql == NULL ? NULL : find_change(sql), *behind;
+    struct token t, dot;
+    char *name;
+    bool same;
+
+    if (p == NULL)
+        return false;
+    t = token_next(&p);
+    if (token_is(&t, "OR")) {
+        (void)token_next(&p);
+        t = token_next(&p);
+    }
+    if (token_is(&t, "FROM"))
+        t = token_next(&p);
+    behind = p;
+    dot = token_next(&behind);
+    if (token_is_char(&dot, '.'))
+        t = token_next(&behind);
+    name = token_value(&t);
+    same = name != NULL && sqlite3_stricmp(name, table) == 0;
+    sqlite3_free(name);
+    return same;
 }
