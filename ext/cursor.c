@@ -274,7 +274,7 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
     }
     enlist(c, v);
     c->version = table_version(t);
-    v->found.known = false;
+    v->found.known = v->one_pass = false;
     *out = &c->base;
     return SQLITE_OK;
 }
