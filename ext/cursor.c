@@ -203,6 +203,20 @@ unlist(struct cursor *c)
         i->follows = i->follows || (i->writing == c->writing && !i->leads);
 }
 
+/*
+ * Is it a cursor of writing?  A SELECT that was begun while a statement stood
+ * half-way, as INSERT with RETURNING may, looks like a part of that one: not
+ * any more when another changes the table.
+ */
+static bool
+is_part_of(const struct cursor *c, const struct vtab *v,
+           const sqlite3_stmt *writing)
+{
+    return c->writing != NULL &&
+           (c->writing == writing || c->writing == unknown(v) ||
+            writing == unknown(v));
+}
+
 /* May the cursor have given out that key?  By its state. */
 static enum moss_status
 may_give(struct cursor *c, struct moss_slice key, bool *out)
@@ -223,6 +237,7 @@ int
 cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out)
 {
     const struct vtab *v = (const struct vtab *)vtab;
+    const sqlite3_stmt *writing = NULL;
     enum moss_status st = MOSS_OK;
 
     *out = false;
@@ -234,9 +249,12 @@ cursor_gave_past(sqlite3_vtab *vtab, struct moss_slice key, bool *out)
             continue;
         if (c->commit == 0 && !c->gave_other)
             continue;
+        writing = writing_statement(v);
+        if (!is_part_of(c, v, writing))
+            continue;
         if (first != NULL && first != c && first->commit == 0 &&
-            token_is_target(sqlite3_sql((sqlite3_stmt *)(uintptr_t)c->writing),
-                            v->table.name))
+            c->writing == writing && /* else it may be finalized */
+            token_is_target(sqlite3_sql(c->writing), v->table.name))
             st = may_give(first, key, &by_first);
         if (st == MOSS_OK && !by_first)
             st = may_give(c, key, out);
