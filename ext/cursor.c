@@ -292,7 +292,8 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
     }
     enlist(c, v);
     c->version = table_version(t);
-    v->found.known = v->one_pass = false;
+    v->found.known = false;
+    onepass_opened(v);
     *out = &c->base;
     return SQLITE_OK;
 }

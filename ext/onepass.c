@@ -20,6 +20,10 @@
  *
  * That is for statements in an explicit transaction: what fails outside of one
  * rolls back, and that would be seen by a rollback hook.
+ *
+ * A statement of the old sqlite3_prepare() is not prepared anew: its caller
+ * gets SQLITE_SCHEMA, as when the schema has changed.  That cannot be told
+ * before; once it has happened, the table leaves all statements as they are.
  */
 #include "onepass.h"
 
@@ -176,8 +180,9 @@ onepass_is_due(struct vtab *v, sqlite3_stmt *writing, const struct plan *plan)
     struct plan known = *plan;
     int run;
 
-    if (writing == NULL || plan->past || plan_is_single(plan) ||
-        sqlite3_get_autocommit(v->db) || v->table.decl.codec != CODEC_TYPED)
+    if (v->not_prepared_anew || writing == NULL || plan->past ||
+        plan_is_single(plan) || sqlite3_get_autocommit(v->db) ||
+        v->table.decl.codec != CODEC_TYPED)
         return false;
     run = sqlite3_stmt_status(writing, SQLITE_STMTSTATUS_RUN, 0);
     if (run % EVERY_RUN != FIRST_RUN || sqlite3_sql(writing) == NULL ||
@@ -190,6 +195,13 @@ onepass_is_due(struct vtab *v, sqlite3_stmt *writing, const struct plan *plan)
         return false;
     v->one_pass = true;
     return true;
+}
+
+void
+onepass_opened(struct vtab *v)
+{
+    v->not_prepared_anew = v->not_prepared_anew || v->one_pass;
+    v->one_pass = false;
 }
 
 bool

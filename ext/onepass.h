@@ -11,6 +11,8 @@
  */
 bool
 onepass_is_due(struct vtab *v, sqlite3_stmt *writing, const struct plan *plan);
+/* A statement has opened a cursor: none is being prepared anew. */
+void onepass_opened(struct vtab *v);
 /*
  * In xBestIndex: is it that statement which is being prepared?  Once: the
  * answer is for the caller.

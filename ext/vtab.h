@@ -16,8 +16,9 @@ struct vtab {
     struct table table; /* first: SQLite and the seam see only this */
     sqlite3 *db;
     struct schema schema;
-    bool utf16;    /* the database's text encoding: see plan.c */
-    bool one_pass; /* what is prepared next is known: see onepass.c */
+    bool utf16;             /* the database's text encoding: see plan.c */
+    bool one_pass;          /* what is prepared next is known: see onepass.c */
+    bool not_prepared_anew; /* that was not to be, once */
 
     struct cursor *cursors; /* that are open, newest first */
     struct cursor *idle;    /* one that is closed, or NULL */

@@ -203,6 +203,34 @@ try_hidden(sqlite3 *db)
     db_must(db, "COMMIT");
 }
 
+/* The old sqlite3_prepare() prepares nothing anew: that is tried once. */
+static void
+try_old_interface(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    int stopped = 0;
+
+    make_table(db, "old");
+    db_must(db, "INSERT INTO old VALUES('a', 0)");
+    if (sqlite3_prepare(db, "UPDATE old SET value = value + 1 WHERE key = ?",
+                        -1, &stmt, NULL) != SQLITE_OK)
+        fail("prepare: %s", sqlite3_errmsg(db));
+    db_must(db, "BEGIN");
+    for (int i = 0; i < 200; i++) {
+        int rc = sqlite3_bind_text(stmt, 1, "a", -1, SQLITE_STATIC);
+
+        if (rc == SQLITE_OK)
+            rc = run(stmt);
+        if (rc != SQLITE_OK && rc != SQLITE_SCHEMA)
+            fail("old interface: %s", sqlite3_errmsg(db));
+        stopped += rc == SQLITE_SCHEMA;
+    }
+    sqlite3_finalize(stmt);
+    db_must(db, "COMMIT");
+    if (stopped > 1 || db_int(db, "SELECT value FROM old") != 200 - stopped)
+        fail("old interface: stopped %d times", stopped);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -217,6 +245,7 @@ main(int argc, char **argv)
     for (size_t i = 0; i < n; i++)
         try(db, &rng, &trials[i], option_number("--runs", 40));
     try_hidden(db);
+    try_old_interface(db);
     db_close(db);
     printf("%zu statements did what they do to ordinary tables\n", n);
     return 0;
