@@ -211,7 +211,7 @@ program_tests() {
     for program in "$build/$variant"/sql-tests/*; do
         test -x "$program" && test -f "$program" || continue
         chosen "$(basename "$program")" || continue
-        if timeout 1200 "$program" >"$tmp/log" 2>&1; then
+        if timeout 2400 "$program" >"$tmp/log" 2>&1; then
             pass "$(basename "$program"): $(tail -n 1 "$tmp/log")"
         else
             echo "$program ended with status $?:"
