@@ -43,18 +43,26 @@ table_base(struct table *t, int part, struct moss_snapshot **out)
                         shared_store_name(cs->shared), path, t->name);
 }
 
-/* The same with own changes laid over, as of now. */
+/* The transaction's own changes to a part that has a base, or NULL. */
+static struct pending_table *
+own_changes(struct table *t, int part)
+{
+    return t->store->active
+               ? pending_find(t->store->pending, table_path(t, part))
+               : NULL;
+}
+
+/* The base with own changes laid over, as of now. */
 static int
 table_laid(struct table *t, int part, struct moss_snapshot **out)
 {
-    struct conn_store *cs = t->store;
     struct pending_table *p;
     struct moss_snapshot *base;
     int rc = table_base(t, part, &base);
 
     if (rc != SQLITE_OK)
         return rc;
-    p = cs->active ? pending_find(cs->pending, table_path(t, part)) : NULL;
+    p = own_changes(t, part);
     if (p == NULL) {
         *out = base;
         return SQLITE_OK;
@@ -76,14 +84,13 @@ table_state(struct table *t, struct moss_snapshot **out)
 static int
 sight(struct table *t, int part, struct sight *out)
 {
-    struct conn_store *cs = t->store;
     struct pending_table *p;
     struct moss_snapshot *base;
     int rc = table_base(t, part, &base);
 
     if (rc != SQLITE_OK)
         return rc;
-    p = cs->active ? pending_find(cs->pending, table_path(t, part)) : NULL;
+    p = own_changes(t, part);
     if (p == NULL) {
         sight_fix(out, base);
         return SQLITE_OK;
