@@ -127,6 +127,8 @@ store_load(struct moss_store *s, uint64_t number, uint64_t off, bool writable,
  * the files, and calls what is below.  Waits for it.
  */
 void store_begin_write(struct moss_store *s) EXCLUDES(s->mu);
+/* The same if nobody has it; false: not taken. */
+bool store_try_begin_write(struct moss_store *s) EXCLUDES(s->mu);
 void store_end_write(struct moss_store *s) EXCLUDES(s->mu);
 
 /*

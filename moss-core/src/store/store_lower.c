@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "store/gradual.h"
 #include "store/store.h"
 
 struct store_lower {
@@ -139,6 +140,11 @@ close_lower(struct moss_lower *lower)
     struct store_lower *l = container_of(lower, struct store_lower, base);
 
     moss_snapshot_unref(lower->initial);
+    /* No update goes on with it; the handle may stay open for long. */
+    if (store_try_begin_write(l->store)) {
+        gradual_drop(l->store);
+        store_end_write(l->store);
+    }
     mutex_lock(&l->store->mu);
     l->store->has_lower = false;
     mutex_unlock(&l->store->mu);

@@ -36,6 +36,18 @@ store_begin_write(struct moss_store *s)
     mutex_unlock(&s->mu);
 }
 
+bool
+store_try_begin_write(struct moss_store *s)
+{
+    bool is_free;
+
+    mutex_lock(&s->mu);
+    is_free = !s->is_writing;
+    s->is_writing = true;
+    mutex_unlock(&s->mu);
+    return is_free;
+}
+
 void
 store_end_write(struct moss_store *s)
 {
