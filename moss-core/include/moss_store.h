@@ -29,7 +29,7 @@ struct moss_store_identity {
 enum moss_compaction {
     MOSS_COMPACTION_ALLOW = 0, /* when the options below say that it is due */
     MOSS_COMPACTION_DISABLE,   /* no update rewrites what is in the store */
-    MOSS_COMPACTION_FORCE      /* a full one with every update */
+    MOSS_COMPACTION_FORCE      /* a full one with every update that can */
 };
 
 /* How many bytes at most a segment kind encodes at a time. */
@@ -180,10 +180,10 @@ struct moss_store_options {
      * is given the same as a line of text, of the level MOSS_LOG_ERRORS.
      * On the thread that opens, before moss_store_open() returns.
      *
-     * Also, on the thread of an update, what a compaction could not read
-     * (MOSS_CORRUPT): the update is written without one, and nothing is lost
-     * but what is damaged.  That one must not use the store; log is not given
-     * it.
+     * Also, on the thread of an update, why a compaction came to nothing:
+     * what it could not read (MOSS_CORRUPT), or no room (MOSS_FULL).  The
+     * update has been written without one, and nothing is lost but what is
+     * damaged.  That one must not use the store; log is not given it.
      */
     void (*on_error)(void *ctx, const struct moss_error *err);
     void (*log)(void *ctx, enum moss_log_level level, const char *text);

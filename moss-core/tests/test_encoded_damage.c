@@ -226,8 +226,16 @@ assert_readable(int from_first, int from_last)
     }
 }
 
+static enum moss_status
+note_in_file(void *arg, const struct moss_segment_info *info)
+{
+    *(bool *)arg = info->in_file && info->offset > 0;
+    return MOSS_OK;
+}
+
 START_TEST(only_what_is_damaged_is_lost)
 {
+    bool in_file = false;
     /* A frame has a head of 16 bytes, a whole piece, and three bytes more. */
     const uint64_t frame = 16 + MOSS_SEGMENT_PIECE + 3;
     char *path;
@@ -241,6 +249,8 @@ START_TEST(only_what_is_damaged_is_lost)
     file_write_all(os, path, bytes, n);
     assert_ok(kind_store_open(&s, NULL));
     assert_readable(2, 3);
+    assert_ok(moss_snapshot_each_segment(s.d.newest, note_in_file, &in_file));
+    ck_assert(in_file);
     /* Its head, of which one at most may be in doubt; and the piece before. */
     bytes[off + 2 * frame + 8] ^= 1;
     file_write_all(os, path, bytes, n);

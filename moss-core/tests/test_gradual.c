@@ -1,5 +1,6 @@
 /* Full compactions that go on beside updates. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -445,6 +446,33 @@ START_TEST(failures_lose_nothing)
 }
 END_TEST
 
+/* Without room for a copy of the content what comes is appended. */
+START_TEST(full_disk_leaves_appending)
+{
+    char text[64];
+
+    open_full(NULL);
+    fault_os_reset_counts(fault);
+    if (_i == 0)
+        fault_os_fail_from(fault, FAULT_OPEN, 1, MOSS_FULL, ENOSPC);
+    else
+        fault_os_fail_nth(fault, FAULT_WRITE, (unsigned)_i, MOSS_FULL, ENOSPC);
+    for (int i = 0; i < 30; i++) {
+        (void)snprintf(text, sizeof text, "k%03d=%d kid{-c%03d}", i, i, i);
+        apply_both(text);
+        assert_same();
+    }
+    ck_assert(fault_os_tripped(fault));
+    /* Not each of them has tried it. */
+    if (_i == 0)
+        ck_assert_uint_lt(fault_os_count(fault, FAULT_OPEN), 10);
+    fault_os_heal(fault);
+    go_to_end();
+    reopen();
+    assert_same();
+}
+END_TEST
+
 /* After a power cut at any sync, what had been acknowledged is there. */
 START_TEST(power_cuts_lose_nothing)
 {
@@ -506,6 +534,7 @@ suite_gradual(void)
     tcase_add_loop_test(tc, a_close_ends_what_is_half_done, 0, 2);
     tcase_add_test(tc, a_close_in_a_hurry_gives_it_up);
     tcase_add_loop_test(tc, failures_lose_nothing, 0, 24);
+    tcase_add_loop_test(tc, full_disk_leaves_appending, 0, 5);
     tcase_add_loop_test(tc, power_cuts_lose_nothing, 0, 8);
     suite_add_tcase(s, tc);
     return s;

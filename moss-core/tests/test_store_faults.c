@@ -406,6 +406,7 @@ START_TEST(full_disk_does_not_grow_the_file)
     uint64_t before, after;
     char *path;
 
+    o.compaction = MOSS_COMPACTION_DISABLE; /* which would be left out */
     assert_ok(driver_open(&d, DIR, &o));
     assert_ok(driver_apply(&d, "a=1"));
     path = driver_data_path(&d);

@@ -96,8 +96,7 @@ compact_choose(struct moss_store *s, const struct commit *newest,
     if (compaction == MOSS_COMPACTION_DISABLE ||
         atomic_load_explicit(&s->abort, memory_order_relaxed))
         return plan_choose(plan, NULL, 0, &fits);
-    if (compaction != MOSS_COMPACTION_FORCE &&
-        dead + newest->live_bytes < s->damaged_until)
+    if (dead + newest->live_bytes < s->hindered_until)
         return plan_choose(plan, &s->policy, limit, &fits);
     hidden = dead > limit ? 0 : garbage_hidden(newest, limit - dead);
     *in_new_file = compaction == MOSS_COMPACTION_FORCE ||

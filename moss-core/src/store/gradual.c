@@ -440,11 +440,12 @@ gradual_write(struct moss_store *s, struct plan *plan, struct watch *watch,
     if (st == MOSS_DONE)
         st = finish(s, plan, watch, out, err);
     gradual_drop(s);
+    if (!is_refusal(st) && st != MOSS_NOT_FOUND &&
+        (st != MOSS_ABORTED || s->must_rewrite))
+        return st;
+    plan_forget(plan); /* what is in the file that was dropped */
     if (is_refusal(st))
         return compact(s, plan, NULL, watch, out, err);
-    if (st != MOSS_NOT_FOUND && (st != MOSS_ABORTED || s->must_rewrite))
-        return st;
-    plan_forget(plan);
     return append(s, plan, watch, out, err);
 }
 

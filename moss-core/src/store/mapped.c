@@ -306,7 +306,8 @@ mapped_segment_loc(const struct segment *seg)
 bool
 mapped_segment_is(const struct segment *seg)
 {
-    return seg->ops == &checked_ops || seg->ops == &plain_ops;
+    return seg->ops == &checked_ops || seg->ops == &plain_ops ||
+           seg->ops == &lacking_ops;
 }
 
 const char *

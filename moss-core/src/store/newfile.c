@@ -115,7 +115,7 @@ newfile_publish(struct moss_store *s, struct newfile *n,
     if (st == MOSS_OK) {
         n->is_published = true;
         s->must_rewrite = false;
-        s->damaged_until = 0;
+        s->hindered_until = 0;
         if (old != NULL)
             count_end(count, s, true, n->written);
         if (old != NULL && !s->keep_files)

@@ -55,10 +55,10 @@ struct moss_store {
      */
     uint64_t stuck_bytes;
     /*
-     * A compaction has met what it could not read: until the file ends there,
-     * updates do not try one again.  0: none has.
+     * A compaction has met what it could not read, or a full disk: until the
+     * file ends there, updates do not try one again.  0: none has.
      */
-    uint64_t damaged_until;
+    uint64_t hindered_until;
 
     /* Guards what follows; innermost.  Held to copy and swap: no I/O. */
     struct mutex mu;

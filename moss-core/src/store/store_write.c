@@ -313,18 +313,42 @@ write_merging(struct moss_store *s, struct plan *plan, bool goes_on,
                        : store_append(s, plan, watch, out, err);
 }
 
-/* A damaged block must not be in the way of what comes: it stays behind. */
+/*
+ * A damaged block, or a disk without room for a copy, must not be in the way
+ * of what comes: it is appended, and a compaction tried again when the file
+ * has grown, twofold or by an eighth.
+ */
 static void
-note_damage(struct moss_store *s, const struct moss_error *err)
+note_hindrance(struct moss_store *s, enum moss_status st)
 {
     uint64_t end;
 
     mutex_lock(&s->mu);
     end = s->file_end;
     mutex_unlock(&s->mu);
-    s->damaged_until = 2 * end;
-    if (s->on_error != NULL && err != NULL)
-        s->on_error(s->ctx, err);
+    s->hindered_until = end + (st == MOSS_FULL ? end / 8 : end);
+}
+
+/* Append the plan that could not be written with what there is to be merged. */
+static enum moss_status
+append_after_all(struct moss_store *s, struct plan *plan, enum moss_status why,
+                 struct moss_snapshot **out, struct moss_error *err)
+{
+    struct moss_error hindrance = { .status = why };
+    struct watch watch;
+    bool fits;
+    enum moss_status st;
+
+    if (err != NULL)
+        hindrance = *err;
+    watch_init(&watch, s);
+    plan_forget(plan);
+    st = plan_choose(plan, NULL, 0, &fits);
+    st = st < 0 ? error_set(err, st, "update", s->dir, 0)
+                : store_append(s, plan, &watch, out, err);
+    if (st == MOSS_OK && why != MOSS_ABORTED && s->on_error != NULL)
+        s->on_error(s->ctx, &hindrance);
+    return st;
 }
 
 enum moss_status
@@ -333,7 +357,7 @@ store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
 {
     struct commit *newest = store_current(s);
     struct watch watch;
-    bool in_new_file = true, goes_on = gradual_goes_on(s), merges, fits;
+    bool in_new_file = true, goes_on = gradual_goes_on(s), merges;
     enum moss_status st = MOSS_OK;
 
     if (!s->must_rewrite && !goes_on)
@@ -344,14 +368,11 @@ store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
     watch_init(&watch, s);
     merges = goes_on || in_new_file || plan->rewrites;
     st = write_merging(s, plan, goes_on, in_new_file, &watch, out, err);
-    /* Without its footer the plan is past all reading of what is old. */
-    if (s->must_rewrite || !merges || plan->footer == NULL ||
-        (st != MOSS_ABORTED && st != MOSS_CORRUPT))
+    if (s->must_rewrite || !merges ||
+        (st != MOSS_ABORTED && st != MOSS_CORRUPT && st != MOSS_FULL))
         return st;
-    if (st == MOSS_CORRUPT)
-        note_damage(s, err);
-    plan_forget(plan);
-    st = plan_choose(plan, NULL, 0, &fits);
-    return st < 0 ? error_set(err, st, "update", s->dir, 0)
-                  : store_append(s, plan, &watch, out, err);
+    if (st != MOSS_ABORTED)
+        note_hindrance(s, st);
+    /* Without its footer the plan is past all reading of what is old. */
+    return plan->footer == NULL ? st : append_after_all(s, plan, st, out, err);
 }
