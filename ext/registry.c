@@ -166,7 +166,12 @@ sync_home(void *ctx, struct moss_tag tag, struct moss_error *err)
 static enum moss_status
 collection_open(struct shared_store *ss)
 {
-    struct moss_collection_options options = { .merge = ss->merge };
+    struct moss_collection_options options = {
+        .merge = ss->merge,
+        .on_error = notice_error,
+        .on_event = notice_event,
+        .ctx = ss,
+    };
     struct moss_lower *lower = NULL;
     enum moss_status st;
 
@@ -174,7 +179,6 @@ collection_open(struct shared_store *ss)
     if (!ss->memory) {
         options.persist_delay_ms = PERSIST_DELAY_MS;
         options.before_persist = sync_home;
-        options.ctx = ss;
         st = moss_store_lower(ss->store, &lower);
         if (st != MOSS_OK)
             return st;
@@ -274,6 +278,8 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
         .merge = request->merge,
         .no_create = !request->create,
         .identity = request->identity,
+        .on_error = notice_store,
+        .ctx = ss,
     };
     struct moss_store_identity identity;
     struct moss_file_id where;
@@ -348,6 +354,9 @@ store_new(const struct open_request *request, struct shared_store **out,
     atomic_init(&ss->maybe_dropped, true);
     atomic_init(&ss->maybe_staged, true);
     atomic_init(&ss->stale, false);
+    atomic_init(&ss->noticed, MOSS_OK);
+    atomic_init(&ss->hindrance, MOSS_OK);
+    atomic_init(&ss->is_hindered, false);
     ss->mu = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
     if (ss->memory)
         st = open_in_memory(ss, request);

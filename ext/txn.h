@@ -174,6 +174,11 @@ struct shared_store {
     atomic_bool maybe_staged;
     /* Open for reading only, and another process has gone on: open it anew. */
     atomic_bool stale;
+    /* The background failure that the error log was told of; MOSS_OK: none. */
+    atomic_int noticed;
+    /* The same of what it goes on without; did that come since an update? */
+    atomic_int hindrance;
+    atomic_bool is_hindered;
 
     /* Guards what follows. */
     sqlite3_mutex *mu;
@@ -228,6 +233,17 @@ shared_store_set_home_files(struct shared_store *ss, const char *database);
 
 /* The operating system that stores use; for tests of a static build. */
 struct moss_os *registry_os(void);
+
+/* ------------------------------------------------------------- notice.c */
+
+/*
+ * Callbacks of a collection and of a store, whose ctx is the shared_store: the
+ * error log is told of background failures, once each, and of their end; and
+ * of what a store goes on without: a damaged file, a compaction.
+ */
+void notice_error(void *ctx, const struct moss_error *err);
+void notice_event(void *ctx, enum moss_event event, uint64_t ns);
+void notice_store(void *ctx, const struct moss_error *err);
 
 /* --------------------------------------------------------------- ring.c */
 

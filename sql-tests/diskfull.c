@@ -300,10 +300,95 @@ run_full_log(const char *journal)
            journal, (long long)n);
 }
 
+/* What moss has said in SQLite's error log, one line each. */
+static char *logged;
+static sqlite3_mutex *logged_mutex;
+
+static void
+note_log(void *arg, int code, const char *text)
+{
+    (void)arg;
+    if (strncmp(text, "moss: ", 6) != 0)
+        return;
+    sqlite3_mutex_enter(logged_mutex);
+    text_append(&logged, "%d %s\n", code, text);
+    sqlite3_mutex_leave(logged_mutex);
+}
+
+static void
+forget_logged(void)
+{
+    sqlite3_mutex_enter(logged_mutex);
+    free(logged);
+    logged = NULL;
+    sqlite3_mutex_leave(logged_mutex);
+}
+
+static void
+expect_logged(int code, const char *words, int lines)
+{
+    char number[16];
+    int n = 0;
+
+    snprintf(number, sizeof number, "%d moss: ", code);
+    sqlite3_mutex_enter(logged_mutex);
+    for (const char *p = logged; p != NULL && *p != '\0'; p++)
+        n += *p == '\n';
+    if (n != lines || (n > 0 && (strncmp(logged, number, strlen(number)) != 0 ||
+                                 strstr(logged, words) == NULL)))
+        fail("the error log has not %d line of \"%s\", but: %s", lines, words,
+             logged == NULL ? "nothing" : logged);
+    sqlite3_mutex_leave(logged_mutex);
+    forget_logged();
+}
+
+/*
+ * Nobody waits for the persister, so the error log tells that it fails, once,
+ * and that it works again.  A flush that fails has seen an attempt that began
+ * after the one before it was reported.
+ */
+static void
+run_error_log(void)
+{
+    static const char flush[] = "INSERT INTO t(t) VALUES('flush')";
+    struct run r = { .journal = "wal" };
+
+    make_empty_dir(path_of("%s/run", scratch_dir()));
+    fail_while("the error log");
+    open_run(&r);
+    db_must(r.db, "PRAGMA journal_mode=wal");
+    make_table(r.db, "t");
+    db_must(r.db, "INSERT INTO t VALUES(1, 1)");
+    db_must(r.db, "%s", flush);
+    forget_logged(); /* of the cases before */
+    for (int round = 0; round < 2; round++) {
+        disk_fail(DISK_MOSS, DISK_WRITE | DISK_NAME, 1, ENOSPC, true);
+        db_must(r.db, "INSERT INTO t VALUES('round', %d)", round);
+        for (int i = 0; i < 3; i++) {
+            if ((db_run(r.db, flush) & 0xff) != SQLITE_FULL)
+                fail("flush: %s", sqlite3_errmsg(r.db));
+        }
+        expect_logged(SQLITE_FULL, "run/test.db-moss: MOSS_FULL", 1);
+        disk_heal();
+        for (int i = 0; i < 2; i++) {
+            db_must(r.db, "UPDATE t SET value = value + 1");
+            db_must(r.db, "%s", flush);
+        }
+        expect_logged(SQLITE_NOTICE, "works again", 1);
+        db_must(r.db, "DELETE FROM t WHERE key = 'round'");
+    }
+    db_close(r.db);
+    expect_logged(0, "", 0);
+    fail_while(NULL);
+    printf("error-log          wal\n");
+}
+
 int
 main(int argc, char **argv)
 {
+    sqlite3_config(SQLITE_CONFIG_LOG, note_log, NULL);
     harness_start(argc, argv, "--every --mode --only --nth");
+    logged_mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
     const char *mode = option_text("--mode", "both");
     const char *only = option_text("--only", NULL);
     size_t runs = 0;
@@ -333,6 +418,11 @@ main(int argc, char **argv)
             run_full_log(journal);
             runs++;
         }
+    }
+    if (!harness_plain && strcmp(mode, "delete") != 0 &&
+        (only == NULL || strcmp(only, "error-log") == 0)) {
+        run_error_log();
+        runs++;
     }
     if (runs == 0)
         fail("no such case or mode");
