@@ -56,6 +56,22 @@ merge(struct deadline *d)
     return rc == SQLITE_OK && st < 0 ? failed(d->t, st, NULL, d->command) : rc;
 }
 
+/* Let the rows be read from what a compaction has left. */
+static int
+read_anew(struct deadline *d)
+{
+    struct moss_collection *c = d->t->store->shared->collection;
+    enum moss_status st = MOSS_TIMEOUT;
+    int rc = SQLITE_OK;
+
+    while (rc == SQLITE_OK && st == MOSS_TIMEOUT) {
+        st = moss_collection_notify_idle(c, deadline_slice_ms(d));
+        if (st == MOSS_TIMEOUT)
+            rc = deadline_check(d);
+    }
+    return rc == SQLITE_OK && st < 0 ? failed(d->t, st, NULL, d->command) : rc;
+}
+
 struct progress {
     struct deadline *d;
     int rc;
@@ -94,7 +110,7 @@ compact(struct deadline *d)
     st = moss_store_compact(ss->store, &options, &why);
     if (st == MOSS_ABORTED && p.rc != SQLITE_OK)
         return p.rc;
-    return st < 0 ? failed(d->t, st, &why, d->command) : SQLITE_OK;
+    return st < 0 ? failed(d->t, st, &why, d->command) : read_anew(d);
 }
 
 static int

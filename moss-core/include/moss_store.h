@@ -281,7 +281,8 @@ struct moss_compact_options {
 /*
  * Compact now; nothing happens where there is nothing to merge and nothing to
  * leave behind.  Waits for an update that is going on; updates wait for it.  A
- * collection over the store reads what it has until its next update.
+ * collection over the store reads what it has until its next update, or
+ * moss_collection_notify_idle().
  * MOSS_ABORTED: progress ended it, or moss_store_close_ex(); the store is as
  * before.
  */

@@ -290,6 +290,73 @@ START_TEST(wait_idle_does_not_wait_for_an_idle_run)
 }
 END_TEST
 
+/* With threads, and before there are any. */
+START_TEST(compaction_on_demand_is_read_from_when_asked_for)
+{
+    open_collection(3600000);
+    for (int i = 0; i < 5; i++)
+        write_and_flush("a=1 kid{b=2}");
+    if (_i == 1) {
+        assert_ok(moss_collection_close(c, 0, NULL));
+        moss_store_close(w.store);
+        open_collection(3600000);
+    }
+    assert_ok(moss_store_compact(w.store, NULL, NULL));
+    ck_assert_uint_eq(lower_segments(), 5);
+    assert_ok(moss_collection_notify_idle(c, MOSS_FOREVER));
+    ck_assert_uint_eq(lower_segments(), 1);
+    assert_collection(c, "a=1 kid{b=2}");
+    write_and_flush("c=3");
+    assert_collection(c, "a=1 c=3 kid{b=2}");
+}
+END_TEST
+
+START_TEST(asked_for_tidying_ends_with_its_time)
+{
+    w.linger = true;
+    open_collection(3600000);
+    write_and_flush("a=1");
+    assert_status(moss_collection_notify_idle(c, 1), MOSS_TIMEOUT);
+    mutex_lock(&w.mu);
+    w.linger = false;
+    w.compact = true;
+    mutex_unlock(&w.mu);
+    write_and_flush("b=2"); /* ends the one that lingers */
+    assert_ok(moss_collection_notify_idle(c, MOSS_FOREVER));
+    ck_assert_uint_eq(lower_segments(), 1);
+    assert_collection(c, "a=1 b=2");
+}
+END_TEST
+
+static void
+write_meanwhile(void *arg)
+{
+    (void)arg;
+    wait_for(&w.begun, 1);
+    write_and_flush("b=2");
+}
+
+START_TEST(update_does_instead_of_tidying)
+{
+    struct thread writer;
+
+    w.linger = true; /* each time, until something is written */
+    open_collection(3600000);
+    write_and_flush("a=1");
+    assert_ok(thread_start(&writer, "writer", write_meanwhile, NULL));
+    assert_ok(moss_collection_notify_idle(c, MOSS_FOREVER));
+    thread_join(&writer);
+    assert_collection(c, "a=1 b=2");
+}
+END_TEST
+
+START_TEST(without_a_lower_level_there_is_nothing_to_tidy)
+{
+    assert_ok(moss_collection_open(NULL, NULL, &c));
+    assert_ok(moss_collection_notify_idle(c, 0));
+}
+END_TEST
+
 /* ------------------------------------------------------------------ */
 /* The store's part                                                   */
 /* ------------------------------------------------------------------ */
@@ -569,6 +636,11 @@ suite_idle(void)
     tcase_add_test(tc, closing_without_updates_or_time_gives_none);
     tcase_add_test(tc, failing_idle_run_is_reported_and_holds_nothing_up);
     tcase_add_test(tc, wait_idle_does_not_wait_for_an_idle_run);
+    tcase_add_loop_test(tc, compaction_on_demand_is_read_from_when_asked_for, 0,
+                        2);
+    tcase_add_test(tc, asked_for_tidying_ends_with_its_time);
+    tcase_add_test(tc, update_does_instead_of_tidying);
+    tcase_add_test(tc, without_a_lower_level_there_is_nothing_to_tidy);
     suite_add_tcase(s, tc);
     tcase_add_checked_fixture(store, setup_store, teardown_store);
     tcase_add_test(store, much_above_the_oldest_segments_is_compacted_in_full);

@@ -114,6 +114,10 @@ struct moss_collection {
     /* When to let the lower level tidy up, and after how long. */
     uint64_t idle_due_ns GUARDED_BY(mu); /* MOSS_FOREVER: it has */
     uint64_t idle_wait_ms GUARDED_BY(mu);
+    /* How often that was asked for: in all, before what is going on, done. */
+    uint64_t idle_asked GUARDED_BY(mu);
+    uint64_t idle_seen GUARDED_BY(mu);
+    uint64_t idle_done GUARDED_BY(mu);
 
     bool merging GUARDED_BY(mu);     /* mid must not be taken meanwhile */
     unsigned at_work GUARDED_BY(mu); /* background threads that are */
@@ -245,6 +249,8 @@ void persister_remind_locked(struct moss_collection *c) REQUIRES(c->mu);
 
 /* Everything was persisted just now. */
 void idle_begin_locked(struct moss_collection *c) REQUIRES(c->mu);
+/* It is to be done at once; idle_done reaches idle_asked with that. */
+void idle_ask_locked(struct moss_collection *c) REQUIRES(c->mu);
 /* Let the lower level tidy up.  The persister thread only. */
 void idle_run(struct moss_collection *c);
 /* The same for close, when the threads have ended. */

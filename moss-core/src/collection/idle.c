@@ -13,6 +13,9 @@
  * and the threads have ended, so that a load that is closed at once leaves few
  * segments, too.
  *
+ * moss_collection_notify_idle() asks for it at once, and waits until it was done
+ * without being stopped, or an update that began later is.
+ *
  * The persister thread, and the one that closes.
  */
 #include "base/error.h"
@@ -29,7 +32,17 @@ idle_begin_locked(struct moss_collection *c)
         return;
     if (c->idle_wait_ms == 0)
         c->idle_wait_ms = c->opts.idle_run_timeout_ms;
-    c->idle_due_ns = sync_deadline_ns(c->idle_wait_ms);
+    c->idle_due_ns =
+        c->idle_asked > c->idle_done ? 0 : sync_deadline_ns(c->idle_wait_ms);
+}
+
+void
+idle_ask_locked(struct moss_collection *c)
+{
+    mutex_assert_held(&c->mu);
+    c->idle_asked++;
+    c->idle_due_ns = 0;
+    condvar_signal(&c->persister_work);
 }
 
 static bool
@@ -92,21 +105,46 @@ note_end(struct moss_collection *c, bool was_stopped)
     mutex_unlock(&c->mu);
 }
 
+static void
+note_begin(struct moss_collection *c)
+{
+    mutex_lock(&c->mu);
+    c->idle_seen = c->idle_asked;
+    mutex_unlock(&c->mu);
+}
+
+/* What was asked for before is done; or it comes again, soon. */
+static void
+note_answer(struct moss_collection *c, bool was_stopped)
+{
+    mutex_lock(&c->mu);
+    if (!was_stopped)
+        c->idle_done = c->idle_seen;
+    if (c->idle_asked > c->idle_done)
+        c->idle_due_ns = 0;
+    condvar_broadcast(&c->progress);
+    mutex_unlock(&c->mu);
+}
+
 void
 idle_run(struct moss_collection *c)
 {
     struct moss_snapshot *snap = NULL;
     struct moss_error err;
+    bool was_stopped;
     enum moss_status st;
 
     error_clear(&err);
+    note_begin(c);
     st = c->lower->ops->idle(c->lower, false, may_go_on, c, &snap, &err);
-    note_end(c, st == MOSS_ABORTED);
+    was_stopped = st == MOSS_ABORTED;
+    note_end(c, was_stopped);
     if (st == MOSS_OK && snap != NULL) {
         st = lay_over(c, snap);
         if (st == MOSS_OK)
             read_slots_refresh(c);
     }
+    note_answer(c, was_stopped);
     if (st < 0 && st != MOSS_ABORTED) {
         if (err.status != st)
             (void)error_set(&err, st, "idle", NULL, 0);

@@ -452,6 +452,7 @@ publish(struct moss_collection *c, struct attempt *a)
     trouble_clear(&c->persist_trouble);
     c->wake_persister = false;
     c->dirty_since_ns = sync_now_ns();
+    c->idle_done = c->idle_seen; /* it is the newest of the lower level */
     idle_begin_locked(c);
     collection_wake_locked(c);
     mutex_unlock(&c->mu);
@@ -478,6 +479,7 @@ begin_attempt(struct moss_collection *c)
 
     mutex_lock(&c->mu);
     attempt = ++c->persist_attempts;
+    c->idle_seen = c->idle_asked;
     c->wake_persister = false;
     mutex_unlock(&c->mu);
     return attempt;

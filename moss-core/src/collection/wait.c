@@ -1,6 +1,6 @@
 /*
- * Calls that wait for the background threads: flush, wait_idle and
- * notify_merger.
+ * Calls that wait for the background threads: flush, wait_idle,
+ * notify_merger and notify_idle.
  *
  * They ask merger and persister to go on without a delay and wake them from a
  * pause after a failure.  A failure ends the wait if the attempt that failed
@@ -187,6 +187,46 @@ moss_collection_notify_merger(struct moss_collection *c, bool all,
             st = wait_merged_locked(c, c->state->seq, wanted, deadline);
     }
     c->counters.notify.done++;
+    mutex_unlock(&c->mu);
+    return st;
+}
+
+enum moss_status
+moss_collection_notify_idle(struct moss_collection *c, uint64_t timeout_ms)
+{
+    uint64_t deadline = sync_deadline_ns(timeout_ms), asked;
+    enum moss_status st = collection_check(c);
+    bool in_time = true;
+    struct since since;
+
+    if (st != MOSS_OK)
+        return st;
+    if (c->lower == NULL || c->lower->ops->idle == NULL)
+        return MOSS_OK;
+    if (c->opts.read_only)
+        return MOSS_READONLY;
+    st = collection_start(c);
+    if (st != MOSS_OK)
+        return st;
+    mutex_lock(&c->mu);
+    if (c->closing) {
+        mutex_unlock(&c->mu);
+        return MOSS_CLOSED;
+    }
+    since = begin_locked(c);
+    idle_ask_locked(c);
+    asked = c->idle_asked;
+    while (c->idle_done < asked) {
+        st = check_locked(c, since, NULL);
+        if (st == MOSS_OK && !in_time)
+            st = MOSS_TIMEOUT;
+        if (st != MOSS_OK)
+            break;
+        /* What is not persisted keeps it from being idle, but will do. */
+        persister_ask_locked(c, c->state->seq);
+        in_time = condvar_wait_until(&c->progress, &c->mu, deadline);
+    }
+    collection_leave_locked(c);
     mutex_unlock(&c->mu);
     return st;
 }
