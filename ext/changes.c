@@ -178,10 +178,11 @@ encode_table(struct table *t, struct conn_store *cs, struct pending_table *p,
 }
 
 int
-changes_payload(struct table *t, struct conn_store *cs, struct bytes *out)
+changes_payload(struct table *t, struct conn_store *cs,
+                const struct extent *extent, struct bytes *out)
 {
     const char *name = NULL;
-    int rc = payload_begin(out);
+    int rc = payload_begin(out, extent->bytes);
 
     while (rc == SQLITE_OK && (name = changes_next_dropped(cs, name)) != NULL)
         rc = payload_drop(out, name);

@@ -44,6 +44,8 @@ enum {
     PAYLOAD_STAGED = 4,
     PAYLOAD_OP = 16
 };
+/* Of a change: what it is, and two lengths. */
+enum { PAYLOAD_OP_BYTES = 9 };
 
 /* ------------------------------------------------------------ numbers */
 
@@ -317,14 +319,17 @@ record_checksum(const uint8_t *raw, size_t n)
                                 XXH3_64bits(raw, 80));
 }
 
-int
-record_encode(struct record *r, const uint8_t *payload, size_t n)
+void
+record_encode(struct record *r, struct bytes *payload)
 {
-    uint8_t header[RECORD_HEADER];
-    int rc;
+    uint8_t *header;
 
-    r->place.len = RECORD_HEADER + n;
-    memset(header, 0, sizeof header);
+    r->bytes = *payload;
+    memset(payload, 0, sizeof *payload);
+    header = r->bytes.p;
+    r->place.len = r->bytes.n;
+    r->payload = header + RECORD_HEADER;
+    r->n_payload = r->bytes.n - RECORD_HEADER;
     memcpy(header, record_magic, sizeof record_magic);
     put_u64(header + 8, r->place.len);
     put_u64(header + 16, r->tag.n);
@@ -332,17 +337,8 @@ record_encode(struct record *r, const uint8_t *payload, size_t n)
     put_u64(header + 32, r->prev.n);
     put_u64(header + 40, r->prev.id);
     put_place(header + 48, r->prev_place);
-    put_u64(header + 72, n);
-    r->bytes.n = 0;
-    rc = bytes_append(&r->bytes, header, sizeof header);
-    if (rc == SQLITE_OK)
-        rc = bytes_append(&r->bytes, payload, n);
-    if (rc != SQLITE_OK)
-        return rc;
-    put_u64(r->bytes.p + 80, record_checksum(r->bytes.p, r->bytes.n));
-    r->payload = r->bytes.p + RECORD_HEADER;
-    r->n_payload = n;
-    return SQLITE_OK;
+    put_u64(header + 72, r->n_payload);
+    put_u64(header + 80, record_checksum(header, r->bytes.n));
 }
 
 /* Does raw hold the whole record of tag?  Then fill in r. */
@@ -515,12 +511,25 @@ log_grow(const struct log_ref *log, uint64_t want, uint64_t *capacity,
 /* -------------------------------------------------------------- payload */
 
 int
-payload_begin(struct bytes *out)
+payload_begin(struct bytes *out, uint64_t n)
 {
-    const uint8_t version = PAYLOAD_VERSION;
+    static const uint8_t head[RECORD_HEADER + 1] = { [RECORD_HEADER] =
+                                                         PAYLOAD_VERSION };
+    int rc;
 
     out->n = 0;
-    return bytes_append(out, &version, 1);
+    if (n > SIZE_MAX / 2)
+        return SQLITE_NOMEM;
+    rc = bytes_reserve(out, sizeof head + (size_t)n);
+    return rc == SQLITE_OK ? bytes_append(out, head, sizeof head) : rc;
+}
+
+struct moss_slice
+payload_of(const struct bytes *out)
+{
+    return out->n == 0
+               ? moss_slice(NULL, 0)
+               : moss_slice(out->p + RECORD_HEADER, out->n - RECORD_HEADER);
 }
 
 static int
@@ -562,18 +571,22 @@ int
 payload_op(struct bytes *out, enum moss_op op, struct moss_slice key,
            struct moss_slice value)
 {
-    uint8_t head[9];
-    int rc;
+    int rc = bytes_reserve(out, PAYLOAD_OP_BYTES + key.len + value.len);
+    uint8_t *p;
 
-    head[0] = (uint8_t)(PAYLOAD_OP + op);
-    put_u32(head + 1, (uint32_t)key.len);
-    put_u32(head + 5, (uint32_t)value.len);
-    rc = bytes_append(out, head, sizeof head);
-    if (rc == SQLITE_OK)
-        rc = bytes_append(out, key.bytes, key.len);
-    if (rc == SQLITE_OK)
-        rc = bytes_append(out, value.bytes, value.len);
-    return rc;
+    if (rc != SQLITE_OK)
+        return rc;
+    p = out->p + out->n;
+    *p = (uint8_t)(PAYLOAD_OP + op);
+    put_u32(p + 1, (uint32_t)key.len);
+    put_u32(p + 5, (uint32_t)value.len);
+    p += PAYLOAD_OP_BYTES;
+    if (key.len > 0)
+        memcpy(p, key.bytes, key.len);
+    if (value.len > 0)
+        memcpy(p + key.len, value.bytes, value.len);
+    out->n += PAYLOAD_OP_BYTES + key.len + value.len;
+    return SQLITE_OK;
 }
 
 int

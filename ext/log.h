@@ -69,11 +69,19 @@ int log_write(const struct log_ref *log, const struct record *r,
               const struct marker *m, char **err);
 int
 log_write_marker(const struct log_ref *log, const struct marker *m, char **err);
-/* Encode tag, prev and payload into r->bytes; sets place.len. */
-int record_encode(struct record *r, const uint8_t *payload, size_t n);
+/*
+ * Make the record of tag, prev and a payload, whose bytes r takes over; sets
+ * place.len.
+ */
+void record_encode(struct record *r, struct bytes *payload);
 
-/* The changes of a batch as a record's payload, and back. */
-int payload_begin(struct bytes *out);
+/*
+ * The changes of a batch as a record's payload, and back.  out begins with room
+ * for the record's header, so that the record is made without a copy.
+ */
+int payload_begin(struct bytes *out, uint64_t n); /* of about n bytes */
+/* Without that room.  Empty if it was not begun. */
+struct moss_slice payload_of(const struct bytes *out);
 int payload_collection(struct bytes *out, const char *path);
 int payload_drop(struct bytes *out, const char *path);
 /* Everything in the collection, and changed in it so far, is gone. */

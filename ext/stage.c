@@ -109,7 +109,7 @@ add_drops(struct table *t, struct conn_store *cs, struct moss_staged *staged,
           struct bytes *payload)
 {
     const char *name = NULL;
-    int rc = payload_begin(payload);
+    int rc = payload_begin(payload, 0);
 
     while (rc == SQLITE_OK && (name = changes_next_dropped(cs, name)) != NULL) {
         rc = report_staging(t, moss_staged_del_child(staged, moss_str(name)),

@@ -228,16 +228,17 @@ txn_begin(sqlite3_vtab *vtab)
 
 /*
  * id_n = hash(id_(n-1), batch, 8 random bytes), never 0.  The name of a staged
- * batch has to be known before what is in it: its payload is empty.
+ * batch has to be known before what is in it: its payload is empty.  So is one
+ * that no log needs, of a store in memory.
  */
 static struct moss_tag
-next_tag(const struct marker *base, const struct bytes *payload)
+next_tag(const struct marker *base, struct moss_slice payload)
 {
     uint64_t seed[2] = { base->tag.id, 0 };
     struct moss_tag tag = { base->tag.n + 1, 0 };
 
     sqlite3_randomness((int)sizeof seed[1], &seed[1]);
-    tag.id = XXH3_64bits_withSeed(payload->p, payload->n,
+    tag.id = XXH3_64bits_withSeed(payload.bytes, payload.len,
                                   XXH3_64bits(seed, sizeof seed));
     if (tag.id == 0)
         tag.id = 1;
@@ -260,9 +261,12 @@ prepare(struct table *t, struct conn_store *cs, const struct moss_batch *batch,
     return error_status(t, st, NULL, "prepare the transaction");
 }
 
-/* Record and marker into the database file; m is complete afterwards. */
+/*
+ * Record and marker into the database file; m is complete afterwards.  The
+ * record takes over what the payload has.
+ */
 static int
-write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
+write_log(struct table *t, struct conn_store *cs, struct bytes *payload,
           struct marker *m)
 {
     struct log_ref log = conn_store_log(cs);
@@ -274,10 +278,9 @@ write_log(struct table *t, struct conn_store *cs, const struct bytes *payload,
 
     if (cs->shared->memory)
         return report_text(t, log_write_marker(&log, m, &err), &err);
-    rc = record_encode(&r, payload->p, payload->n);
-    if (rc == SQLITE_OK)
-        rc = ring_place(&log, cs->shared, &cs->base, r.bytes.n, &cs->capacity,
-                        &r.place, &err);
+    record_encode(&r, payload);
+    rc = ring_place(&log, cs->shared, &cs->base, r.bytes.n, &cs->capacity,
+                    &r.place, &err);
     if (rc == SQLITE_OK)
         rc = ring_prepare_add(cs->shared);
     m->last = r.place;
@@ -317,7 +320,7 @@ offer_prepared(struct table *t, struct conn_store *cs, struct moss_prepared *p)
  */
 static int
 log_prepared(struct table *t, struct conn_store *cs, struct moss_prepared *p,
-             const struct bytes *payload, struct marker *m)
+             struct bytes *payload, struct marker *m)
 {
     int rc;
 
@@ -341,11 +344,11 @@ sync_home(struct table *t, struct conn_store *cs, const struct extent *extent)
     struct bytes payload = { NULL, 0, 0 };
     int rc = changes_batch(t, cs, extent, &batch, &owned);
 
-    if (rc == SQLITE_OK)
-        rc = changes_payload(t, cs, &payload);
+    if (rc == SQLITE_OK && !cs->shared->memory)
+        rc = changes_payload(t, cs, extent, &payload);
     if (rc == SQLITE_OK) {
         m.prev_id = cs->base.tag.id;
-        m.tag = next_tag(&cs->base, &payload);
+        m.tag = next_tag(&cs->base, payload_of(&payload));
         moss_batch_set_tag(batch, m.tag);
         rc = prepare(t, cs, batch, &p);
     }
@@ -366,7 +369,7 @@ sync_staged(struct table *t, struct conn_store *cs)
     int rc;
 
     m.prev_id = cs->base.tag.id;
-    m.tag = next_tag(&cs->base, &payload);
+    m.tag = next_tag(&cs->base, payload_of(&payload));
     rc = stage_prepare(t, cs, m.tag, &p, &payload);
     if (rc == SQLITE_OK)
         rc = log_prepared(t, cs, p, &payload, &m);

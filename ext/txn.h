@@ -439,7 +439,8 @@ int changes_batch(struct table *t, struct conn_store *cs,
                   const struct extent *extent, struct moss_batch **batch,
                   struct moss_batch **owned);
 /* The same as a record's payload. */
-int changes_payload(struct table *t, struct conn_store *cs, struct bytes *out);
+int changes_payload(struct table *t, struct conn_store *cs,
+                    const struct extent *extent, struct bytes *out);
 
 /*
  * The dropped collections that the batch is to delete: take from the list
