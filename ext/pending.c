@@ -3,8 +3,9 @@
  *
  * Each collection has a moss_batch that only grows, so that a savepoint is a
  * count, and going back to it a truncation.  A hash table finds the newest
- * change of a key: its slots hold change numbers, and each change remembers
- * the one of the same key before it.  Changes leave in the reverse order of
+ * change of a key: its slots hold change numbers and the keys' hashes, so that
+ * few other keys are looked at, and each change remembers the one of the same
+ * key before it.  Changes leave in the reverse order of
  * their coming, so a slot that is emptied never lies inside another key's
  * probe sequence; a rebuild keeps that, as it enters the keys by age.  The
  * table may be dropped to save memory; then it is made again when it is next
@@ -127,45 +128,75 @@ pending_open(struct pending *p, const char *collection, const char *listed,
 
 /* ----------------------------------------------------------- the index */
 
+static uint32_t
+hash_of(struct moss_slice key)
+{
+    return (uint32_t)XXH3_64bits(key.bytes, key.len);
+}
+
+/* Is key that of change i? */
+static bool
+has_key(const struct pending_table *t, size_t i, struct moss_slice key)
+{
+    struct moss_slice other, value;
+
+    (void)moss_batch_op(t->batch, i, &other, &value);
+    return other.len == key.len &&
+           (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0);
+}
+
 /* The slot of key: the one that holds it, or the empty one where it goes. */
 static size_t
-slot_of(const struct pending_table *t, struct moss_slice key)
+slot_of(const struct pending_table *t, struct moss_slice key, uint32_t hash)
 {
     size_t mask = t->n_slots - 1;
-    size_t i = (size_t)XXH3_64bits(key.bytes, key.len) & mask;
+    size_t i = hash & mask;
 
-    while (t->slots[i] != NONE) {
-        struct moss_slice other, value;
-
-        (void)moss_batch_op(t->batch, t->slots[i], &other, &value);
-        if (other.len == key.len &&
-            (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0))
-            break;
+    while (t->slots[i].change != NONE &&
+           (t->slots[i].hash != hash || !has_key(t, t->slots[i].change, key)))
         i = (i + 1) & mask;
-    }
     return i;
 }
 
-/* Twice the slots; keys go in by the age of their first change. */
+/* n empty ones, or NULL. */
+static struct slot *
+slots_new(size_t n)
+{
+    struct slot *slots = sqlite3_malloc64(n * sizeof *slots);
+
+    if (slots != NULL)
+        memset(slots, 0xff, n * sizeof *slots);
+    return slots;
+}
+
+/*
+ * Twice the slots; keys go in by the age of their first change.  Which changes
+ * are of one key is known, so no keys are compared.
+ */
 static int
 index_grow(struct pending_table *t)
 {
     size_t n = t->n_slots == 0 ? FIRST_SLOTS : 2 * t->n_slots;
     size_t count = moss_batch_count(t->batch);
-    uint32_t *slots = sqlite3_malloc64(n * sizeof *slots);
+    struct slot *slots = slots_new(n);
 
     if (slots == NULL)
         return SQLITE_NOMEM;
-    memset(slots, 0xff, n * sizeof *slots);
+    for (size_t i = 0; i < count; i++) {
+        struct moss_slice key, value;
+        uint32_t hash;
+        size_t at;
+
+        (void)moss_batch_op(t->batch, i, &key, &value);
+        hash = hash_of(key);
+        at = hash & (n - 1);
+        while (slots[at].change != t->before[i])
+            at = (at + 1) & (n - 1);
+        slots[at] = (struct slot){ (uint32_t)i, hash };
+    }
     sqlite3_free(t->slots);
     t->slots = slots;
     t->n_slots = n;
-    for (size_t i = 0; i < count; i++) {
-        struct moss_slice key, value;
-
-        (void)moss_batch_op(t->batch, i, &key, &value);
-        t->slots[slot_of(t, key)] = (uint32_t)i;
-    }
     return SQLITE_OK;
 }
 
@@ -175,10 +206,23 @@ pending_drop_index(struct pending *p)
     for (struct pending_table *t = p->tables; t != NULL; t = t->next) {
         sqlite3_free(t->slots);
         sqlite3_free(t->before);
-        t->slots = t->before = NULL;
+        t->slots = NULL;
+        t->before = NULL;
         t->n_slots = t->n_keys = t->cap_before = 0;
         t->dropped = true;
     }
+}
+
+/* Change i, the newest one so far, of key. */
+static void
+index_put(struct pending_table *t, size_t i, struct moss_slice key)
+{
+    uint32_t hash = hash_of(key);
+    struct slot *slot = &t->slots[slot_of(t, key, hash)];
+
+    t->before[i] = slot->change;
+    t->n_keys += slot->change == NONE;
+    *slot = (struct slot){ (uint32_t)i, hash };
 }
 
 /* Make an index that was dropped again. */
@@ -187,20 +231,20 @@ index_ensure(struct pending_table *t)
 {
     size_t count = moss_batch_count(t->batch);
     size_t n = FIRST_SLOTS;
-    uint32_t *slots, *before;
+    struct slot *slots;
+    uint32_t *before;
 
     if (!t->dropped)
         return SQLITE_OK;
     while (4 * (count + 1) > 3 * n)
         n *= 2;
-    slots = sqlite3_malloc64(n * sizeof *slots);
+    slots = slots_new(n);
     before = sqlite3_malloc64((count + 1) * sizeof *before);
     if (slots == NULL || before == NULL) {
         sqlite3_free(slots);
         sqlite3_free(before);
         return SQLITE_NOMEM;
     }
-    memset(slots, 0xff, n * sizeof *slots);
     t->slots = slots;
     t->n_slots = n;
     t->n_keys = 0;
@@ -209,13 +253,9 @@ index_ensure(struct pending_table *t)
     t->dropped = false;
     for (size_t i = 0; i < count; i++) {
         struct moss_slice key, value;
-        size_t slot;
 
         (void)moss_batch_op(t->batch, i, &key, &value);
-        slot = slot_of(t, key);
-        before[i] = slots[slot];
-        t->n_keys += slots[slot] == NONE;
-        slots[slot] = (uint32_t)i;
+        index_put(t, i, key);
     }
     return SQLITE_OK;
 }
@@ -225,18 +265,17 @@ static uint32_t
 find_before(struct pending_table *t, struct moss_slice key, size_t to)
 {
     if (index_ensure(t) == SQLITE_OK) {
-        uint32_t i = t->n_keys == 0 ? NONE : t->slots[slot_of(t, key)];
+        uint32_t i = NONE;
 
+        if (t->n_keys > 0)
+            i = t->slots[slot_of(t, key, hash_of(key))].change;
         while (i != NONE && i >= to)
             i = t->before[i];
         return i;
     }
     while (to > 0) {
-        struct moss_slice other, value;
-
-        (void)moss_batch_op(t->batch, --to, &other, &value);
-        if (other.len == key.len &&
-            (key.len == 0 || memcmp(other.bytes, key.bytes, key.len) == 0))
+        to--;
+        if (has_key(t, to, key))
             return (uint32_t)to;
     }
     return NONE;
@@ -278,12 +317,7 @@ index_reserve(struct pending_table *t)
 static void
 index_note(struct pending_table *t, size_t i, struct moss_slice key)
 {
-    size_t slot = slot_of(t, key);
-
-    t->before[i] = t->slots[slot];
-    if (t->slots[slot] == NONE)
-        t->n_keys++;
-    t->slots[slot] = (uint32_t)i;
+    index_put(t, i, key);
     t->owner->version++;
 }
 
@@ -294,13 +328,12 @@ pending_index_forget(struct pending_table *t, size_t count)
         return;
     for (size_t i = moss_batch_count(t->batch); i > count; i--) {
         struct moss_slice key, value;
-        size_t slot;
+        struct slot *slot;
 
         (void)moss_batch_op(t->batch, i - 1, &key, &value);
-        slot = slot_of(t, key);
-        t->slots[slot] = t->before[i - 1];
-        if (t->slots[slot] == NONE)
-            t->n_keys--;
+        slot = &t->slots[slot_of(t, key, hash_of(key))];
+        slot->change = t->before[i - 1];
+        t->n_keys -= slot->change == NONE;
     }
 }
 

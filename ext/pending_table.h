@@ -16,6 +16,11 @@ struct mark {
 
 struct sight;
 
+/* Of a key: its newest change, or NONE, and part of its hash. */
+struct slot {
+    uint32_t change, hash;
+};
+
 struct savepoint {
     int index;
     size_t n_marks;
@@ -38,7 +43,7 @@ struct pending_table {
     bool batch_cleared;       /* and itself begins with that, for good */
 
     /* Open addressing, linear; a power of two, at most 3/4 full. */
-    uint32_t *slots; /* a change number or NONE */
+    struct slot *slots;
     size_t n_slots, n_keys;
     bool dropped;     /* there is no index, although there are changes */
     uint32_t *before; /* of each change, the one of its key before it */
