@@ -7,6 +7,10 @@
  * ring; a new one goes to the head.  If it does not fit, the ring grows as
  * long as the run does not wrap and the ring is small; otherwise the
  * persister is waited for, which ends all lives.
+ *
+ * A small ring also grows before the run wraps in it, if that is not short: in
+ * a ring that is too small for a load the persister would have to hurry all
+ * the time, and each of its updates would be small.
  */
 #include "txn.h"
 
@@ -14,8 +18,11 @@
 
 SQLITE_EXTENSION_INIT3
 
-/* Up to this size the ring grows rather than wait. */
-#define RING_FULL_BYTES ((uint64_t)4 << 20)
+/*
+ * Up to this size the ring grows rather than wait.  A load fills half of it in
+ * about the time that commits gather, and while the persister syncs.
+ */
+#define RING_FULL_BYTES ((uint64_t)16 << 20)
 /*
  * Waiting for our own persister is like waiting for the disk, not for
  * another user's lock: a busy timeout of zero must not fail a bulk load.
@@ -205,27 +212,42 @@ ring_flush(struct shared_store *shared, uint64_t timeout_ms, char **err)
     return error_code(st);
 }
 
-/* One look for room; the same as ring_choose(), with the lock. */
-static bool
+/* One look for room. */
+struct ring_look {
+    bool fits;     /* a record goes to place */
+    bool may_grow; /* if not: more rows would help */
+    bool is_late;  /* the persister should begin */
+    struct log_place place;
+};
+
+/* The same as ring_choose(), with the lock. */
+static struct ring_look
 ring_try(struct shared_store *shared, const struct marker *base, uint64_t len,
-         uint64_t capacity, struct log_place *out, bool *may_grow,
-         bool *half_full)
+         uint64_t capacity)
 {
-    uint64_t tail, used;
-    bool fits;
+    bool is_small = capacity < RING_FULL_BYTES;
+    uint64_t tail, used = 0;
+    struct ring_look look;
 
     sqlite3_mutex_enter(shared->mu);
     ring_trim(shared);
-    fits = ring_choose(shared, base, len, capacity, out, may_grow);
-    /* What the ring holds from its tail to the end of the new record. */
-    tail = shared->n_live == 0 ? out->off : shared->live[0].place.off;
-    used = out->off >= tail ? out->off - tail : capacity - tail + out->off;
-    *half_full = shared->n_live > 0 && 2 * (used + len) > capacity;
+    look.fits =
+        ring_choose(shared, base, len, capacity, &look.place, &look.may_grow);
+    if (shared->n_live > 0) {
+        /* What the ring holds from its tail to the end of the new record. */
+        tail = shared->live[0].place.off;
+        used = look.place.off >= tail ? look.place.off - tail
+                                      : capacity - tail + look.place.off;
+        used += len;
+    }
+    if (is_small && look.may_grow && used > capacity / 4 &&
+        len > capacity - look.place.off)
+        look.fits = false;
+    look.is_late = used > capacity / 2 && !(is_small && look.may_grow);
     /* A small ring grows without limit of lives; a large one only if empty. */
-    *may_grow =
-        *may_grow && (capacity < RING_FULL_BYTES || shared->n_live == 0);
+    look.may_grow = look.may_grow && (is_small || shared->n_live == 0);
     sqlite3_mutex_leave(shared->mu);
-    return fits;
+    return look;
 }
 
 /* The size to grow to for len bytes more. */
@@ -240,12 +262,12 @@ ring_place(const struct log_ref *log, struct shared_store *shared,
            const struct marker *base, uint64_t len, uint64_t *capacity,
            struct log_place *out, char **err)
 {
-    bool flushed = false, may_grow, half_full = false;
+    struct ring_look look = ring_try(shared, base, len, *capacity);
+    bool flushed = false;
     int rc = SQLITE_OK;
 
-    while (rc == SQLITE_OK && !ring_try(shared, base, len, *capacity, out,
-                                        &may_grow, &half_full)) {
-        if (may_grow) {
+    while (rc == SQLITE_OK && !look.fits) {
+        if (look.may_grow) {
             rc = log_grow(log, ring_more(*capacity, len), capacity, err);
         } else if (!flushed) {
             flushed = true;
@@ -255,9 +277,11 @@ ring_place(const struct log_ref *log, struct shared_store *shared,
                                    log->schema, log->store);
             rc = SQLITE_BUSY;
         }
+        look = ring_try(shared, base, len, *capacity);
     }
+    *out = look.place;
     /* Wake the persister in time, without waiting for what it says. */
-    if (rc == SQLITE_OK && half_full) {
+    if (rc == SQLITE_OK && look.is_late) {
         char *ignored = NULL;
 
         (void)ring_flush(shared, 0, &ignored);
@@ -271,11 +295,9 @@ ring_reserve(const struct log_ref *log, struct shared_store *shared,
              const struct marker *base, uint64_t len, uint64_t *capacity,
              char **err)
 {
-    struct log_place place;
-    bool may_grow, half_full;
+    struct ring_look look = ring_try(shared, base, len, *capacity);
 
-    if (ring_try(shared, base, len, *capacity, &place, &may_grow, &half_full) ||
-        !may_grow)
+    if (look.fits || !look.may_grow)
         return SQLITE_OK;
     return log_grow(log, ring_more(*capacity, len), capacity, err);
 }
