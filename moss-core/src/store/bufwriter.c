@@ -101,6 +101,18 @@ bufwriter_use_pump(struct bufwriter *w, struct pump *pump)
         w->pump = pump;
 }
 
+void
+bufwriter_leave_asking(struct bufwriter *w)
+{
+    w->never_asks = true;
+}
+
+static enum moss_status
+ask(const struct bufwriter *w)
+{
+    return w->never_asks ? MOSS_OK : file_ask(w->file, w->off, w->len, w->err);
+}
+
 /* What has become of the piece that the pump had last. */
 static enum moss_status
 await_piece(struct bufwriter *w)
@@ -122,7 +134,7 @@ hand_over(struct bufwriter *w)
     enum moss_status st = await_piece(w);
 
     if (st == MOSS_OK)
-        st = file_ask(w->file, w->off, w->len, w->err);
+        st = ask(w);
     if (st < 0)
         return st;
     w->bytes = p->bytes;
@@ -147,7 +159,9 @@ write_buffer(struct bufwriter *w)
     if (w->sums != NULL)
         st = add_sums(w, w->sums, w->bytes, w->len, w->off, w->err);
     if (st == MOSS_OK && w->len > 0)
-        st = file_write(w->file, w->off, w->bytes, w->len, w->err);
+        st = ask(w);
+    if (st == MOSS_OK && w->len > 0)
+        st = file_write_unasked(w->file, w->off, w->bytes, w->len, w->err);
     /* Smaller writes are few, and better waited for together. */
     if (st == MOSS_OK && w->len >= BUFWRITER_MAX)
         file_start_sync(w->file, w->off, w->len);

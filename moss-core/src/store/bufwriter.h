@@ -28,6 +28,7 @@ struct bufwriter {
     struct buf *sums; /* borrowed: a checksum for each block; NULL: none */
     struct moss_error *err; /* borrowed; may be NULL */
     struct pump *pump;      /* borrowed; NULL: the caller writes itself */
+    bool never_asks;
     struct piece piece;
 };
 
@@ -48,6 +49,12 @@ void bufwriter_release(struct bufwriter *w);
  * anything is appended.
  */
 void bufwriter_use_pump(struct bufwriter *w, struct pump *pump);
+
+/*
+ * From now on the file's watch is not asked here, since the thread that
+ * appends is not the one that is asked to write.
+ */
+void bufwriter_leave_asking(struct bufwriter *w);
 
 /* bufwriter_append() where the buffer gets full. */
 MOSS_MUST_CHECK enum moss_status

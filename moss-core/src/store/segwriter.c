@@ -8,6 +8,9 @@
  * A large segment begins at a multiple of 2 MiB, and so do its index and its
  * byte array, so that the page cache can use its largest pages for it.
  *
+ * Of what is large, entries go through a feed, whose thread then has the
+ * stream to itself, but between the slices of a merge and from its end on.
+ *
  * One thread, the one that may write to the store.
  */
 #include "store/segwriter.h"
@@ -15,18 +18,21 @@
 #include "base/base.h"
 #include "base/coding.h"
 #include "base/error.h"
-#include "segment/batch_order.h"
 #include "base/mem.h"
+#include "base/sync.h"
+#include "segment/batch_order.h"
 #include "segment/segment_index.h"
 #include "store/bufwriter.h"
 #include "store/encoded.h"
+#include "store/feed.h"
 
 #define LARGE_BYTES ((uint64_t)8 << 20)
 #define LARGE_ALIGN ((uint64_t)2 << 20)
 
 enum {
     WORDS_AT_ONCE = 64, /* entries whose words are copied together */
-    RUN_MAX = 1024      /* entries that are copied together */
+    RUN_MAX = 1024,     /* entries that are copied together */
+    FED_MAX = 4096      /* bytes of an entry, on average, for a feed to pay */
 };
 
 struct stream {
@@ -361,6 +367,8 @@ stream_end(struct stream *s, struct segment_loc *loc)
 struct segwriting {
     struct stream s;
     struct segmerge *m;
+    struct feed *feed; /* NULL: entries are written where they are merged */
+    uint64_t unasked; /* bytes that were put since the file's watch was asked */
 };
 
 void
@@ -368,9 +376,38 @@ segwriting_free(struct segwriting *g)
 {
     if (g == NULL)
         return;
+    feed_free(g->feed);
     segmerge_free(g->m);
     stream_release(&g->s);
     mem_free(g);
+}
+
+static enum moss_status
+stream_take(void *stream, const struct feed_item *item)
+{
+    return item->run.seg != NULL ? stream_add_run(stream, &item->run)
+                                 : stream_add(stream, &item->e);
+}
+
+/*
+ * Not for what calls the user's functions, which is no matter of another
+ * thread, nor for operands, whose results do not last.  Best effort.
+ */
+static void
+use_feed(struct segwriting *g, const struct segment_totals *totals,
+         uint64_t entries)
+{
+    struct stream *s = &g->s;
+    bool pays = s->pump != NULL && sync_processors() > 1 &&
+                (totals->key_bytes + totals->value_bytes) / FED_MAX < entries;
+
+    if (!pays || s->is_encoded || totals->n_merge > 0 ||
+        feed_new(stream_take, s, &g->feed) < 0)
+        return;
+    bufwriter_leave_asking(&s->kvs);
+    bufwriter_leave_asking(&s->buf);
+    if (s->builder != NULL)
+        bufwriter_leave_asking(&s->idx);
 }
 
 enum moss_status
@@ -390,9 +427,11 @@ segwriting_new(struct segwriter *w, struct segment *const *segs, size_t n,
         entries += segs[i]->n;
         totals.key_bytes += segs[i]->totals.key_bytes;
         totals.value_bytes += segs[i]->totals.value_bytes;
+        totals.n_merge += segs[i]->totals.n_merge;
     }
     st = stream_begin(&g->s, w, entries, &totals, err);
     if (st == MOSS_OK) {
+        use_feed(g, &totals, entries);
         st = segmerge_new(segs, n, below, w->merge, &g->m);
         if (st < 0)
             (void)error_set(err, st, "merge", w->file->path, g->s.loc.kvs_off);
@@ -437,30 +476,78 @@ segwriter_batch(struct segwriter *w, const struct moss_batch *batch,
     return st;
 }
 
+static uint64_t
+item_bytes(const struct feed_item *item)
+{
+    const struct segment_run *run = &item->run;
+    const uint64_t *kvs;
+    uint64_t end;
+
+    if (run->seg == NULL)
+        return 16 + item->e.key.len + item->e.value.len;
+    kvs = run->seg->kvs;
+    end = run->to < run->seg->n ? kvs[2 * run->to + 1] : run->seg->buf_bytes;
+    return 16 * (run->to - run->from) + end - kvs[2 * run->from + 1];
+}
+
+/* The next run or entry, *item; MOSS_DONE at the end. */
+static enum moss_status
+next_item(struct segwriting *g, struct feed_item *item)
+{
+    if (segmerge_next_run(g->m, RUN_MAX, &item->run))
+        return MOSS_OK;
+    item->run.seg = NULL;
+    return segmerge_next(g->m, &item->e);
+}
+
+/* The item in the feed's room goes to the stream. */
+static enum moss_status
+feed_item(struct segwriting *g, uint64_t bytes, const char **failed)
+{
+    struct file *file = g->s.w->file;
+    bool turned;
+    enum moss_status st = feed_put(g->feed, bytes, &turned);
+
+    g->unasked += bytes;
+    if (st < 0 || !turned)
+        return st;
+    st = file_ask(file, 0, (size_t)g->unasked, NULL);
+    g->unasked = 0;
+    if (st < 0)
+        *failed = "write";
+    return st;
+}
+
 enum moss_status
 segwriting_go_on(struct segwriting *g, uint64_t bytes, uint64_t *written,
                  struct segment_loc *loc)
 {
     struct stream *s = &g->s;
-    uint64_t before = s->loc.kvs_bytes + s->loc.buf_bytes, now = before;
-    enum moss_status st = MOSS_OK;
-    struct segment_run run;
-    struct entry e;
+    enum moss_status st = MOSS_OK, fed = MOSS_OK;
+    const char *failed = NULL; /* at what; the feed may be using s->err */
+    struct feed_item one;
 
-    while (st == MOSS_OK && now - before < bytes) {
-        if (segmerge_next_run(g->m, RUN_MAX, &run)) {
-            st = stream_add_run(s, &run);
-        } else {
-            st = segmerge_next(g->m, &e);
-            if (st < 0)
-                (void)error_set(s->err, st, "merge", s->w->file->path,
-                                s->loc.kvs_off);
-            if (st == MOSS_OK)
-                st = stream_add(s, &e);
-        }
-        now = s->loc.kvs_bytes + s->loc.buf_bytes;
+    *written = 0;
+    while (st == MOSS_OK && *written < bytes) {
+        struct feed_item *item = g->feed != NULL ? feed_room(g->feed) : &one;
+        uint64_t more;
+
+        st = next_item(g, item);
+        if (st < 0)
+            failed = "merge";
+        if (st != MOSS_OK)
+            break;
+        more = item_bytes(item);
+        *written += more;
+        st = g->feed != NULL ? feed_item(g, more, &failed)
+                             : stream_take(s, item);
     }
-    *written = now - before;
+    if (g->feed != NULL)
+        fed = feed_drain(g->feed);
+    if (fed < 0)
+        return fed;
+    if (failed != NULL)
+        return error_set(s->err, st, failed, s->w->file->path, s->loc.kvs_off);
     if (st != MOSS_DONE)
         return st;
     st = stream_end(s, loc);
