@@ -208,7 +208,7 @@ void table_cursor_closed(struct table *t);
 
 /*
  * What the connection has changed in t's store: another number whenever that
- * is something else, within one transaction.
+ * is something else, within one transaction; 0 before it has begun.
  */
 uint64_t table_version(const struct table *t);
 

@@ -2,7 +2,8 @@
  * The row that a statement has looked up to change it.  Its cursor is closed
  * when xUpdate is called, and only the key is given; so the last row is copied,
  * with the number of changes that the cursor saw.  As long as there are no
- * more, it is the row of now.
+ * more, it is the row of now.  Not of a cursor that was opened before the
+ * transaction: that of a guest, whose database becomes the home meanwhile.
  */
 #include "found.h"
 
@@ -18,7 +19,7 @@ found_note(struct vtab *v, struct moss_slice key, struct moss_slice value,
     struct found *f = &v->found;
 
     f->known = false;
-    if (value.len > FOUND_BYTES)
+    if (version == 0 || value.len > FOUND_BYTES)
         return;
     f->key.n = f->value.n = 0;
     f->version = version;

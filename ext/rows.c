@@ -117,7 +117,7 @@ table_sight(struct table *t, struct sight *out)
 uint64_t
 table_version(const struct table *t)
 {
-    return t->store->active ? pending_version(t->store->pending) : 0;
+    return t->store->active ? pending_version(t->store->pending) + 1 : 0;
 }
 
 int

@@ -1,8 +1,8 @@
 /*
  * Traps of SQLite's virtual-table interface that only a program can step in:
  * functions that the application replaced, an authorizer, results kept past
- * their cursor, a connection that is closed, trusted schemas.  TRAPS.md lists
- * them all.
+ * their cursor, a connection that is closed, trusted schemas, a function that
+ * changes the state of things.  TRAPS.md lists them all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,14 +235,75 @@ great_lists_leave_nothing(void)
     db_close(db);
 }
 
+/* ------------------------------------------------------ amid a statement */
+
+/* CREATE of another database's table, whose home is test.db at first. */
+static char *attached;
+
+/*
+ * "Another database adopts the store, changes the row and goes": amid a
+ * statement of a guest, which becomes the home by that.
+ */
+static void
+home_moves(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    const char *file = path_of("%s/run/third.db", scratch_dir());
+    sqlite3 *db = db_open(file, NULL);
+
+    (void)argc;
+    (void)argv;
+    db_must(db, "%s", attached);
+    db_must(db, "INSERT INTO t(t) VALUES('adopt')");
+    db_must(db, "UPDATE t SET value = x'22' WHERE key = x'01'");
+    db_must(db, "INSERT INTO t(t) VALUES('flush')");
+    db_close(db);
+    if (remove(file) != 0)
+        fail("cannot remove %s", file);
+    sqlite3_result_blob(ctx, "\2", 1, SQLITE_STATIC);
+}
+
+/* The row that a statement has found is not changed once it is another one. */
+static void
+home_comes_amid_a_statement(void)
+{
+    sqlite3 *home = db_open(new_database(), NULL);
+    sqlite3 *guest;
+
+    db_must(home, "CREATE VIRTUAL TABLE t USING moss(codec=raw);"
+                  "INSERT INTO t VALUES(x'01', x'11')");
+    db_must(home, "INSERT INTO t(t) VALUES('flush')");
+    attached = NULL;
+    text_append(&attached,
+                "CREATE VIRTUAL TABLE t USING moss(store='test.db-moss',"
+                " codec=raw, collection=");
+    if (db_rows(home, "SELECT object FROM _moss_catalog WHERE kind = 'table'",
+                &attached) != SQLITE_OK)
+        fail("%s", sqlite3_errmsg(home));
+    text_append(&attached, ")");
+    db_close(home);
+    guest = db_open(path_of("%s/run/guest.db", scratch_dir()), NULL);
+    db_must(guest, "%s", attached);
+    sqlite3_create_function(guest, "home_moves", 0, SQLITE_UTF8, NULL,
+                            home_moves, NULL, NULL);
+    db_must(guest, "UPDATE t SET key = home_moves() WHERE key = x'01'");
+    db_expect(guest, "SELECT hex(key), hex(value) FROM t", "'02'|'22'\n");
+    db_close(guest);
+    free(attached);
+}
+
 int
 main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
-        like_is_replaced,        results_outlive_their_cursor,
-        connection_closes,       authorizer_denies_pragmas,
-        last_insert_rowid_stays, paths_are_not_for_views,
-        many_terms_lose_nothing, great_lists_leave_nothing,
+        like_is_replaced,
+        results_outlive_their_cursor,
+        connection_closes,
+        authorizer_denies_pragmas,
+        last_insert_rowid_stays,
+        paths_are_not_for_views,
+        many_terms_lose_nothing,
+        great_lists_leave_nothing,
+        home_comes_amid_a_statement,
     };
 
     harness_start(argc, argv, "");
