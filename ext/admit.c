@@ -2,8 +2,9 @@
  * Which keys may satisfy the terms of a plan, given the values on the right.
  *
  * No row may be lost that SQLite's own comparison accepts.  A scan therefore
- * visits a superset, and SQLite checks every row again (omit is never set).
- * Two things make a superset wider than the comparison looks:
+ * visits a superset, and SQLite checks every row again.  Only where all terms
+ * are plain, and compare as their keys do, it does not: what is admitted for
+ * those is exact.  Two things make a superset wider than the comparison looks:
  *
  * Affinity.  Before it compares, SQLite converts one side by the affinity of
  * the other, which neither xBestIndex nor xFilter is told.
@@ -294,7 +295,8 @@ admit_text(const struct site *s, const struct plan_term *term,
     if (may_have_affinity(term, value) &&
         !affinity_is_numeric(s->part->affinity))
         rc = admit_affinity_of_text(s, term->op, d, value);
-    if (rc == SQLITE_OK && (wide || s->part->collation != COLLATION_BINARY))
+    if (rc == SQLITE_OK && !term->plain &&
+        (wide || s->part->collation != COLLATION_BINARY))
         rc = admit_infinity(s, term->op, d);
     if (rc != SQLITE_OK)
         return rc;
@@ -311,7 +313,7 @@ admit_number_in_texts(const struct site *s, const struct plan_term *term,
     struct datum text;
     int rc;
 
-    if (op == PLAN_GE || op == PLAN_GT)
+    if (!term->plain && (op == PLAN_GE || op == PLAN_GT))
         return admit_any_text(s, PLAN_GE);
     rc = datum_convert(value, AFFINITY_TEXT, &text, &owned);
     if (rc == SQLITE_OK && !term->plain)

@@ -18,10 +18,10 @@
 
 #include <string.h>
 
+#include "anew.h"
 #include "commit_point.h"
 #include "cursor_memory.h"
 #include "found.h"
-#include "onepass.h"
 #include "sight.h"
 
 struct cursor {
@@ -36,6 +36,7 @@ struct cursor {
     uint64_t version;      /* of the changes that it sees */
     bool leads;            /* the first one open in it */
     bool follows;          /* the one that led gave the keys */
+    bool filtered;         /* a scan has begun */
     bool gave_key;
     bool gave_other; /* some of another commit point */
 
@@ -293,7 +294,7 @@ cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out)
     enlist(c, v);
     c->version = table_version(t);
     v->found.known = false;
-    onepass_opened(v);
+    anew_opened(v);
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -477,6 +478,7 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
     struct vtab *v = vtab_of(c);
     const struct plan *plan = &c->mem.plan;
     struct ranges *ranges = &c->mem.ranges;
+    bool first;
     int rc;
 
     cursor_unset(c);
@@ -490,8 +492,10 @@ cursor_filter(sqlite3_vtab_cursor *cur, int idx_num, const char *idx_str,
                             idx_str);
     if (plan->past && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         return SQLITE_OK; /* equals nothing */
-    if (c->leads && c->writing != unknown(v) &&
-        onepass_is_due(v, c->writing, plan))
+    first = !c->filtered;
+    c->filtered = true;
+    if (first && c->leads && c->writing != unknown(v) &&
+        anew_is_due(v, c->writing, plan))
         return SQLITE_SCHEMA;
     if (plan->past)
         rc = enter_past(c, argv[0]);

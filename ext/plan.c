@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "onepass.h"
+#include "anew.h"
 
 void
 plan_begin(const struct schema *schema, int number, struct plan *out)
@@ -446,7 +446,8 @@ consider(struct vtab *v, sqlite3_index_info *info, int number, int commit,
     out->plan.past = commit >= 0;
     choose(v, info, out);
     for (size_t i = 0; i < out->plan.n; i++)
-        out->plan.terms[i].plain = plain && out->plan.terms[i].op == PLAN_EQ;
+        out->plan.terms[i].plain =
+            plain && plan_op_is_comparison(out->plan.terms[i].op);
     out->covering =
         out->plan.index == NULL || covers(&v->schema, out->plan.index, info);
     out->ordered = plan_order(v, &out->plan, info, &out->plan.reverse);
@@ -475,9 +476,37 @@ is_better(const struct choice *a, const struct choice *best)
     return a->own.cost < best->own.cost;
 }
 
+/*
+ * Do the ranges of the plan hold the rows that satisfy its terms, and no
+ * others?  Then SQLite need not compare again.  What is a parameter on the
+ * right has no affinity, and what is compared in the part's own collation is
+ * compared as keys are.
+ */
+static bool
+is_exact(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
+{
+    const struct plan *plan = &c->plan;
+
+    if (v->utf16 || v->table.decl.codec != CODEC_TYPED || plan->past)
+        return false;
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct plan_term *term = &plan->terms[i];
+        const struct key_part *part = &plan->parts[term->part];
+        enum collation there =
+            collation_find(sqlite3_vtab_collation(info, c->constraints[i]));
+
+        if (!term->plain || term->wide ||
+            (may_be_text(v, part) && there != part->collation))
+            return false;
+    }
+    return true;
+}
+
 static int
 apply(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
 {
+    bool exact = is_exact(v, info, c);
+
     if (c->plan.past)
         info->aConstraintUsage[c->commit].argvIndex = 1;
     for (size_t i = 0; i < c->plan.n; i++) {
@@ -487,6 +516,7 @@ apply(const struct vtab *v, sqlite3_index_info *info, const struct choice *c)
             sqlite3_vtab_in(info, constraint, 1);
         info->aConstraintUsage[constraint].argvIndex =
             (int)i + 1 + c->plan.past;
+        info->aConstraintUsage[constraint].omit = exact;
     }
     info->orderByConsumed = c->ordered;
     info->estimatedRows = (sqlite3_int64)c->told.rows;
@@ -511,7 +541,7 @@ plan_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info)
 {
     struct vtab *v = (struct vtab *)vtab;
     struct choice best, other;
-    bool plain = onepass_is_known(v);
+    bool plain = anew_is_known(v);
     int commit, rc = find_commit(v, info, &commit);
 
     if (rc == SQLITE_OK)

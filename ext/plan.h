@@ -30,13 +30,20 @@ plan_op_has_value(enum plan_op op)
     return op != PLAN_NULL && op != PLAN_NOT_NULL;
 }
 
+/* Is it "=", "<", "<=", ">" or ">="? */
+static inline bool
+plan_op_is_comparison(enum plan_op op)
+{
+    return op == PLAN_EQ || op >= PLAN_GE;
+}
+
 /* A constraint on a part of the key that a scan may use. */
 struct plan_term {
     int part;
     enum plan_op op;
     bool wide;    /* texts compare in another order than their keys have */
     bool literal; /* the right-hand side is a text that SQL spells out */
-    bool plain;   /* it is a parameter: it has no affinity */
+    bool plain;   /* it is a parameter: the keys admitted are exact */
     bool as_one;  /* ORDER BY passes over the part, as if it were one value */
 };
 
@@ -95,8 +102,8 @@ double plan_sort_cost(double rows);
 
 /*
  * The ranges that hold every row that can satisfy the terms, given xFilter's
- * arguments.  They may hold others: SQLite checks each row.  next is memory to
- * work with.
+ * arguments.  They may hold others, as SQLite checks each row, unless all terms
+ * are exact (see plan.c).  next is memory to work with.
  */
 int plan_ranges(const struct vtab *v, const struct plan *plan,
                 sqlite3_value **argv, struct ranges *out, struct ranges *next);

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "anew.h"
 #include "cursor.h"
 #include "found.h"
 #include "plan.h"
@@ -23,6 +24,7 @@ vtab_free(struct vtab *v)
     if (v == NULL)
         return;
     conn_unlist_table(&v->table);
+    anew_release(v);
     cursor_free_idle(v);
     write_free_spare(v);
     found_release(v);

@@ -12,13 +12,21 @@ struct found {
     struct bytes key, value;
 };
 
+/* What anew.c knows. */
+struct anew {
+    unsigned scans;
+    unsigned times;            /* that something was prepared anew */
+    bool trying;               /* tried was stopped a moment ago */
+    const sqlite3_stmt *tried; /* only compared: it may be gone */
+    char *message; /* of the statement that is prepared next, or NULL */
+};
+
 struct vtab {
     struct table table; /* first: SQLite and the seam see only this */
     sqlite3 *db;
     struct schema schema;
-    bool utf16;             /* the database's text encoding: see plan.c */
-    bool one_pass;          /* what is prepared next is known: see onepass.c */
-    bool not_prepared_anew; /* that was not to be, once */
+    bool utf16; /* the database's text encoding: see plan.c */
+    struct anew anew;
 
     struct cursor *cursors; /* that are open, newest first */
     struct cursor *idle;    /* one that is closed, or NULL */

@@ -1,3 +1,2 @@
 # ext/plan.c: SQLite is told not to check any constraint again.
-s/info->aConstraintUsage\[constraint\].argvIndex =/info->aConstraintUsage[constraint].omit = 1;\
-        &/
+s/\.omit = exact/.omit = true/
