@@ -681,10 +681,10 @@ moss_collection_notify_merger(struct moss_collection *c, bool all,
 /*
  * Let the lower level tidy up now, as when nothing was written for a while,
  * and read from what that leaves: after moss_store_compact(), from the new
- * file, so that the old one gives back its room on the disk.  MOSS_OK when that
- * is done, or an update that began after the call, or if there is no such lower
- * level; MOSS_TIMEOUT, or the failure that prevents persisting, as what is
- * published is persisted before.  A failure to tidy up goes to on_error alone.
+ * file; then only older states need the old one.  MOSS_OK when that is done, or
+ * an update that began after the call, or if there is no such lower level;
+ * MOSS_TIMEOUT, or the failure that prevents persisting, as what is published
+ * is persisted before.  A failure to tidy up goes to on_error alone.
  */
 MOSS_API MOSS_MUST_CHECK enum moss_status
 moss_collection_notify_idle(struct moss_collection *c, uint64_t timeout_ms);
