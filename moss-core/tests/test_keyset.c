@@ -499,6 +499,38 @@ START_TEST(top_is_merged_four_at_a_time)
 }
 END_TEST
 
+/* It is not for the writer to copy them before the merger does. */
+START_TEST(large_nodes_are_left_to_the_merger)
+{
+    struct moss_collection_stats before, after;
+    size_t n = 150000;
+    char *value = calloc(1, n);
+    struct over_toy o;
+
+    ck_assert_ptr_nonnull(value);
+    over_toy_open(&o, NULL);
+    learn(o.c);
+    hold(&o);
+    moss_collection_stats(o.c, &before);
+    for (uint64_t i = 0; i < 6; i++) {
+        struct moss_batch *batch;
+
+        assert_ok(moss_batch_new(0, 0, &batch));
+        assert_ok(moss_batch_set(batch, moss_slice(&i, sizeof(i)),
+                                 moss_slice(value, n)));
+        assert_ok(moss_collection_execute(o.c, batch));
+        moss_batch_free(batch);
+        assert_get(o.c, "a", "1");
+    }
+    moss_collection_stats(o.c, &after);
+    ck_assert_uint_eq(after.merged_ops, before.merged_ops);
+    ck_assert_uint_eq(after.top_segments, 6);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+    free(value);
+}
+END_TEST
+
 START_TEST(mid_is_merged_four_at_a_time)
 {
     static const uint64_t want[] = { 1, 2, 3, 1, 2, 3, 4, 2 };
@@ -607,6 +639,7 @@ suite_keyset(void)
     tcase_add_test(tc, what_is_sorted_later_is_found_beside_sets);
     tcase_add_test(tc, gets_find_the_newest_and_the_old_beside_sets);
     tcase_add_test(tc, top_is_merged_four_at_a_time);
+    tcase_add_test(tc, large_nodes_are_left_to_the_merger);
     tcase_add_test(tc, mid_is_merged_four_at_a_time);
     tcase_add_test(tc, a_set_is_kept_as_long_as_it_is_needed);
     suite_add_tcase(s, tc);

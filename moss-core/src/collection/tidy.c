@@ -10,7 +10,9 @@
  *
  * While nobody reads, few nodes are of no use, as the merger only piles up what
  * is left (merger.c): then many nodes are merged at once, to spare copies.  In
- * order they are runs to the update anyway, which need not be as long.
+ * order they are runs to the update anyway, which need not be as long.  Where
+ * gets pass over all this, nodes become no larger either: the merger takes them
+ * soon, and what a writer copies is time that it loses.
  *
  * Best effort: if memory runs out, or if another writer or the merger has
  * changed top meanwhile, the result is dropped.
@@ -92,7 +94,7 @@ pick_nodes(const struct moss_collection *c, const struct state *s)
         return pick_in_bulk(s, FAN_IN,
                             state_is_tangled(s) ? BULK_MAX : ORDERED_MAX);
     if (state_knows_keys(s))
-        return pick_in_bulk(s, FAN_IN_KNOWN, TIDY_MAX);
+        return pick_in_bulk(s, FAN_IN_KNOWN, BULK_MAX);
     return pick_for_readers(s);
 }
 
