@@ -233,15 +233,15 @@ START_TEST(a_merge_can_be_stopped)
     struct merge_stop stop = { &now, 1 };
 
     atomic_init(&now, true);
-    assert_status(segstack_merge_until(segs, 2, NULL, NULL, &stop, &out),
+    assert_status(segstack_merge_until(segs, 2, NULL, NULL, &stop, false, &out),
                   MOSS_ABORTED);
     ck_assert_ptr_null(out);
     stop.every = 100;
-    assert_ok(segstack_merge_until(segs, 2, NULL, NULL, &stop, &out));
+    assert_ok(segstack_merge_until(segs, 2, NULL, NULL, &stop, false, &out));
     segment_unref(out);
     atomic_store(&now, false);
     stop.every = 1;
-    assert_ok(segstack_merge_until(segs, 2, NULL, NULL, &stop, &out));
+    assert_ok(segstack_merge_until(segs, 2, NULL, NULL, &stop, false, &out));
     ck_assert_uint_eq(out->n, 6);
     segment_unref(out);
     segment_unref(segs[0]);

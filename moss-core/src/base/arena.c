@@ -25,21 +25,8 @@
 #include "base/base.h"
 #include "base/mem.h"
 #include "base/os_posix.h"
+#include "base/poison.h"
 #include "base/sync.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_POISONS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_POISONS 1
-#endif
-#endif
-#if defined(ARENA_POISONS)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#endif
 
 #define ARENA_IDLE_MAX ((size_t)64 << 20)
 #define ARENA_MAX ((size_t)1 << 46)

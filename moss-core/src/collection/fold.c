@@ -205,7 +205,7 @@ group_merge(struct fold *f, const struct group *g, struct segment **out)
     st = group_below(f, g, totals.n_merge > 0, &below);
     if (st == MOSS_OK) {
         st = segstack_merge_until(&g->segs[g->keep], g->n - g->keep, below,
-                                  f->merge, f->stop, out);
+                                  f->merge, f->stop, f->brief, out);
     }
     segstack_unref(below);
     if (st == MOSS_OK) {

@@ -39,6 +39,7 @@ struct fold {
     size_t fan_in;
     /* Only pile the segments up, merge nothing. */
     bool no_merge;
+    bool brief;     /* what is made is expected to go soon */
     bool merge_all; /* merge the segments of mid, too, whatever their size */
     const struct merge_stop *stop; /* NULL: never */
     /*

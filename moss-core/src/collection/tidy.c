@@ -115,6 +115,7 @@ merge_nodes(struct moss_collection *c, struct state *s, size_t k,
     f->merge = c->merge;
     f->opaque = c->opaque;
     f->max_merge = UINT64_MAX;
+    f->brief = c->lower != NULL && !state_is_read(s);
     f->sources = mem_zalloc(k, sizeof(f->sources[0]));
     if (f->sources == NULL)
         return MOSS_NOMEM;

@@ -284,6 +284,9 @@ struct segment_builder;
 /* For at most n entries with at most bytes of keys and values. */
 MOSS_MUST_CHECK enum moss_status
 segment_builder_new(size_t n, size_t bytes, struct segment_builder **out);
+/* The same, for a segment that is expected to go soon, like others now made. */
+MOSS_MUST_CHECK enum moss_status
+segment_builder_new_brief(size_t n, size_t bytes, struct segment_builder **out);
 /* Key and value are copied.  Room was given by new: cannot fail. */
 void segment_builder_add(struct segment_builder *b, enum moss_op op,
                          struct moss_slice key, struct moss_slice value);

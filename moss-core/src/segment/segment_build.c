@@ -12,6 +12,7 @@
  * A builder has one owner and one thread; what it becomes is immutable.
  */
 #include "base/arena.h"
+#include "base/shelf.h"
 #include "segment/segment.h"
 
 #include <assert.h>
@@ -22,6 +23,7 @@ struct segment_builder {
     uint8_t *buf;
     size_t max_entries, max_bytes;
     size_t mem_bytes; /* of the whole block */
+    bool is_brief;    /* which comes from a shelf */
 };
 
 /* Blocks smaller than this are not worth shrinking. */
@@ -32,7 +34,10 @@ memory_release(struct segment *seg)
 {
     struct segment_builder *b = container_of(seg, struct segment_builder, seg);
 
-    arena_free(b, b->mem_bytes);
+    if (b->is_brief)
+        shelf_free(b, b->mem_bytes);
+    else
+        arena_free(b, b->mem_bytes);
 }
 
 static const struct segment_ops memory_ops = { NULL, memory_release };
@@ -43,8 +48,8 @@ segment_is_packed(const struct segment *seg)
     return seg->ops == &memory_ops;
 }
 
-enum moss_status
-segment_builder_new(size_t n, size_t bytes, struct segment_builder **out)
+static enum moss_status
+new_builder(size_t n, size_t bytes, bool brief, struct segment_builder **out)
 {
     size_t head = (size_t)align_up(sizeof(struct segment_builder), 64);
     struct segment_builder *b;
@@ -54,10 +59,12 @@ segment_builder_new(size_t n, size_t bytes, struct segment_builder **out)
     if (n > SIZE_MAX / 64 || bytes > SIZE_MAX / 2 - head)
         return MOSS_NOMEM;
     mem_bytes = head + 16 * n + bytes;
-    b = arena_alloc(mem_bytes);
+    brief = brief && mem_bytes <= SHELF_MAX;
+    b = brief ? shelf_alloc(mem_bytes) : arena_alloc(mem_bytes);
     if (b == NULL)
         return MOSS_NOMEM;
     memset(b, 0, sizeof(*b));
+    b->is_brief = brief;
     b->kvs = (uint64_t *)(void *)((char *)b + head);
     b->buf = (uint8_t *)(b->kvs + 2 * n);
     b->max_entries = n;
@@ -71,6 +78,18 @@ segment_builder_new(size_t n, size_t bytes, struct segment_builder **out)
     b->seg.big = mem_bytes >= ARENA_MIN;
     *out = b;
     return MOSS_OK;
+}
+
+enum moss_status
+segment_builder_new(size_t n, size_t bytes, struct segment_builder **out)
+{
+    return new_builder(n, bytes, false, out);
+}
+
+enum moss_status
+segment_builder_new_brief(size_t n, size_t bytes, struct segment_builder **out)
+{
+    return new_builder(n, bytes, true, out);
 }
 
 static inline void

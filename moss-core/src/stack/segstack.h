@@ -111,13 +111,14 @@ struct merge_stop {
 
 /*
  * The same, into one segment in memory.  *out may have no entries.  stop may
- * be NULL.
+ * be NULL.  brief: the result is expected to go soon.
  */
 MOSS_MUST_CHECK enum moss_status
 segstack_merge_until(struct segment *const *segs, size_t n,
                      const struct segstack *below,
                      const struct moss_merge_operator *merge,
-                     const struct merge_stop *stop, struct segment **out);
+                     const struct merge_stop *stop, bool brief,
+                     struct segment **out);
 MOSS_MUST_CHECK enum moss_status
 segstack_merge(struct segment *const *segs, size_t n,
                const struct segstack *below,

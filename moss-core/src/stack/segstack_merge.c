@@ -444,14 +444,15 @@ segstack_merge(struct segment *const *segs, size_t n,
                const struct segstack *below,
                const struct moss_merge_operator *merge, struct segment **out)
 {
-    return segstack_merge_until(segs, n, below, merge, NULL, out);
+    return segstack_merge_until(segs, n, below, merge, NULL, false, out);
 }
 
 enum moss_status
 segstack_merge_until(struct segment *const *segs, size_t n,
                      const struct segstack *below,
                      const struct moss_merge_operator *merge,
-                     const struct merge_stop *stop, struct segment **out)
+                     const struct merge_stop *stop, bool brief,
+                     struct segment **out)
 {
     struct segment_builder *b = NULL;
     struct segmerge *m = NULL;
@@ -471,7 +472,8 @@ segstack_merge_until(struct segment *const *segs, size_t n,
     st = segmerge_new(segs, n, below, merge, &m);
     if (st < 0)
         goto done;
-    st = segment_builder_new(entries, bytes, &b);
+    st = brief ? segment_builder_new_brief(entries, bytes, &b)
+               : segment_builder_new(entries, bytes, &b);
     if (st < 0)
         goto done;
     st = copy_all(m, stop, &b);
