@@ -41,8 +41,9 @@ struct cursor {
     bool gave_other; /* some of another commit point */
 
     bool reverse;
-    bool plain;     /* rows of a typed table are scanned */
-    size_t left;    /* ranges not visited yet, the one at hand included */
+    bool plain;   /* rows of a typed table are scanned */
+    int text_key; /* then: the column that is all of the key as it is; or -1 */
+    size_t left;  /* ranges not visited yet, the one at hand included */
     bool is_sorted; /* left counts the sorted keys instead */
 
     /* The row or entry at hand: in a range, or looked up. */
@@ -450,6 +451,10 @@ use_plan(struct cursor *c, const struct plan *plan)
     c->reverse = plan->reverse;
     c->plain =
         plan->index == NULL && vtab_of(c)->table.decl.codec == CODEC_TYPED;
+    c->text_key = -1;
+    if (c->plain && s->n_key == 1 && !s->key[0].desc && s->key[0].column >= 0 &&
+        s->columns[s->key[0].column].stored < 0)
+        c->text_key = s->key[0].column;
     return rc == SQLITE_OK && plan->index != NULL
                ? reader_begin(&c->mem.row, s, NULL)
                : rc;
@@ -638,7 +643,7 @@ cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
     }
     if (i < s->n && s->columns[i].part < 0) {
         /* An UPDATE that does not set the column: write.c reads it itself. */
-        if (sqlite3_vtab_nochange(ctx))
+        if (c->writing != NULL && sqlite3_vtab_nochange(ctx))
             return SQLITE_OK;
         if (c->plain)
             return read_result(
@@ -647,6 +652,8 @@ cursor_column(sqlite3_vtab_cursor *cur, sqlite3_context *ctx, int i)
     }
     if (i == s->key_column || (s->key_column < 0 && i == s->key[0].column))
         c->gave_key = true;
+    if (i == c->text_key && reader_text_key(&c->mem.scan, ctx))
+        return SQLITE_OK;
     if (i >= s->n) {
         rc = read_key(c, &d);
     } else if (v->table.decl.codec == CODEC_RAW) {

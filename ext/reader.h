@@ -63,6 +63,21 @@ int reader_column(struct reader *r, int column, struct datum *out);
 /* A column of a row that is in its record, as the result of xColumn. */
 int reader_result(struct reader *r, const struct column *column,
                   sqlite3_context *ctx);
+/*
+ * The key of a row as the result of xColumn, if it is a text that stands there
+ * as it is.  The key has one part, in ascending order.
+ */
+static inline bool
+reader_text_key(const struct reader *r, sqlite3_context *ctx)
+{
+    if (r->key.len == 0 || r->key.bytes[0] != KEY_TEXT || r->value.len == 0 ||
+        r->value.bytes[0] != KEY_NOTE_NONE)
+        return false;
+    sqlite3_result_text64(ctx, (const char *)r->key.bytes + 1, r->key.len - 1,
+                          SQLITE_TRANSIENT, SQLITE_UTF8);
+    return true;
+}
+
 /* Of a table with rowids; SQLITE_INTEGER. */
 int reader_rowid(struct reader *r, struct datum *out);
 
