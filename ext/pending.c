@@ -55,6 +55,7 @@ static void
 table_free(struct pending_table *t)
 {
     moss_snapshot_unref(t->overlay);
+    moss_snapshot_unref(t->base);
     bytes_release(&t->last);
     sqlite3_free(t->slots);
     sqlite3_free(t->before);
@@ -515,6 +516,19 @@ bool
 pending_created(const struct pending_table *t)
 {
     return t->created;
+}
+
+struct moss_snapshot *
+pending_base(const struct pending_table *t)
+{
+    return t->base;
+}
+
+void
+pending_note_base(struct pending_table *t, struct moss_snapshot *base)
+{
+    if (t->base == NULL)
+        t->base = moss_snapshot_ref(base);
 }
 
 int

@@ -61,6 +61,12 @@ void pending_note_last(struct pending_table *t, struct moss_slice key);
 void pending_mark_created(struct pending_table *t);
 bool pending_created(const struct pending_table *t);
 /*
+ * What the collection was before the transaction, once that is noted; borrowed.
+ * It is the same snapshot for the life of p.
+ */
+struct moss_snapshot *pending_base(const struct pending_table *t);
+void pending_note_base(struct pending_table *t, struct moss_snapshot *base);
+/*
  * base with the changes so far laid over; one reference in *out.  base must
  * be the same snapshot for the life of p.
  */

@@ -49,6 +49,7 @@ struct pending_table {
     uint32_t *before; /* of each change, the one of its key before it */
     size_t cap_before;
 
+    struct moss_snapshot *base; /* owned; NULL: not noted */
     /* Owned; the changes [from, overlaid).  There is one if it is cleared. */
     struct moss_snapshot *overlay;
     size_t overlaid;

@@ -294,14 +294,40 @@ get_merged(struct table *t, struct moss_slice key, struct moss_value *value)
     return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
 }
 
+/*
+ * A row of the base; p: the changes to the same collection, or NULL.  What is
+ * found lies in the base, which p or the store object holds.
+ */
+static int
+get_base(struct table *t, int part, struct pending_table *p,
+         struct moss_slice key, struct moss_value *value)
+{
+    struct moss_snapshot *base = p == NULL ? NULL : pending_base(p);
+    bool noted = base != NULL;
+    enum moss_status st;
+    int rc;
+
+    if (!noted) {
+        rc = table_base(t, part, &base);
+        if (rc != SQLITE_OK)
+            return rc;
+        if (p != NULL)
+            pending_note_base(p, base);
+    }
+    st = moss_snapshot_get(base, key, value);
+    if (!noted)
+        moss_snapshot_unref(base);
+    if (st == MOSS_NOT_FOUND)
+        return SQLITE_NOTFOUND;
+    return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
+}
+
 static int
 get(struct table *t, int part, struct moss_slice key, struct moss_value *value)
 {
     const char *path;
     struct pending_table *p;
-    struct moss_snapshot *base;
     enum moss_op op;
-    enum moss_status st;
     int rc = txn_join(t);
 
     memset(value, 0, sizeof *value);
@@ -315,14 +341,7 @@ get(struct table *t, int part, struct moss_slice key, struct moss_value *value)
         return op == MOSS_OP_MERGE ? get_merged(t, key, value)
                : op == MOSS_OP_SET ? SQLITE_OK
                                    : SQLITE_NOTFOUND;
-    rc = table_base(t, part, &base);
-    if (rc != SQLITE_OK)
-        return rc;
-    st = moss_snapshot_get(base, key, value);
-    moss_snapshot_unref(base); /* the store object still holds it */
-    if (st == MOSS_NOT_FOUND)
-        return SQLITE_NOTFOUND;
-    return st == MOSS_OK ? SQLITE_OK : error_status(t, st, NULL, "read a row");
+    return get_base(t, part, p, key, value);
 }
 
 int
