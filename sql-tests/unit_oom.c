@@ -124,6 +124,7 @@ static const struct step writing[] = {
 };
 
 static const struct step indexed[] = {
+    { "INSERT INTO y VALUES(1, 2)", NULL },
     { "BEGIN", NULL },
     { "INSERT INTO x VALUES(3, 'c', 30)", NULL },
     { "UPDATE x SET k = 4, a = 'd', b = 3 WHERE k = 1", NULL },
@@ -142,6 +143,8 @@ static const struct step indexed_setup[] = {
       " INDEX i(b))",
       NULL },
     { "INSERT INTO x VALUES(1, 'a', 10), (2, 'b', 20)", NULL },
+    /* Its first row is made where memory is short. */
+    { "CREATE VIRTUAL TABLE y USING moss(k PRIMARY KEY, a, INDEX j(a))", NULL },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
