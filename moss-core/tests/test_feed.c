@@ -12,6 +12,7 @@
 #include "support/fail_alloc.h"
 #include "support/fault_os.h"
 #include "support/mem_os.h"
+#include "support/operators.h"
 #include "support/segments.h"
 
 Suite *suite_feed(void);
@@ -260,6 +261,54 @@ START_TEST(large_merge_writes_what_is_merged_in_memory)
 }
 END_TEST
 
+/*
+ * An operand for each key that has a value, in a file that counts them as
+ * values; as Go moss wrote it, without checksums.
+ */
+static struct segment *
+miscounted_operands(struct segwriter *w)
+{
+    struct segment_builder *b = NULL;
+    struct segment *seg = NULL, *operands;
+    struct segment_loc loc;
+
+    assert_ok(segment_builder_new(ENTRIES, ENTRIES * 32, &b));
+    for (size_t i = 0; i < segs[0]->n; i++) {
+        struct entry e;
+        char value[16];
+
+        assert_ok(segment_entry(segs[0], i, &e));
+        snprintf(value, sizeof value, "+%zu", i * i);
+        if (e.op == MOSS_OP_SET)
+            segment_builder_add(b, MOSS_OP_MERGE, e.key, moss_str(value));
+    }
+    operands = segment_builder_finish(b);
+    assert_ok(segwriter_copy(w, operands, &loc, &err));
+    segment_unref(operands);
+    loc.has_extras = false;
+    loc.n_set = loc_entries(&loc);
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &seg, &err));
+    return seg;
+}
+
+START_TEST(values_of_miscounted_operands_last_until_they_are_written)
+{
+    struct segwriter w = writer();
+    struct segment *some[] = { segs[0], segs[1], miscounted_operands(&w) };
+    struct segment *want = NULL, *got = NULL;
+    struct segment_loc loc;
+
+    w.merge = &merge_append;
+    assert_ok(segwriter_merge(&w, some, 3, NULL, &loc, &err));
+    assert_ok(segstack_merge(some, 3, NULL, &merge_append, &want));
+    assert_ok(mapped_segment_new(file, NULL, &loc, 9, &got, &err));
+    assert_same_entries(got, want);
+    segment_unref(got);
+    segment_unref(want);
+    segment_unref(some[2]);
+}
+END_TEST
+
 /* In slices: after each of them all of it is with the stream. */
 START_TEST(large_merge_can_go_on_by_and_by)
 {
@@ -366,6 +415,8 @@ suite_feed(void)
     tcase_add_checked_fixture(merge, setup, teardown);
     tcase_add_loop_test(merge, large_merge_writes_what_is_merged_in_memory, 0,
                         2);
+    tcase_add_test(merge,
+                   values_of_miscounted_operands_last_until_they_are_written);
     tcase_add_test(merge, large_merge_can_go_on_by_and_by);
     tcase_add_test(merge, failure_in_a_large_merge_leaves_the_place_free);
     tcase_add_test(merge, large_merge_asks_its_caller_whether_to_go_on);

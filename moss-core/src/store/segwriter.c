@@ -500,14 +500,30 @@ next_item(struct segwriting *g, struct feed_item *item)
     return segmerge_next(g->m, &item->e);
 }
 
+/*
+ * A value that the merge has made, which lasts until the next: in a segment it
+ * lies behind its key.  There are none by the inputs' counts, but who wrote
+ * these may have been wrong.
+ */
+static bool
+is_made(const struct feed_item *item)
+{
+    const struct entry *e = &item->e;
+
+    return item->run.seg == NULL && e->value.len > 0 &&
+           e->value.bytes != e->key.bytes + e->key.len;
+}
+
 /* The item in the feed's room goes to the stream. */
 static enum moss_status
 feed_item(struct segwriting *g, uint64_t bytes, const char **failed)
 {
     struct file *file = g->s.w->file;
-    bool turned;
+    bool made = is_made(feed_room(g->feed)), turned;
     enum moss_status st = feed_put(g->feed, bytes, &turned);
 
+    if (st == MOSS_OK && made)
+        st = feed_drain(g->feed);
     g->unasked += bytes;
     if (st < 0 || !turned)
         return st;
