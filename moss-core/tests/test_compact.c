@@ -318,6 +318,23 @@ START_TEST(full_disk_at_the_end_of_a_compaction_fails_one_update)
 }
 END_TEST
 
+/* Some file systems tell only then that there is no room. */
+START_TEST(full_disk_at_the_sync_of_a_compaction_leaves_appending)
+{
+    open_with(
+        (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
+    assert_ok(driver_apply(&d, "a=1"));
+    fault_os_fail_nth(fault, FAULT_SYNC, 1, MOSS_FULL, 28);
+    assert_status(driver_apply(&d, "b=2"), MOSS_FULL);
+    ck_assert(fault_os_tripped(fault));
+    fault_os_fail_from(fault, FAULT_OPEN, 1, MOSS_FULL, 28);
+    assert_ok(driver_apply(&d, "b=2"));
+    fault_os_heal(fault);
+    reopen();
+    assert_tree(d.newest, "a=1 b=2");
+}
+END_TEST
+
 START_TEST(failure_after_the_rename_does_not_lose_what_comes_next)
 {
     struct moss_store_identity id;
@@ -386,6 +403,7 @@ suite_compact(void)
     tcase_add_loop_test(tc, full_disk_during_a_compaction_leaves_appending, 0,
                         4);
     tcase_add_test(tc, full_disk_at_the_end_of_a_compaction_fails_one_update);
+    tcase_add_test(tc, full_disk_at_the_sync_of_a_compaction_leaves_appending);
     tcase_add_test(tc, failure_after_the_rename_does_not_lose_what_comes_next);
     tcase_add_test(tc,
                    old_file_that_cannot_be_removed_goes_at_the_next_opening);

@@ -62,9 +62,10 @@ store_sync(struct moss_store *s, struct file *file, struct moss_error *err)
 {
     enum moss_status st = file_sync(file, err);
 
-    if (st < 0)
-        s->must_rewrite = true;
     mutex_lock(&s->mu);
+    /* A new file that nobody reads yet is dropped; the old one is sound. */
+    if (st < 0 && (s->current == NULL || s->current->file == file))
+        s->must_rewrite = true;
     s->stats.syncs++;
     mutex_unlock(&s->mu);
     return st;
