@@ -318,6 +318,41 @@ START_TEST(full_disk_at_the_end_of_a_compaction_fails_one_update)
 }
 END_TEST
 
+static char *
+text_of_bytes(const char *key, size_t n)
+{
+    char *text = malloc(n + 3);
+
+    (void)snprintf(text, 3, "%s=", key);
+    memset(text + 2, 'x', n);
+    text[n + 2] = '\0';
+    return text;
+}
+
+/*
+ * An update that would take older segments along has no room for its footer,
+ * each time that it tries: the next time it takes none.
+ */
+START_TEST(full_disk_at_the_end_of_a_merge_fails_one_update)
+{
+    char *a = text_of_bytes("a", 3 << 20), *b = text_of_bytes("b", 1700000);
+    enum moss_status st;
+
+    open_with((struct moss_store_options){ .compaction_sync = false });
+    assert_ok(driver_apply(&d, a));
+    fault_os_fail_nth(fault, FAULT_WRITE, (unsigned)_i + 1, MOSS_FULL, 28);
+    st = driver_apply(&d, b);
+    if (st != MOSS_OK) {
+        assert_status(st, MOSS_FULL);
+        fault_os_fail_nth(fault, FAULT_WRITE, (unsigned)_i + 1, MOSS_FULL, 28);
+        assert_ok(driver_apply(&d, b));
+    }
+    ck_assert_int_eq(st == MOSS_OK, _i < 4 || _i > 5);
+    free(a);
+    free(b);
+}
+END_TEST
+
 /* Some file systems tell only then that there is no room. */
 START_TEST(full_disk_at_the_sync_of_a_compaction_leaves_appending)
 {
@@ -403,6 +438,8 @@ suite_compact(void)
     tcase_add_loop_test(tc, full_disk_during_a_compaction_leaves_appending, 0,
                         4);
     tcase_add_test(tc, full_disk_at_the_end_of_a_compaction_fails_one_update);
+    tcase_add_loop_test(tc, full_disk_at_the_end_of_a_merge_fails_one_update, 0,
+                        8);
     tcase_add_test(tc, full_disk_at_the_sync_of_a_compaction_leaves_appending);
     tcase_add_test(tc, failure_after_the_rename_does_not_lose_what_comes_next);
     tcase_add_test(tc,

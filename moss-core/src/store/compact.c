@@ -93,7 +93,7 @@ compact_choose(struct moss_store *s, const struct commit *newest,
     enum moss_status st;
 
     *in_new_file = false;
-    if (compaction == MOSS_COMPACTION_DISABLE ||
+    if (compaction == MOSS_COMPACTION_DISABLE || s->merges_nothing ||
         atomic_load_explicit(&s->abort, memory_order_relaxed))
         return plan_choose(plan, NULL, 0, &fits);
     if (dead + newest->live_bytes < s->hindered_until)

@@ -59,6 +59,11 @@ struct moss_store {
      * file ends there, updates do not try one again.  0: none has.
      */
     uint64_t hindered_until;
+    /*
+     * An update has met a full disk when it was too late to append it without
+     * what it merged: the next one merges nothing.
+     */
+    bool merges_nothing;
 
     /* Guards what follows; innermost.  Held to copy and swap: no I/O. */
     struct mutex mu;

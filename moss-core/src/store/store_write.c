@@ -369,11 +369,16 @@ store_write(struct moss_store *s, struct plan *plan, struct moss_snapshot **out,
     watch_init(&watch, s);
     merges = goes_on || in_new_file || plan->rewrites;
     st = write_merging(s, plan, goes_on, in_new_file, &watch, out, err);
+    if (st == MOSS_OK)
+        s->merges_nothing = false;
     if (s->must_rewrite || !merges ||
         (st != MOSS_ABORTED && st != MOSS_CORRUPT && st != MOSS_FULL))
         return st;
     if (st != MOSS_ABORTED)
         note_hindrance(s, st);
     /* Without its footer the plan is past all reading of what is old. */
-    return plan->footer == NULL ? st : append_after_all(s, plan, st, out, err);
+    if (plan->footer != NULL)
+        return append_after_all(s, plan, st, out, err);
+    s->merges_nothing = st == MOSS_FULL;
+    return st;
 }
