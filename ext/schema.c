@@ -369,11 +369,25 @@ place_columns(struct schema *s)
 
 /* ---------------------------------------------------------- declaration */
 
+/*
+ * Is the key a column whose collation is not the key's?  SQLite takes what is
+ * declared for unique under the collation that is declared: DISTINCT compares
+ * no more, and DELETE gathers one key of those that are the same.
+ */
+static bool
+has_own_collation(const struct schema *s)
+{
+    const struct key_part *key = &s->key[0];
+
+    return s->n_key == 1 && !s->has_rowid &&
+           collation_find(s->columns[key->column].collation) != key->collation;
+}
+
 static void
 declare_column(const struct schema *s, int i, sqlite3_str *text)
 {
     const struct column *c = &s->columns[i];
-    bool is_key = c->part >= 0 && s->n_key == 1;
+    bool is_key = c->part >= 0 && s->n_key == 1 && !has_own_collation(s);
 
     sqlite3_str_appendf(text, "%s\"%w\"", i > 0 ? ", " : "", c->name);
     if (*c->type != '\0')
@@ -453,6 +467,11 @@ declare_hidden(struct schema *s, const char *table, sqlite3_str *text)
 int
 schema_declare(struct schema *s, const char *table, char **err)
 {
+    static const char *const names[] = {
+        [COLLATION_BINARY] = "BINARY",
+        [COLLATION_NOCASE] = "NOCASE",
+        [COLLATION_RTRIM] = "RTRIM",
+    };
     sqlite3_str *text;
     int rc = check_names(s, err);
 
@@ -463,6 +482,10 @@ schema_declare(struct schema *s, const char *table, char **err)
     for (int i = 0; i < s->n; i++)
         declare_column(s, i, text);
     declare_hidden(s, table, text);
+    if (has_own_collation(s))
+        sqlite3_str_appendf(text, ", PRIMARY KEY(\"%w\" COLLATE %s)",
+                            s->columns[s->key[0].column].name,
+                            names[s->key[0].collation]);
     sqlite3_str_appendall(text, s->has_rowid ? ")" : ") WITHOUT ROWID");
     s->declaration = sqlite3_str_finish(text);
     return s->declaration == NULL ? SQLITE_NOMEM : SQLITE_OK;
