@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "moss_os.h"
 #include "support/fail_alloc.h"
 #include "support/fixture.h"
 
@@ -66,6 +67,23 @@ START_TEST(the_hook_sees_every_call)
 }
 END_TEST
 
+START_TEST(without_a_hook_it_is_malloc)
+{
+    void *p;
+
+    fail_alloc_install();
+    moss_set_allocator(NULL);
+    p = mem_resize(mem_alloc(1), 10, 1);
+    ck_assert_ptr_nonnull(p);
+    mem_free(p);
+    fail_alloc_put();
+    ck_assert_uint_eq(fail_alloc_count(), 0);
+    mem_free(mem_alloc(1));
+    ck_assert_uint_eq(fail_alloc_count(), 1);
+    fail_alloc_remove();
+}
+END_TEST
+
 START_TEST(the_hook_fails_the_nth_only)
 {
     void *p;
@@ -112,6 +130,7 @@ suite_mem(void)
     tcase_add_test(tc, a_product_too_large_is_out_of_memory);
     tcase_add_test(tc, resize_and_dup_keep_the_bytes);
     tcase_add_test(tc, the_hook_sees_every_call);
+    tcase_add_test(tc, without_a_hook_it_is_malloc);
     tcase_add_test(tc, the_hook_fails_the_nth_only);
     tcase_add_test(tc, the_hook_fails_from_the_nth_on);
     suite_add_tcase(s, tc);

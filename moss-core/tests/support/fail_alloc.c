@@ -1,7 +1,8 @@
 /*
- * Counts in atomics: the hook is called from every thread.  The reaper is
- * drained before the hook is changed, which no other thread may use then, and
- * before blocks are counted, which it may be about to free.
+ * Counts in atomics: the hook is called from every thread.  It is under the
+ * library from the program's start, as the library wants it, and counts while
+ * a test asks for that.  The reaper is drained before counting begins or ends,
+ * and before blocks are counted, which it may be about to free.
  */
 #include "support/fail_alloc.h"
 
@@ -11,6 +12,7 @@
 #include "base/reaper.h"
 #include "moss_os.h"
 
+static atomic_bool is_counting;
 static atomic_uint_fast64_t count;
 static atomic_int_fast64_t live;
 static atomic_uint_fast64_t fail_at; /* the count that fails; 0: none */
@@ -20,9 +22,12 @@ static atomic_bool is_tripped;
 static bool
 fails(void)
 {
-    uint64_t n = atomic_fetch_add(&count, 1) + 1;
-    uint64_t at = atomic_load(&fail_at);
+    uint64_t n, at;
 
+    if (!atomic_load(&is_counting))
+        return false;
+    n = atomic_fetch_add(&count, 1) + 1;
+    at = atomic_load(&fail_at);
     if (at == 0 || n < at || (n > at && !atomic_load(&is_lasting)))
         return false;
     atomic_store(&is_tripped, true);
@@ -66,8 +71,8 @@ hook_free(void *ctx, void *p)
     free(p);
 }
 
-void
-fail_alloc_install(void)
+__attribute__((constructor)) void
+fail_alloc_put(void)
 {
     static const struct moss_allocator allocator = {
         .alloc = hook_alloc,
@@ -75,11 +80,17 @@ fail_alloc_install(void)
         .free = hook_free,
     };
 
+    moss_set_allocator(&allocator);
+}
+
+void
+fail_alloc_install(void)
+{
     reaper_drain();
     atomic_store(&count, 0);
     atomic_store(&live, 0);
     fail_alloc_nth(0);
-    moss_set_allocator(&allocator);
+    atomic_store(&is_counting, true);
 }
 
 void
@@ -87,7 +98,7 @@ fail_alloc_remove(void)
 {
     fail_alloc_nth(0);
     reaper_drain();
-    moss_set_allocator(NULL);
+    atomic_store(&is_counting, false);
 }
 
 static void

@@ -8,10 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Put it under the library, with all counts zero and no failure asked for. */
+/*
+ * Count from here on, from zero and with no failure asked for.  Threads of the
+ * library that run then are counted, too: what they free was not counted when
+ * it was made.
+ */
 void fail_alloc_install(void);
-/* Restore malloc.  Blocks made meanwhile may be freed after that, too. */
+/* Count and fail no more.  Blocks made meanwhile may be freed later, too. */
 void fail_alloc_remove(void);
+/* Put it under the library again after moss_set_allocator(). */
+void fail_alloc_put(void);
 
 /* Let the n-th allocation from now (n >= 1) fail, that one only; 0: none. */
 void fail_alloc_nth(uint64_t n);
