@@ -326,6 +326,49 @@ START_TEST(a_failing_verification_is_reported)
 }
 END_TEST
 
+/* Two segments of two blocks each, whose entries take turns. */
+START_TEST(a_merge_verifies_every_block)
+{
+    struct rng rng = { 1 };
+    struct segment *segs[2];
+    struct segstack *stack;
+    struct moss_iterator *it;
+    enum moss_status st;
+    size_t seen = 1;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct segment_builder *b;
+        struct segment *seg;
+
+        assert_ok(segment_builder_new(300, 600, &b));
+        for (size_t n = i; n < 600; n += 2) {
+            uint8_t key[2] = { (uint8_t)(n >> 8), (uint8_t)n };
+
+            segment_builder_add(b, MOSS_OP_SET, moss_slice(key, 2),
+                                moss_slice(NULL, 0));
+        }
+        seg = segment_builder_finish(b);
+        segs[i] = mapped_of(seg, &rng);
+        segment_unref(seg);
+    }
+    assert_ok(segstack_new(NULL, segs, 2, &stack));
+    assert_ok(segstack_iterate(stack, NULL, NULL, NULL, NULL, &it));
+    assert_ok(_i == 0 ? moss_iterator_first(it) : moss_iterator_last(it));
+    mapped_fail_nth(1);
+    while ((st = _i == 0 ? moss_iterator_next(it) : moss_iterator_prev(it)) ==
+           MOSS_OK)
+        seen++;
+    assert_status(st, MOSS_CORRUPT);
+    ck_assert_uint_gt(seen, 50);
+    ck_assert_uint_lt(seen, 600);
+    mapped_fail_nth(0);
+    moss_iterator_free(it);
+    segstack_unref(stack);
+    segment_unref(segs[0]);
+    segment_unref(segs[1]);
+}
+END_TEST
+
 /* --------------------------------------------------------------- random */
 
 /* The model's entries [lo, hi) and where an iterator should stand in it. */
@@ -535,6 +578,7 @@ suite_iterator(void)
     tcase_add_test(tc, an_iterator_keeps_its_snapshot);
     tcase_add_test(tc, a_foreign_lower_level_takes_part);
     tcase_add_loop_test(tc, a_failing_lower_level_is_never_an_end, 0, 6);
+    tcase_add_loop_test(tc, a_merge_verifies_every_block, 0, 2);
     tcase_add_loop_test(tc, a_failing_verification_is_reported, 0, 2);
     tcase_add_loop_test(tc, random_stacks_read_as_the_model, 0, 10);
     tcase_add_loop_test(tc, corrupt_segments_do_no_harm, 0, 5);

@@ -373,6 +373,42 @@ heap_advance(struct heap *h)
     return advance_at(h, 0);
 }
 
+enum hop
+heap_hop(struct heap *h)
+{
+    struct heap_item *items = h->items, next = items[0], other;
+    struct cursor *c = next.cursor;
+    size_t second = second_place(h);
+    size_t pos = h->backwards ? c->pos - 1 : c->pos + 1;
+    struct entry e;
+    bool stays;
+
+    /* Where pos is below zero, it is beyond what any of these begin with. */
+    if (second == 0 || c->seg == NULL || pos - c->lo >= c->hi - c->lo ||
+        pos < c->window.first || pos >= c->window.last ||
+        !segment_entry_in(c->seg, pos, &c->window, &e))
+        return HOP_NOT;
+    other = items[second];
+    next.prefix = prefix_of(h, e.key);
+    stays = next.prefix < other.prefix;
+    if (__builtin_expect(next.prefix == other.prefix, 0)) {
+        int order = slice_compare(e.key, other.cursor->e.key);
+
+        if (order == 0)
+            return HOP_NOT;
+        stays = (order < 0) != h->backwards;
+    }
+    if (!stays && h->n > 2)
+        return HOP_NOT;
+    cursor_prefetch(c->seg->kvs + 2 * pos, e.key.bytes, h->backwards);
+    c->pos = pos;
+    c->e = e;
+    items[stays ? 0 : 1] = next;
+    if (!stays)
+        items[0] = other;
+    return items[0].cursor->e.op == MOSS_OP_SET ? HOP_SET : HOP_OTHER;
+}
+
 enum moss_status
 heap_advance_run(struct heap *h)
 {

@@ -47,6 +47,26 @@ MOSS_MUST_CHECK enum moss_status
 cursor_seek_back(struct cursor *c, struct moss_slice key, bool before);
 MOSS_MUST_CHECK enum moss_status cursor_step(struct cursor *c, bool backwards);
 
+/*
+ * Ask for what a scan comes to some entries later.  Streams are foreseen by
+ * the processor, but not across its pages.
+ */
+__attribute__((always_inline)) static inline void
+cursor_prefetch(const uint64_t *words, const uint8_t *key, bool backwards)
+{
+    uintptr_t w = (uintptr_t)words, k = (uintptr_t)key;
+
+    if (backwards) {
+        prefetch(w - 512);
+        prefetch(k - 1024);
+        prefetch(k - 960);
+    } else {
+        prefetch(w + 512);
+        prefetch(k + 1024);
+        prefetch(k + 1088);
+    }
+}
+
 struct heap_item {
     /* Of the cursor's key, behind what all share; backwards, its complement. */
     uint64_t prefix;
@@ -83,6 +103,14 @@ struct cursor *heap_second(const struct heap *h);
 
 /* Move the top on; it leaves the heap at its end. */
 MOSS_MUST_CHECK enum moss_status heap_advance(struct heap *h);
+
+/*
+ * The same at less cost, where it can: one of two cursors, or one that stays
+ * on top.  HOP_NOT: it cannot, and has done nothing.  HOP_SET: the new top is
+ * a set, and no other cursor has its key; HOP_OTHER: it is something else.
+ */
+enum hop { HOP_NOT, HOP_SET, HOP_OTHER };
+enum hop heap_hop(struct heap *h);
 
 /* The same, when it is known that its next entry is the next of all. */
 MOSS_MUST_CHECK enum moss_status heap_advance_run(struct heap *h);

@@ -246,11 +246,30 @@ follow_run(struct stack_iterator *it)
     return MOSS_OK;
 }
 
+/* On the top of the heap, which is a set. */
+static inline enum moss_status
+on_top(struct stack_iterator *it)
+{
+    const struct cursor *top = heap_top(&it->heap);
+
+    it->base.key = top->e.key;
+    it->base.value = top->e.value;
+    if (top == it->leader &&
+        (top->pos < it->run_first || top->pos >= it->run_end) &&
+        ++it->wins < WINS)
+        return MOSS_OK;
+    return follow_run(it);
+}
+
 static enum moss_status
 step(struct stack_iterator *it)
 {
-    enum moss_status st = heap_advance(&it->heap);
+    enum hop hop = heap_hop(&it->heap);
+    enum moss_status st;
 
+    if (hop == HOP_SET)
+        return on_top(it);
+    st = hop == HOP_NOT ? heap_advance(&it->heap) : MOSS_OK;
     if (st < 0)
         return iterator_stop(it, st);
     st = settle(it);

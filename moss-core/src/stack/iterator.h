@@ -59,26 +59,6 @@ iterator_on(struct stack_iterator *it, struct moss_slice key,
     return MOSS_OK;
 }
 
-/*
- * Ask for what a scan comes to some entries later.  Streams are foreseen by
- * the processor, but not across its pages.
- */
-__attribute__((always_inline)) static inline void
-iterator_prefetch(const uint64_t *words, const uint8_t *key, bool backwards)
-{
-    uintptr_t w = (uintptr_t)words, k = (uintptr_t)key;
-
-    if (backwards) {
-        prefetch(w - 512);
-        prefetch(k - 1024);
-        prefetch(k - 960);
-    } else {
-        prefetch(w + 512);
-        prefetch(k + 1024);
-        prefetch(k + 1088);
-    }
-}
-
 static inline void
 iterator_no_fast(struct stack_iterator *it)
 {
@@ -111,7 +91,7 @@ iterator_step_fast(struct stack_iterator *it, bool backwards)
     if (pos - it->fast_first >= it->fast_n[backwards] ||
         !segment_entry_in(c->seg, pos, &c->window, &e) || e.op != MOSS_OP_SET)
         return false;
-    iterator_prefetch(c->seg->kvs + 2 * pos, e.key.bytes, backwards);
+    cursor_prefetch(c->seg->kvs + 2 * pos, e.key.bytes, backwards);
     c->pos = pos;
     it->base.key = e.key;
     it->base.value = e.value;
