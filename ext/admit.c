@@ -523,6 +523,52 @@ is_mixed(const struct plan *plan, int part, const struct ranges *found)
             (found->found.n == 1 && !range_is_point(&found->found.v[0])));
 }
 
+/*
+ * Is there one value to compare with, which equals one key at most: its own?
+ * That is what most statements ask for.
+ */
+static bool
+is_own_key(const struct vtab *v, const struct plan *plan, sqlite3_value **argv)
+{
+    const struct plan_term *term = &plan->terms[0];
+
+    if (plan->n != 1 || plan->n_parts != 1 || plan->index != NULL ||
+        term->op != PLAN_EQ || term->wide || v->table.decl.codec == CODEC_RAW)
+        return false;
+    switch (sqlite3_value_type(argv[0])) {
+    case SQLITE_INTEGER:
+        return affinity_is_numeric(plan->parts[0].affinity);
+    case SQLITE_TEXT:
+        return !affinity_is_numeric(plan->parts[0].affinity) &&
+               !may_have_affinity(term, argv[0]);
+    case SQLITE_BLOB:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Such a value's range. */
+static int
+own_key_range(const struct plan *plan, sqlite3_value *value, struct ranges *out)
+{
+    struct site s = { &plan->parts[0], true, false, out };
+    struct bound at, after;
+    struct datum d;
+    int rc = ranges_reset(out);
+
+    if (rc == SQLITE_OK)
+        rc = datum_read(value, &d);
+    if (rc == SQLITE_OK)
+        rc = value_bounds(&s, &d, &at, &after);
+    if (rc != SQLITE_OK)
+        return rc;
+    ranges_only(out, at, after);
+    out->whole = true;
+    out->mixed = is_mixed(plan, 0, out);
+    return SQLITE_OK;
+}
+
 int
 plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
             struct ranges *out, struct ranges *next)
@@ -530,6 +576,8 @@ plan_ranges(const struct vtab *v, const struct plan *plan, sqlite3_value **argv,
     int part = 0, rc;
     size_t i = 0;
 
+    if (is_own_key(v, plan, argv))
+        return own_key_range(plan, argv[0], out);
     rc = part_ranges(v, plan, part, &i, argv, out);
     out->mixed = is_mixed(plan, part, out);
     while (rc == SQLITE_OK && i < plan->n && out->found.n > 0 &&

@@ -4,8 +4,6 @@
  */
 #include "ext.h"
 
-#include <string.h>
-
 void
 bytes_release(struct bytes *b)
 {
@@ -31,18 +29,5 @@ bytes_reserve(struct bytes *b, size_t n)
         b->p = grown;
         b->cap = cap;
     }
-    return SQLITE_OK;
-}
-
-int
-bytes_append(struct bytes *b, const void *p, size_t n)
-{
-    int rc = bytes_reserve(b, n);
-
-    if (rc != SQLITE_OK)
-        return rc;
-    if (n > 0)
-        memcpy(b->p + b->n, p, n);
-    b->n += n;
     return SQLITE_OK;
 }

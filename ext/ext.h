@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "moss.h"
 
@@ -124,9 +125,20 @@ struct bytes {
     size_t n, cap;
 };
 void bytes_release(struct bytes *b);
-int bytes_append(struct bytes *b, const void *p, size_t n); /* or NOMEM */
 /* Make room, so that appending n bytes neither fails nor moves b->p. */
 int bytes_reserve(struct bytes *b, size_t n);
+static inline int /* or NOMEM */
+bytes_append(struct bytes *b, const void *p, size_t n)
+{
+    int rc = n <= b->cap - b->n ? SQLITE_OK : bytes_reserve(b, n);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    if (n > 0)
+        memcpy(b->p + b->n, p, n);
+    b->n += n;
+    return SQLITE_OK;
+}
 
 /* -------------------------------------------------------------- tables */
 

@@ -89,6 +89,12 @@ ranges_admit_from(struct ranges *r, struct bound lo)
     return list_append(&r->term, range);
 }
 
+void
+ranges_only(struct ranges *r, struct bound lo, struct bound hi)
+{
+    r->found.v[0] = (struct range){ lo, hi, false };
+}
+
 int
 ranges_key_end(struct ranges *r, size_t off, uint8_t next, struct bound *at,
                struct bound *after)

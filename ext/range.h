@@ -53,6 +53,9 @@ int ranges_term_end(struct ranges *r);
 int ranges_admit(struct ranges *r, struct bound lo, struct bound hi);
 int ranges_admit_from(struct ranges *r, struct bound lo);
 
+/* Right after ranges_reset(): admit this, and nothing else. */
+void ranges_only(struct ranges *r, struct bound lo, struct bound hi);
+
 /*
  * A key was appended to keys from off on: *at is the bound that begins with
  * it, *after the one behind it.  next is the byte that makes the latter: 0 for
