@@ -153,7 +153,9 @@ writing_statement(const struct vtab *v)
     sqlite3_stmt *found = NULL;
     sqlite3_stmt *stmt = NULL;
 
-    if (sqlite3_txn_state(v->db, v->table.schema) != SQLITE_TXN_WRITE)
+    /* Of no database, as a rule: which is told without looking for one. */
+    if (sqlite3_txn_state(v->db, NULL) != SQLITE_TXN_WRITE ||
+        sqlite3_txn_state(v->db, v->table.schema) != SQLITE_TXN_WRITE)
         return NULL;
     while ((stmt = sqlite3_next_stmt(v->db, stmt)) != NULL) {
         if (!sqlite3_stmt_busy(stmt) || sqlite3_stmt_readonly(stmt))

@@ -88,6 +88,7 @@ enum moss_status
 state_in_memory(struct shared_store *ss, struct moss_tag tag, bool recent,
                 struct moss_snapshot **out)
 {
+    struct moss_snapshot *other = NULL;
     enum moss_status st;
 
     *out = NULL;
@@ -106,14 +107,16 @@ state_in_memory(struct shared_store *ss, struct moss_tag tag, bool recent,
             moss_prepared_publish(ss->prepared);
             ss->prepared = NULL;
         }
-        if (moss_tag_equal(moss_collection_tag(ss->collection), tag))
-            st = moss_collection_snapshot(ss->collection, out);
-        else if (recent)
-            st = moss_collection_snapshot_at(ss->collection, tag, out);
-        else
-            st = MOSS_NOT_FOUND;
+        st = moss_collection_snapshot(ss->collection, out);
+        if (st == MOSS_OK && !moss_tag_equal(moss_snapshot_tag(*out), tag)) {
+            other = *out;
+            *out = NULL;
+            st = recent ? moss_collection_snapshot_at(ss->collection, tag, out)
+                        : MOSS_NOT_FOUND;
+        }
     }
     sqlite3_mutex_leave(ss->mu);
+    moss_snapshot_unref(other);
     return st;
 }
 
@@ -320,6 +323,8 @@ int
 read_refresh(struct table *t)
 {
     struct conn_store *cs = t->store;
+    /* That one SQLite need not look for. */
+    bool is_main = strcmp(cs->schema, "main") == 0;
     unsigned version = 0;
     bool uncommitted;
     int rc = conn_store_upgrade(t, cs, false);
@@ -328,7 +333,7 @@ read_refresh(struct table *t)
         return rc;
     if (conn_store_role(cs) != ROLE_HOME)
         return refresh_newest(t, cs);
-    rc = sqlite3_file_control(cs->conn->db, cs->schema,
+    rc = sqlite3_file_control(cs->conn->db, is_main ? NULL : cs->schema,
                               SQLITE_FCNTL_DATA_VERSION, &version);
     if (rc != SQLITE_OK || !cs->seen_valid || version != cs->seen_version) {
         bool has_version = rc == SQLITE_OK;
