@@ -282,25 +282,23 @@ START_TEST(failing_lower_level_is_retried_with_growing_pauses)
 }
 END_TEST
 
-START_TEST(flush_reports_the_failure_and_wakes_the_persister)
+/* That it waits for no pause is shown by the suite "trouble". */
+START_TEST(flush_reports_the_failure_until_it_is_over)
 {
-    uint64_t start;
     struct moss_error err;
     struct over_toy o;
 
     over_toy_open(&o, NULL);
     toy_fail_next(o.toy, UINT32_MAX, MOSS_FULL);
     run(o.c, "a=1");
-    for (int i = 0; i < 12; i++) { /* the pause would be 20 s by now */
+    for (int i = 0; i < 12; i++) {
         assert_status(moss_collection_flush(o.c, MOSS_FOREVER, &err),
                       MOSS_FULL);
         ck_assert_str_eq(err.what, "toy");
     }
     assert_status(moss_collection_wait_idle(o.c, MOSS_FOREVER), MOSS_FULL);
     toy_fail_next(o.toy, 0, MOSS_OK);
-    start = sync_now_ns();
     assert_ok(moss_collection_flush(o.c, MOSS_FOREVER, &err));
-    ck_assert_uint_lt(sync_now_ns() - start, 2000000000);
     assert_toy(&o, "a=1");
     over_toy_close(&o);
 }
@@ -378,7 +376,7 @@ suite_persister(void)
 
     tc = tcase_create("failures");
     tcase_add_test(tc, failing_lower_level_is_retried_with_growing_pauses);
-    tcase_add_test(tc, flush_reports_the_failure_and_wakes_the_persister);
+    tcase_add_test(tc, flush_reports_the_failure_until_it_is_over);
     tcase_add_test(tc, caller_is_asked_before_an_update);
     tcase_add_loop_test(tc, failing_iterator_of_the_lower_level_is_reported, 0,
                         4);
