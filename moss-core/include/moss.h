@@ -706,5 +706,6 @@ moss_collection_wait_idle(struct moss_collection *c, uint64_t timeout_ms);
 #include "moss_merge.h"
 #include "moss_stats.h"
 #include "moss_store.h"
+#include "moss_wait.h"
 
 #endif

@@ -350,6 +350,22 @@ START_TEST(update_does_instead_of_tidying)
 }
 END_TEST
 
+/* Who waits in several calls is not told to wait for the next one. */
+START_TEST(update_between_two_waits_does_instead_of_tidying)
+{
+    struct moss_goal goal;
+
+    w.linger = true;
+    open_collection(3600000);
+    write_and_flush("a=1");
+    assert_ok(moss_collection_ask(c, MOSS_GOAL_TIDIED, &goal));
+    assert_status(moss_collection_await(c, &goal, 0, NULL), MOSS_TIMEOUT);
+    write_and_flush("b=2");
+    assert_ok(moss_collection_await(c, &goal, 0, NULL));
+    assert_collection(c, "a=1 b=2");
+}
+END_TEST
+
 START_TEST(without_a_lower_level_there_is_nothing_to_tidy)
 {
     assert_ok(moss_collection_open(NULL, NULL, &c));
@@ -640,6 +656,7 @@ suite_idle(void)
                         2);
     tcase_add_test(tc, asked_for_tidying_ends_with_its_time);
     tcase_add_test(tc, update_does_instead_of_tidying);
+    tcase_add_test(tc, update_between_two_waits_does_instead_of_tidying);
     tcase_add_test(tc, without_a_lower_level_there_is_nothing_to_tidy);
     suite_add_tcase(s, tc);
     tcase_add_checked_fixture(store, setup_store, teardown_store);

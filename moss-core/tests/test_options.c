@@ -177,6 +177,22 @@ START_TEST(the_merger_merges_all_when_asked)
 }
 END_TEST
 
+START_TEST(all_is_merged_once_for_each_goal)
+{
+    struct moss_collection *c;
+    struct moss_goal goal;
+
+    assert_ok(moss_collection_open(NULL, NULL, &c));
+    run(c, "a=1");
+    assert_ok(moss_collection_ask(c, MOSS_GOAL_MERGED_ALL, &goal));
+    assert_ok(moss_collection_await(c, &goal, MOSS_FOREVER, NULL));
+    ck_assert_uint_eq(mid_segments(c), 1);
+    run(c, "b=2"); /* too little to be merged by itself */
+    assert_ok(moss_collection_await(c, &goal, 0, NULL));
+    assert_ok(moss_collection_close(c, MOSS_FOREVER, NULL));
+}
+END_TEST
+
 START_TEST(the_merger_merges_all_over_a_lower_level)
 {
     struct moss_collection_options options = { .merge = &merge_append };
@@ -519,6 +535,7 @@ suite_options(void)
 
     tc = tcase_create("merger");
     tcase_add_test(tc, the_merger_merges_all_when_asked);
+    tcase_add_test(tc, all_is_merged_once_for_each_goal);
     tcase_add_test(tc, the_merger_merges_all_over_a_lower_level);
     tcase_add_test(tc, an_idle_merger_merges_all);
     tcase_add_test(tc, a_merge_can_be_stopped);

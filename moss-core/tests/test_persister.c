@@ -351,6 +351,66 @@ START_TEST(failing_iterator_of_the_lower_level_is_reported)
 }
 END_TEST
 
+/* ----------------------------------------------------------------- goals */
+
+/* The delay keeps back what nobody waits for. */
+START_TEST(goal_is_not_put_off_by_later_batches)
+{
+    struct moss_collection_options options = { .persist_delay_ms = 1000000 };
+    struct moss_goal goal;
+    struct over_toy o;
+
+    over_toy_open(&o, &options);
+    toy_hold(o.toy);
+    run(o.c, "a=1");
+    assert_ok(moss_collection_ask(o.c, MOSS_GOAL_PERSISTED, &goal));
+    toy_wait_held(o.toy);
+    run(o.c, "b=2");
+    assert_status(moss_collection_await(o.c, &goal, 0, NULL), MOSS_TIMEOUT);
+    assert_status(moss_collection_await(o.c, &goal, 1, NULL), MOSS_TIMEOUT);
+    toy_let_go(o.toy);
+    assert_ok(moss_collection_await(o.c, &goal, MOSS_FOREVER, NULL));
+    assert_toy(&o, "a=1");
+    over_toy_close(&o);
+}
+END_TEST
+
+START_TEST(failure_between_two_waits_is_told)
+{
+    struct moss_goal goal;
+    struct moss_error err;
+    struct over_toy o;
+
+    over_toy_open(&o, NULL);
+    toy_hold(o.toy);
+    toy_fail_next(o.toy, UINT32_MAX, MOSS_FULL);
+    run(o.c, "a=1");
+    assert_ok(moss_collection_ask(o.c, MOSS_GOAL_PERSISTED, &goal));
+    assert_status(moss_collection_await(o.c, &goal, 0, &err), MOSS_TIMEOUT);
+    toy_let_go(o.toy);
+    heard_wait_errors(&o.heard, _i == 0 ? 1 : 2);
+    toy_hold(o.toy);
+    assert_status(moss_collection_await(o.c, &goal, 0, &err), MOSS_FULL);
+    ck_assert_str_eq(err.what, "toy");
+    toy_fail_next(o.toy, 0, MOSS_OK);
+    toy_let_go(o.toy);
+    over_toy_close(&o);
+}
+END_TEST
+
+START_TEST(goal_of_a_memory_collection_is_reached)
+{
+    struct moss_collection *c;
+    struct moss_goal goal;
+
+    assert_ok(moss_collection_open(NULL, NULL, &c));
+    run(c, "a=1");
+    assert_ok(moss_collection_ask(c, MOSS_GOAL_PERSISTED, &goal));
+    assert_ok(moss_collection_await(c, &goal, 0, NULL));
+    assert_ok(moss_collection_close(c, 0, NULL));
+}
+END_TEST
+
 Suite *suite_persister(void);
 
 Suite *
@@ -380,6 +440,12 @@ suite_persister(void)
     tcase_add_test(tc, caller_is_asked_before_an_update);
     tcase_add_loop_test(tc, failing_iterator_of_the_lower_level_is_reported, 0,
                         4);
+    suite_add_tcase(s, tc);
+
+    tc = tcase_create("goals");
+    tcase_add_test(tc, goal_is_not_put_off_by_later_batches);
+    tcase_add_loop_test(tc, failure_between_two_waits_is_told, 0, 2);
+    tcase_add_test(tc, goal_of_a_memory_collection_is_reached);
     suite_add_tcase(s, tc);
     return s;
 }
