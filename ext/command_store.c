@@ -23,53 +23,48 @@ failed(struct table *t, enum moss_status st, const struct moss_error *why,
     return rc;
 }
 
+/*
+ * Wait in slices, so as to look at interrupts and at the clock.  The goal is
+ * set once: others may go on writing to the store.
+ */
+static int
+reach(struct deadline *d, enum moss_goal_kind kind)
+{
+    struct moss_collection *c = d->t->store->shared->collection;
+    struct moss_error why = { .status = MOSS_OK };
+    struct moss_goal goal;
+    enum moss_status st = moss_collection_ask(c, kind, &goal);
+    int rc = SQLITE_OK;
+
+    if (st < 0)
+        return failed(d->t, st, NULL, d->command);
+    do {
+        st = moss_collection_await(c, &goal, deadline_slice_ms(d), &why);
+        if (st == MOSS_TIMEOUT)
+            rc = deadline_check(d);
+    } while (rc == SQLITE_OK && st == MOSS_TIMEOUT);
+    return rc == SQLITE_OK && st < 0 ? failed(d->t, st, &why, d->command) : rc;
+}
+
 /* Everything that is committed is on disk then. */
 static int
 flush(struct deadline *d)
 {
-    struct moss_collection *c = d->t->store->shared->collection;
-    struct moss_error why = { .status = MOSS_OK };
-    enum moss_status st = MOSS_TIMEOUT;
-    int rc = SQLITE_OK;
-
-    while (rc == SQLITE_OK && st == MOSS_TIMEOUT) {
-        st = moss_collection_flush(c, deadline_slice_ms(d), &why);
-        if (st == MOSS_TIMEOUT)
-            rc = deadline_check(d);
-    }
-    return rc == SQLITE_OK && st < 0 ? failed(d->t, st, &why, d->command) : rc;
+    return reach(d, MOSS_GOAL_PERSISTED);
 }
 
 /* One segment for each collection, as far as they are in memory. */
 static int
 merge(struct deadline *d)
 {
-    struct moss_collection *c = d->t->store->shared->collection;
-    enum moss_status st = MOSS_TIMEOUT;
-    int rc = SQLITE_OK;
-
-    while (rc == SQLITE_OK && st == MOSS_TIMEOUT) {
-        st = moss_collection_notify_merger(c, true, deadline_slice_ms(d));
-        if (st == MOSS_TIMEOUT)
-            rc = deadline_check(d);
-    }
-    return rc == SQLITE_OK && st < 0 ? failed(d->t, st, NULL, d->command) : rc;
+    return reach(d, MOSS_GOAL_MERGED_ALL);
 }
 
 /* Let the rows be read from what a compaction has left. */
 static int
 read_anew(struct deadline *d)
 {
-    struct moss_collection *c = d->t->store->shared->collection;
-    enum moss_status st = MOSS_TIMEOUT;
-    int rc = SQLITE_OK;
-
-    while (rc == SQLITE_OK && st == MOSS_TIMEOUT) {
-        st = moss_collection_notify_idle(c, deadline_slice_ms(d));
-        if (st == MOSS_TIMEOUT)
-            rc = deadline_check(d);
-    }
-    return rc == SQLITE_OK && st < 0 ? failed(d->t, st, NULL, d->command) : rc;
+    return reach(d, MOSS_GOAL_TIDIED);
 }
 
 struct progress {
