@@ -143,9 +143,10 @@ unknown(const struct vtab *v)
 }
 
 /*
- * The statement that changes something on this connection, or NULL.  One that
- * changes a table has begun to write to its database before it opens cursors:
- * else there is no need to go through all statements.
+ * The statement that changes something on this connection, or NULL; NULL also
+ * if it cannot change this table.  One that changes a table has been announced
+ * by xBegin, and has begun to write to the table's database, before it opens
+ * cursors: else there is no need to go through all statements.
  */
 static sqlite3_stmt *
 writing_statement(const struct vtab *v)
@@ -153,8 +154,7 @@ writing_statement(const struct vtab *v)
     sqlite3_stmt *found = NULL;
     sqlite3_stmt *stmt = NULL;
 
-    /* Of no database, as a rule: which is told without looking for one. */
-    if (sqlite3_txn_state(v->db, NULL) != SQLITE_TXN_WRITE ||
+    if (!v->table.writes ||
         sqlite3_txn_state(v->db, v->table.schema) != SQLITE_TXN_WRITE)
         return NULL;
     while ((stmt = sqlite3_next_stmt(v->db, stmt)) != NULL) {

@@ -160,6 +160,7 @@ struct table {
     bool made;                /* by CREATE, not attached */
     bool joined;              /* takes part in store's transaction */
     bool fresh;               /* attached by the transaction that is open */
+    bool writes;              /* that one may change it, or has made it */
     bool adopting;            /* its COMMIT makes this database store's home */
 
     /*

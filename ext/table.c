@@ -335,6 +335,7 @@ table_create(struct table *t)
         t, catalog_exists(t->conn->db, t->schema, &exists, &err), &err);
 
     err = NULL;
+    t->writes = true; /* xBegin does not come before the next transaction */
     if (rc == SQLITE_OK && !exists)
         rc = report_text(t, catalog_create(t->conn->db, t->schema, &err), &err);
     if (rc == SQLITE_OK)

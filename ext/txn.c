@@ -219,6 +219,7 @@ txn_begin(sqlite3_vtab *vtab)
     struct table *t = table_of(vtab);
     int rc = table_resolve(t);
 
+    t->writes = true;
     if (rc != SQLITE_OK || conn_store_role(t->store) == ROLE_GUEST)
         return rc;
     return txn_join(t);
@@ -528,7 +529,7 @@ txn_commit(sqlite3_vtab *vtab)
             atomic_store(&cs->shared->maybe_dropped, false);
         txn_end(cs);
     }
-    t->joined = t->fresh = false;
+    t->joined = t->fresh = t->writes = false;
     return SQLITE_OK;
 }
 
@@ -540,7 +541,7 @@ txn_rollback(sqlite3_vtab *vtab)
 
     if (cs != NULL)
         txn_end(cs);
-    t->joined = t->fresh = t->adopting = false;
+    t->joined = t->fresh = t->writes = t->adopting = false;
     return SQLITE_OK;
 }
 
