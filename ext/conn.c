@@ -459,6 +459,7 @@ conn_store_fill(struct table *t, const struct store_row *row, bool create,
     cs->row = *row;
     cs->row.path = row->path == NULL ? NULL : sqlite3_mprintf("%s", row->path);
     cs->schema = sqlite3_mprintf("%s", t->schema);
+    cs->is_main = strcmp(t->schema, "main") == 0;
     cs->file = sqlite3_mprintf("%s", schema_file(t->conn->db, t->schema));
     if (cs->schema == NULL || cs->file == NULL ||
         (row->path != NULL && cs->row.path == NULL))

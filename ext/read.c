@@ -323,8 +323,6 @@ int
 read_refresh(struct table *t)
 {
     struct conn_store *cs = t->store;
-    /* That one SQLite need not look for. */
-    bool is_main = strcmp(cs->schema, "main") == 0;
     unsigned version = 0;
     bool uncommitted;
     int rc = conn_store_upgrade(t, cs, false);
@@ -333,7 +331,8 @@ read_refresh(struct table *t)
         return rc;
     if (conn_store_role(cs) != ROLE_HOME)
         return refresh_newest(t, cs);
-    rc = sqlite3_file_control(cs->conn->db, is_main ? NULL : cs->schema,
+    /* SQLite looks for a name among those of all databases. */
+    rc = sqlite3_file_control(cs->conn->db, cs->is_main ? NULL : cs->schema,
                               SQLITE_FCNTL_DATA_VERSION, &version);
     if (rc != SQLITE_OK || !cs->seen_valid || version != cs->seen_version) {
         bool has_version = rc == SQLITE_OK;

@@ -299,7 +299,8 @@ struct conn_store {
     struct conn_store *next;
     struct conn *conn;
     char *schema;
-    char *file; /* of that schema when it was opened; "" for memory */
+    bool is_main; /* schema is the name of the main database */
+    char *file;   /* of that schema when it was opened; "" for memory */
     struct store_row row;
     struct shared_store *shared;
 

@@ -64,15 +64,16 @@ snapshot_at_path(struct moss_snapshot *snap, const char *path,
                  struct moss_snapshot **out)
 {
     struct moss_slice left = moss_str(path);
+    struct moss_snapshot *child, *parent = NULL;
     enum moss_status st = MOSS_OK;
 
-    *out = moss_snapshot_ref(snap);
+    if (left.len == 0)
+        *out = moss_snapshot_ref(snap);
     while (left.len > 0 && st == MOSS_OK) {
-        struct moss_snapshot *child;
-
-        st = moss_snapshot_child(*out, path_next(&left), &child);
-        moss_snapshot_unref(*out);
-        *out = child;
+        st = moss_snapshot_child(parent == NULL ? snap : parent,
+                                 path_next(&left), &child);
+        moss_snapshot_unref(parent);
+        *out = parent = child;
     }
     return st;
 }
