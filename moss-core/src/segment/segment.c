@@ -160,16 +160,13 @@ enum moss_status
 segment_entry_checked(const struct segment *seg, size_t i,
                       struct segment_window *w, struct entry *out)
 {
-    struct segment_window none = { 0, 0, 0, 0 };
     const uint64_t *words = seg->kvs + 2 * i;
     enum moss_status st;
     uint64_t op, off;
     size_t len;
 
     assert(i < seg->n);
-    if (w == NULL)
-        w = &none;
-    st = verify_entry(seg, i, w);
+    st = w == NULL ? verify(seg, 0, i * 16, 16) : verify_entry(seg, i, w);
     if (st < 0)
         return st;
     op = words[0] >> ENTRY_OP_SHIFT & ENTRY_OP_MASK;
@@ -185,7 +182,8 @@ segment_entry_checked(const struct segment *seg, size_t i,
     off = words[1];
     if (off > seg->buf_bytes || len > seg->buf_bytes - off)
         return MOSS_CORRUPT;
-    st = verify_bytes(seg, (size_t)off, (size_t)off + len, w);
+    st = w == NULL ? verify(seg, 1, (size_t)off, len)
+                   : verify_bytes(seg, (size_t)off, (size_t)off + len, w);
     if (st < 0)
         return st;
     entry_decode(words, seg->buf, out);
