@@ -521,10 +521,9 @@ moss_store_disk_use(struct moss_store *store, uint64_t *files, uint64_t *bytes,
 
 enum { MOSS_STORE_HISTOGRAMS = 3 };
 
-/* PersistFooterUsecs, PersistUsecs and CompactUsecs, in this order. */
+/* So many: PersistFooterUsecs, PersistUsecs and CompactUsecs, in order. */
 MOSS_API void
-moss_store_histograms(struct moss_store *store,
-                      struct moss_histogram out[MOSS_STORE_HISTOGRAMS]);
+moss_store_histograms(struct moss_store *store, struct moss_histogram *out);
 
 #ifdef __cplusplus
 }

@@ -206,8 +206,7 @@ moss_store_disk_use(struct moss_store *s, uint64_t *files, uint64_t *bytes,
 }
 
 void
-moss_store_histograms(struct moss_store *s,
-                      struct moss_histogram out[MOSS_STORE_HISTOGRAMS])
+moss_store_histograms(struct moss_store *s, struct moss_histogram *out)
 {
     histogram_read(&s->footer_usecs, "PersistFooterUsecs", &out[0]);
     histogram_read(&s->persist_usecs, "PersistUsecs", &out[1]);
