@@ -387,6 +387,12 @@ align_by_log(struct table *t, struct conn_store *cs, const struct marker *m)
         rc = report_text(t, walk_replay(cs->shared, &w, &err), &err);
     else if (w.met == MET_OLDER)
         rc = align_to_history(t, cs, &w);
+    else if (cs->shared->memory)
+        rc = error_report(t, SQLITE_READONLY,
+                          "moss: the rows of %s in memory have been changed"
+                          " by way of a copy of this database, or of what it"
+                          " is a copy of: only one of them can change them",
+                          t->name);
     else
         rc = error_report(t, SQLITE_CORRUPT,
                           "moss: the store %s has no state of the database"

@@ -291,6 +291,34 @@ home_comes_amid_a_statement(void)
     free(attached);
 }
 
+/* ------------------------------------------------------ copies in memory */
+
+/* Both have the same store in memory; only the first to write goes on. */
+static void
+copies_in_memory_have_one_writer(void)
+{
+    sqlite3 *db = db_open(":memory:", NULL);
+    sqlite3 *copy = db_open(":memory:", NULL);
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss;"
+                "INSERT INTO t VALUES(1, 'both')");
+    sqlite3_backup *b = sqlite3_backup_init(copy, "main", db, "main");
+    if (b == NULL || sqlite3_backup_step(b, -1) != SQLITE_DONE ||
+        sqlite3_backup_finish(b) != SQLITE_OK)
+        fail("backup: %s", sqlite3_errmsg(copy));
+    db_must(copy, "INSERT INTO t VALUES(2, 'copy')");
+    db_expect(db, "SELECT * FROM t", "1|'both'\n");
+    if (sqlite3_exec(db, "INSERT INTO t VALUES(3, 'original')", NULL, NULL,
+                     NULL) != SQLITE_READONLY ||
+        strstr(sqlite3_errmsg(db), "only one of them can") == NULL)
+        fail("the original writes: %s", sqlite3_errmsg(db));
+    db_expect(db, "SELECT * FROM t", "1|'both'\n");
+    db_close(db);
+    db_must(copy, "INSERT INTO t VALUES(3, 'copy')");
+    db_expect(copy, "SELECT * FROM t", "1|'both'\n2|'copy'\n3|'copy'\n");
+    db_close(copy);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -304,6 +332,7 @@ main(int argc, char **argv)
         many_terms_lose_nothing,
         great_lists_leave_nothing,
         home_comes_amid_a_statement,
+        copies_in_memory_have_one_writer,
     };
 
     harness_start(argc, argv, "");
