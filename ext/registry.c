@@ -278,7 +278,7 @@ open_on_disk(struct shared_store *ss, const struct open_request *request,
         .merge = request->merge,
         .no_create = !request->create,
         .identity = request->identity,
-        .on_error = notice_store,
+        .on_error = notice_error,
         .ctx = ss,
     };
     struct moss_store_identity identity;
@@ -354,9 +354,10 @@ store_new(const struct open_request *request, struct shared_store **out,
     atomic_init(&ss->maybe_dropped, true);
     atomic_init(&ss->maybe_staged, true);
     atomic_init(&ss->stale, false);
-    atomic_init(&ss->noticed, MOSS_OK);
-    atomic_init(&ss->hindrance, MOSS_OK);
-    atomic_init(&ss->is_hindered, false);
+    for (int i = 0; i < NOTICE_N; i++) {
+        atomic_init(&ss->noticed[i].status, MOSS_OK);
+        atomic_init(&ss->noticed[i].is_new, false);
+    }
     ss->mu = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
     if (ss->memory)
         st = open_in_memory(ss, request);

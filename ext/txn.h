@@ -144,6 +144,20 @@ struct live_record {
     bool staged; /* its changes are in a staged batch */
 };
 
+/* What is told to the error log, see notice.c. */
+enum notice {
+    NOTICE_PERSIST,
+    NOTICE_MERGE,
+    NOTICE_OPERANDS,
+    NOTICE_HINDRANCE,
+    NOTICE_N
+};
+
+struct noticed {
+    atomic_int status;  /* an enum moss_status; MOSS_OK: nothing */
+    atomic_bool is_new; /* since the last success */
+};
+
 struct shared_store {
     struct shared_store *next;
     int refs; /* guarded by the registry's mutex */
@@ -174,11 +188,8 @@ struct shared_store {
     atomic_bool maybe_staged;
     /* Open for reading only, and another process has gone on: open it anew. */
     atomic_bool stale;
-    /* The background failure that the error log was told of; MOSS_OK: none. */
-    atomic_int noticed;
-    /* The same of what it goes on without; did that come since an update? */
-    atomic_int hindrance;
-    atomic_bool is_hindered;
+    /* What the error log was told of. */
+    struct noticed noticed[NOTICE_N];
 
     /* Guards what follows. */
     sqlite3_mutex *mu;
@@ -243,7 +254,6 @@ struct moss_os *registry_os(void);
  */
 void notice_error(void *ctx, const struct moss_error *err);
 void notice_event(void *ctx, enum moss_event event, uint64_t ns);
-void notice_store(void *ctx, const struct moss_error *err);
 
 /* --------------------------------------------------------------- ring.c */
 

@@ -92,16 +92,26 @@ moss_str(const char *text)
     return moss_slice(text, strlen(text));
 }
 
+/* What was at work in the background, and what becomes of it. */
+enum moss_work {
+    MOSS_WORK_NONE,     /* nothing: a call has failed */
+    MOSS_WORK_PERSIST,  /* tried again until MOSS_EVENT_PERSISTED */
+    MOSS_WORK_MERGE,    /* tried again until MOSS_EVENT_MERGED */
+    MOSS_WORK_OPERANDS, /* the merge went on, but left these as they are */
+    MOSS_WORK_TIDY      /* when idle or closing: left as it is, for now */
+};
+
 /*
  * The cause of a failure, for people.  Filled in by the functions that take
  * one (which may be NULL) and given to the error callback.
  */
 struct moss_error {
     enum moss_status status;
-    int sys_errno;    /* 0 unless a system call failed */
-    uint64_t offset;  /* in the file, where that makes sense */
-    const char *what; /* static: "footer checksum", "write", ... or NULL */
-    char path[512];   /* the file or directory concerned, cut if longer; "" */
+    enum moss_work work; /* that failed, of a collection */
+    int sys_errno;       /* 0 unless a system call failed */
+    uint64_t offset;     /* in the file, where that makes sense */
+    const char *what;    /* static: "footer checksum", "write", ... or NULL */
+    char path[512]; /* the file or directory concerned, cut if longer; "" */
 };
 
 /*

@@ -114,6 +114,7 @@ note_error(void *ctx, const struct moss_error *err)
     struct watched *l = ctx;
 
     ck_assert_int_eq(err->status, l->result);
+    ck_assert_int_eq(err->work, MOSS_WORK_TIDY);
     mutex_lock(&l->mu);
     l->errors++;
     condvar_broadcast(&l->changed);

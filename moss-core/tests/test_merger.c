@@ -381,6 +381,7 @@ START_TEST(refusing_operator_stops_nothing)
     assert_ok(moss_collection_wait_idle(c, MOSS_FOREVER));
     ck_assert_uint_ge(h.errors, 1);
     ck_assert_int_eq(h.last_error.status, MOSS_MERGE_FAILED);
+    ck_assert_int_eq(h.last_error.work, MOSS_WORK_OPERANDS);
     assert_get(c, "b", "1");
     assert_get(c, "h", "1");
     run(c, "a=2");

@@ -278,6 +278,7 @@ START_TEST(failing_lower_level_is_retried_with_growing_pauses)
     ck_assert_uint_eq(stats.persists, 1);
     ck_assert_int_eq(o.heard.last_error.status, MOSS_IO);
     ck_assert_str_eq(o.heard.last_error.what, "toy");
+    ck_assert_int_eq(o.heard.last_error.work, MOSS_WORK_PERSIST);
     over_toy_close(&o);
 }
 END_TEST

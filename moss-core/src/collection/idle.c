@@ -126,6 +126,16 @@ note_answer(struct moss_collection *c, bool was_stopped)
     mutex_unlock(&c->mu);
 }
 
+/* st, of which err may say more. */
+static void
+report(struct moss_collection *c, enum moss_status st, struct moss_error *err)
+{
+    if (err->status != st)
+        (void)error_set(err, st, "idle", NULL, 0);
+    err->work = MOSS_WORK_TIDY;
+    trouble_report(c, err);
+}
+
 void
 idle_run(struct moss_collection *c)
 {
@@ -145,11 +155,8 @@ idle_run(struct moss_collection *c)
             read_slots_refresh(c);
     }
     note_answer(c, was_stopped);
-    if (st < 0 && st != MOSS_ABORTED) {
-        if (err.status != st)
-            (void)error_set(&err, st, "idle", NULL, 0);
-        trouble_report(c, &err);
-    }
+    if (st < 0 && st != MOSS_ABORTED)
+        report(c, st, &err);
 }
 
 static bool
@@ -179,9 +186,6 @@ idle_close(struct moss_collection *c, uint64_t deadline_ns)
     st = c->lower->ops->idle(c->lower, true, is_before, &deadline_ns, &snap,
                              &err);
     moss_snapshot_unref(snap);
-    if (st < 0 && st != MOSS_ABORTED) {
-        if (err.status != st)
-            (void)error_set(&err, st, "idle", NULL, 0);
-        trouble_report(c, &err);
-    }
+    if (st < 0 && st != MOSS_ABORTED)
+        report(c, st, &err);
 }

@@ -253,6 +253,7 @@ merge(struct moss_collection *c, struct state *s, bool all, struct fold *f,
         collection_log(c, MOSS_LOG_STEPS, "merge given up to close");
     } else if (st == MOSS_OK && f->failure != MOSS_OK) {
         error_set(&err, f->failure, "merge", NULL, 0);
+        err.work = MOSS_WORK_OPERANDS;
         trouble_report(c, &err);
     }
     return st;
@@ -358,6 +359,7 @@ fail(struct moss_collection *c, enum moss_status st)
     struct moss_error err;
 
     error_set(&err, st, "merge", NULL, 0);
+    err.work = MOSS_WORK_MERGE;
     mutex_lock(&c->mu);
     c->last_failed_merge = c->merge_attempts;
     trouble_note(&c->merge_trouble, &err);

@@ -522,6 +522,7 @@ persist_once(struct moss_collection *c)
         if (err.what == NULL)
             error_set(&err, st, "persist", NULL, 0);
         err.status = st; /* whatever the callee has filled in */
+        err.work = MOSS_WORK_PERSIST;
         fail(c, attempt, &err);
     }
     if (st == MOSS_OK)
