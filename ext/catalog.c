@@ -181,6 +181,9 @@ table_row_read(sqlite3_stmt *stmt, struct table_row *out)
     const char *detail = (const char *)sqlite3_column_text(stmt, 2);
     const char *columns = detail == NULL ? NULL : strchr(detail, '\n');
 
+    /* Not the top-level collection, whose path is empty. */
+    if (sqlite3_column_type(stmt, 1) != SQLITE_TEXT)
+        return SQLITE_CORRUPT;
     out->store = sqlite3_column_int(stmt, 0);
     out->made = lists(detail, "made");
     out->typed = lists(detail, "typed");
@@ -213,6 +216,8 @@ table_query(sqlite3 *db, const char *schema, char *sql, struct table_row *out,
     rc = catalog_finish(db, schema, stmt, found, err);
     if (rc == SQLITE_OK)
         rc = read;
+    if (rc == SQLITE_CORRUPT && *err == NULL)
+        *err = sqlite3_mprintf("moss: %s._moss_catalog: bad table row", schema);
     if (rc != SQLITE_OK)
         table_row_release(out);
     return rc;
