@@ -624,11 +624,13 @@ int
 backup_register(sqlite3 *db, struct conn *conn)
 {
     const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
-    int rc = sqlite3_create_function_v2(db, "moss_backup", 1, flags, conn,
-                                        moss_backup, NULL, NULL, NULL);
+    int rc =
+        sqlite3_create_function_v2(db, "moss_backup", 1, flags, conn_ref(conn),
+                                   moss_backup, NULL, NULL, conn_unref);
 
     if (rc == SQLITE_OK)
-        rc = sqlite3_create_function_v2(db, "moss_backup", 2, flags, conn,
-                                        moss_backup, NULL, NULL, NULL);
+        rc = sqlite3_create_function_v2(db, "moss_backup", 2, flags,
+                                        conn_ref(conn), moss_backup, NULL, NULL,
+                                        conn_unref);
     return rc;
 }

@@ -14,16 +14,69 @@ SQLITE_EXTENSION_INIT3
 
 #define DEFAULT_SUFFIX "-moss"
 
+/*
+ * The connections of the process that have the module.  Two of these for one
+ * connection would each have their own changes of one transaction.
+ */
+static struct conn *loaded;
+
+static sqlite3_mutex *
+loaded_lock(void)
+{
+    sqlite3_mutex *m = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
+
+    sqlite3_mutex_enter(m);
+    return m;
+}
+
+bool
+conn_is_loaded(sqlite3 *db)
+{
+    sqlite3_mutex *lock = loaded_lock();
+    const struct conn *c = loaded;
+
+    while (c != NULL && c->db != db)
+        c = c->next;
+    sqlite3_mutex_leave(lock);
+    return c != NULL;
+}
+
 int
 conn_new(sqlite3 *db, struct conn **out)
 {
+    sqlite3_mutex *lock;
+
     *out = sqlite3_malloc64(sizeof **out);
     if (*out == NULL)
         return SQLITE_NOMEM;
+    memset(*out, 0, sizeof **out);
     (*out)->db = db;
-    (*out)->tables = NULL;
-    (*out)->stores = NULL;
+    (*out)->refs = 1;
+    lock = loaded_lock();
+    (*out)->next = loaded;
+    loaded = *out;
+    sqlite3_mutex_leave(lock);
     return SQLITE_OK;
+}
+
+struct conn *
+conn_ref(struct conn *conn)
+{
+    conn->refs++;
+    return conn;
+}
+
+void
+conn_unload(void *conn)
+{
+    sqlite3_mutex *lock = loaded_lock();
+    struct conn **p = &loaded;
+
+    while (*p != conn)
+        p = &(*p)->next;
+    *p = (*p)->next;
+    sqlite3_mutex_leave(lock);
+    conn_unref(conn);
 }
 
 void
@@ -58,10 +111,12 @@ conn_store_free(struct conn_store *cs)
 }
 
 void
-conn_free(void *arg)
+conn_unref(void *arg)
 {
     struct conn *conn = arg;
 
+    if (--conn->refs > 0)
+        return;
     while (conn->stores != NULL) {
         struct conn_store *cs = conn->stores;
 

@@ -175,9 +175,18 @@ struct table {
     bool narrow; /* the record has more columns than the table */
 };
 
-/* conn.c: the module's context of one connection. */
+/*
+ * conn.c: the module's context of one connection.  One reference each is with
+ * the module, with every function, and with every table object: SQLite lets
+ * go of a module that is replaced or dropped before it disconnects its tables.
+ */
 int conn_new(sqlite3 *db, struct conn **out);
-void conn_free(void *conn); /* as sqlite3_create_module_v2's destructor */
+/* Does the connection have the module?  Loading it again does nothing then. */
+bool conn_is_loaded(sqlite3 *db);
+struct conn *conn_ref(struct conn *conn);
+void conn_unref(void *conn); /* as the destructor of functions */
+/* As the destructor of the module: it can be loaded again. */
+void conn_unload(void *conn);
 /* t has schema and name, and is there for others to find; or no more. */
 void conn_list_table(struct table *t);
 void conn_unlist_table(struct table *t); /* unless it was not listed */

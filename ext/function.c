@@ -476,6 +476,15 @@ static const sqlite3_module function_module = {
 
 /* ----------------------------------------------------------- registering */
 
+static void
+module_free(void *arg)
+{
+    struct module *m = arg;
+
+    conn_unref(m->conn);
+    sqlite3_free(m);
+}
+
 static int
 register_table(sqlite3 *db, struct conn *conn, const struct function *f)
 {
@@ -484,10 +493,10 @@ register_table(sqlite3 *db, struct conn *conn, const struct function *f)
     if (m == NULL)
         return SQLITE_NOMEM;
     m->function = f;
-    m->conn = conn;
+    m->conn = conn_ref(conn);
     /* m is freed also if this fails. */
     return sqlite3_create_module_v2(db, f->name, &function_module, m,
-                                    sqlite3_free);
+                                    module_free);
 }
 
 int
@@ -503,8 +512,8 @@ functions_register(sqlite3 *db, struct conn *conn)
             SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
             function_version, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_create_function_v2(db, "moss_debug", 0,
-                                        SQLITE_UTF8 | SQLITE_DIRECTONLY, conn,
-                                        function_debug, NULL, NULL, NULL);
+        rc = sqlite3_create_function_v2(
+            db, "moss_debug", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+            conn_ref(conn), function_debug, NULL, NULL, conn_unref);
     return rc;
 }

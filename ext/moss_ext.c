@@ -28,12 +28,19 @@ sqlite3_moss_init(sqlite3 *db, char **err, const sqlite3_api_routines *api)
                                 sqlite3_libversion());
         return SQLITE_ERROR;
     }
+    if (conn_is_loaded(db))
+        return SQLITE_OK;
     rc = conn_new(db, &conn);
     if (rc != SQLITE_OK)
         return rc;
-    /* conn is freed with the module, also if this fails. */
-    rc = sqlite3_create_module_v2(db, "moss", &moss_module, conn, conn_free);
+    /* The module's reference goes with it, also if this fails. */
+    rc = sqlite3_create_module_v2(db, "moss", &moss_module, conn, conn_unload);
     if (rc == SQLITE_OK)
         rc = functions_register(db, conn);
-    return rc == SQLITE_OK ? backup_register(db, conn) : rc;
+    if (rc == SQLITE_OK)
+        rc = backup_register(db, conn);
+    /* Half of it is not loaded. */
+    if (rc != SQLITE_OK)
+        (void)sqlite3_create_module_v2(db, "moss", NULL, NULL, NULL);
+    return rc;
 }

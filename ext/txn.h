@@ -287,6 +287,8 @@ void ring_add(struct shared_store *shared, const struct marker *base,
 
 struct conn {
     sqlite3 *db;
+    int refs;             /* guarded by the connection's own mutex */
+    struct conn *next;    /* that have the module; guarded by SQLite's APP1 */
     struct table *tables; /* the table objects that there are */
     struct conn_store *stores;
 };

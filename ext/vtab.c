@@ -35,6 +35,7 @@ vtab_free(struct vtab *v)
     sqlite3_free(v->table.index_paths);
     decl_release(&v->table.decl);
     schema_release(&v->schema);
+    conn_unref(v->table.conn);
     sqlite3_free(v);
 }
 
@@ -110,7 +111,7 @@ vtab_new(sqlite3 *db, struct conn *conn, int argc, const char *const *argv,
         return SQLITE_NOMEM;
     memset(v, 0, sizeof(*v));
     v->db = db;
-    v->table.conn = conn;
+    v->table.conn = conn_ref(conn);
     v->table.schema = sqlite3_mprintf("%s", argv[1]);
     v->table.name = sqlite3_mprintf("%s", argv[2]);
     if (v->table.schema != NULL && v->table.name != NULL)

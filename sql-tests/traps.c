@@ -319,6 +319,40 @@ copies_in_memory_have_one_writer(void)
     db_close(copy);
 }
 
+/* -------------------------------------------------------- loaded again */
+
+/*
+ * Loading the module again does nothing, also in a transaction; when it is
+ * dropped, what there is of its tables and functions stays sound.
+ */
+static void
+loaded_again_and_dropped(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+    sqlite3_stmt *reading;
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss; CREATE TABLE o(a);"
+                "INSERT INTO t VALUES(1, 1), (2, 2); BEGIN;"
+                "INSERT INTO t VALUES(3, 3)");
+    if (sqlite3_moss_init(db, NULL, NULL) != SQLITE_OK)
+        fail("load again: %s", sqlite3_errmsg(db));
+    /* A change of the schema makes a second object for the table. */
+    db_must(db, "ALTER TABLE o RENAME TO p; INSERT INTO t VALUES(4, 4);"
+                "UPDATE t SET value = 5 WHERE key = 3; COMMIT");
+    db_expect(db, "SELECT * FROM t", "1|1\n2|2\n3|5\n4|4\n");
+    if (sqlite3_prepare_v2(db, "SELECT key FROM t", -1, &reading, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(reading) != SQLITE_ROW ||
+        sqlite3_drop_modules(db, NULL) != SQLITE_OK ||
+        sqlite3_step(reading) != SQLITE_ROW)
+        fail("drop the module: %s", sqlite3_errmsg(db));
+    sqlite3_finalize(reading);
+    if (sqlite3_moss_init(db, NULL, NULL) != SQLITE_OK)
+        fail("load after dropping: %s", sqlite3_errmsg(db));
+    db_expect(db, "SELECT * FROM t", "1|1\n2|2\n3|5\n4|4\n");
+    db_close(db);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -333,6 +367,7 @@ main(int argc, char **argv)
         great_lists_leave_nothing,
         home_comes_amid_a_statement,
         copies_in_memory_have_one_writer,
+        loaded_again_and_dropped,
     };
 
     harness_start(argc, argv, "");
