@@ -195,11 +195,14 @@ START_TEST(reads_and_snapshots_are_counted)
 }
 END_TEST
 
+/* The first attempt is the flush's own. */
 START_TEST(errors_are_counted)
 {
+    struct moss_collection_options options = { .persist_delay_ms =
+                                                   MOSS_FOREVER };
     struct over_toy o;
 
-    over_toy_open(&o, NULL);
+    over_toy_open(&o, &options);
     toy_fail_next(o.toy, 1, MOSS_IO);
     run(o.c, "a=1");
     assert_status(moss_collection_flush(o.c, MOSS_FOREVER, NULL), MOSS_IO);
