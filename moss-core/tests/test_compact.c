@@ -46,15 +46,6 @@ open_with(struct moss_store_options o)
     assert_ok(driver_open(&d, DIR, &o));
 }
 
-static void
-reopen(void)
-{
-    struct moss_store_options o = d.options;
-
-    driver_close(&d);
-    open_with(o);
-}
-
 /* Apply so that the whole store is compacted. */
 static void
 compact_with(const char *text)
@@ -68,15 +59,6 @@ compact_with(const char *text)
     ck_assert_uint_eq(driver_stats(&d).compactions, 1);
 }
 
-static void
-assert_files(const char *want)
-{
-    char *names = dir_names(os, DIR);
-
-    ck_assert_str_eq(names, want);
-    free(names);
-}
-
 START_TEST(compaction_keeps_the_data_of_children)
 {
     open_with((struct moss_store_options){ 0 });
@@ -84,9 +66,9 @@ START_TEST(compaction_keeps_the_data_of_children)
     assert_ok(driver_apply(&d, "kid{b=22 d=4}"));
     compact_with("z=9");
     assert_tree(d.newest, "a=1 z=9 kid{b=22 d=4 deep{c=3}}");
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 z=9 kid{b=22 d=4 deep{c=3}}");
-    assert_files("data-0000000000000002.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000002.moss " LOCKFILE_NAME);
 }
 END_TEST
 
@@ -153,7 +135,7 @@ START_TEST(readers_keep_the_old_file_until_they_are_done)
     ck_assert_uint_eq(mem_os_open_files(mem), 2);
     assert_ok(driver_apply(&d, "a=3"));
     assert_ok(driver_apply(&d, "a=4"));
-    assert_files("data-0000000000000003.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000003.moss " LOCKFILE_NAME);
     reaper_drain();
     ck_assert_uint_eq(mem_os_open_files(mem), 3);
     assert_tree(snap, "a=2 kid{b=1}");
@@ -179,7 +161,7 @@ START_TEST(dead_bytes_beyond_the_bound_are_left_behind)
     }
     ck_assert_uint_gt(driver_stats(&d).compactions, 5);
     ck_assert_uint_lt(driver_stats(&d).compactions, 60);
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 kid{b=2}");
 }
 END_TEST
@@ -244,7 +226,7 @@ START_TEST(no_compaction_is_done_where_none_is_wanted)
     for (int i = 0; i < 20; i++)
         assert_ok(driver_apply(&d, "a=1"));
     ck_assert_uint_eq(driver_stats(&d).compactions, 0);
-    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000001.moss " LOCKFILE_NAME);
 }
 END_TEST
 
@@ -256,7 +238,7 @@ START_TEST(compacted_store_keeps_id_home_and_operator)
     assert_ok(moss_store_set_home(d.store, "/a/b.db", 7, 8, &d.err));
     moss_store_identity(d.store, &before);
     compact_with("x=1");
-    reopen();
+    driver_reopen(&d);
     moss_store_identity(d.store, &after);
     ck_assert_mem_eq(&before, &after, sizeof before);
 }
@@ -290,7 +272,7 @@ START_TEST(full_disk_during_a_compaction_leaves_appending)
         assert_ok(st);
         ck_assert_int_eq(reported.status, MOSS_FULL);
         ck_assert_int_eq(reported.sys_errno, 28);
-        assert_files("data-0000000000000002.moss " LOCKFILE_NAME);
+        assert_files(os, DIR, "data-0000000000000002.moss " LOCKFILE_NAME);
         assert_tree(d.newest, "a=1 b=2");
     } else {
         assert_status(st, MOSS_FULL);
@@ -298,7 +280,7 @@ START_TEST(full_disk_during_a_compaction_leaves_appending)
         assert_tree(d.newest, "a=1");
         assert_ok(driver_apply(&d, "b=2"));
     }
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 b=2");
 }
 END_TEST
@@ -313,7 +295,7 @@ START_TEST(full_disk_at_the_end_of_a_compaction_fails_one_update)
     assert_status(driver_apply(&d, "b=2"), MOSS_FULL);
     assert_ok(driver_apply(&d, "b=2"));
     fault_os_heal(fault);
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 b=2");
 }
 END_TEST
@@ -365,7 +347,7 @@ START_TEST(full_disk_at_the_sync_of_a_compaction_leaves_appending)
     fault_os_fail_from(fault, FAULT_OPEN, 1, MOSS_FULL, 28);
     assert_ok(driver_apply(&d, "b=2"));
     fault_os_heal(fault);
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 b=2");
 }
 END_TEST
@@ -381,7 +363,7 @@ START_TEST(failure_after_the_rename_does_not_lose_what_comes_next)
     fault_os_fail_nth(fault, FAULT_SYNC_DIR, 1, MOSS_IO, 5);
     assert_status(driver_apply(&d, "c=3"), MOSS_IO);
     assert_ok(moss_store_set_home(d.store, "/home", 1, 2, &d.err));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1");
     moss_store_identity(d.store, &id);
     ck_assert_str_eq(id.home_path, "/home");
@@ -395,9 +377,10 @@ START_TEST(old_file_that_cannot_be_removed_goes_at_the_next_opening)
     fault_os_fail_nth(fault, FAULT_REMOVE, 1, MOSS_IO, 5);
     assert_ok(driver_apply(&d, "a=1"));
     assert_files(
+        os, DIR,
         "data-0000000000000001.moss data-0000000000000002.moss " LOCKFILE_NAME);
-    reopen();
-    assert_files("data-0000000000000002.moss " LOCKFILE_NAME);
+    driver_reopen(&d);
+    assert_files(os, DIR, "data-0000000000000002.moss " LOCKFILE_NAME);
     assert_tree(d.newest, "a=1");
 }
 END_TEST
@@ -410,10 +393,10 @@ START_TEST(unfinished_files_are_cleared_away)
     file_write_all(os, DIR "/moss-temporary-0000000000000005", "junk", 4);
     open_with(
         (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
-    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000001.moss " LOCKFILE_NAME);
     /* Its number is not used again. */
     assert_ok(driver_apply(&d, "b=2"));
-    assert_files("data-0000000000000006.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000006.moss " LOCKFILE_NAME);
 }
 END_TEST
 

@@ -42,15 +42,6 @@ open_with(struct moss_store_options o)
     assert_ok(driver_open(&d, DIR, &o));
 }
 
-static void
-reopen(void)
-{
-    struct moss_store_options o = d.options;
-
-    driver_close(&d);
-    open_with(o);
-}
-
 /* n updates of one key of their own, here and in a child, each a segment. */
 static void
 pile_up(int n)
@@ -98,7 +89,7 @@ START_TEST(full_compaction_leaves_one_segment_and_a_new_file)
     ck_assert_uint_eq(driver_stats(&d).compactions, 1);
     /* The collection above goes on. */
     assert_ok(driver_apply(&d, "a=1"));
-    reopen();
+    driver_reopen(&d);
     assert_newest("a=1 k=8 kid{k=8}");
 }
 END_TEST
@@ -114,7 +105,7 @@ START_TEST(leveled_compaction_keeps_file_and_history)
     ck_assert_uint_eq(driver_stats(&d).compactions, 0);
     ck_assert_uint_eq(driver_stats(&d).partial_compactions, 1);
     ck_assert_str_eq(driver_stats(&d).data_file, "data-0000000000000001.moss");
-    reopen();
+    driver_reopen(&d);
     assert_newest("k=8 kid{k=8}");
     assert_ok(moss_store_snapshot(d.store, &snap));
     for (int i = 0; i < 9; i++) {
@@ -188,7 +179,7 @@ START_TEST(progress_is_told_and_can_end_it_at_any_time)
     assert_ok(moss_store_compact(d.store, &o, &d.err));
     ck_assert_uint_gt(all.calls, 0);
     ck_assert_uint_eq(all.done, all.total);
-    reopen();
+    driver_reopen(&d);
     assert_newest("a=1 b=1 k=8 kid{a=1 b=1 k=8}");
 }
 END_TEST
@@ -202,7 +193,7 @@ START_TEST(close_with_abort_ends_compactions_and_keeps_updates)
     moss_store_close_ex(d.store, true);
     assert_ok(driver_apply(&d, "z=1"));
     d.store = NULL;
-    reopen();
+    driver_reopen(&d);
     ck_assert_uint_eq(driver_stats(&d).segments, 19);
     ck_assert_str_eq(driver_stats(&d).data_file, "data-0000000000000001.moss");
     assert_newest("k=8 z=1 kid{k=8}");
@@ -235,7 +226,7 @@ START_TEST(update_whose_compaction_is_aborted_is_appended)
     fault_os_before_write(fault, NULL);
     ck_assert_uint_eq(writes_left, 0);
     d.store = NULL;
-    reopen();
+    driver_reopen(&d);
     ck_assert_uint_eq(driver_stats(&d).segments, 19);
     assert_newest("k=8 z=1 kid{k=8}");
 }
@@ -251,7 +242,7 @@ START_TEST(aborted_leveled_merge_of_an_update_is_appended)
     assert_ok(driver_apply(&d, "kid{z=1}"));
     fault_os_before_write(fault, NULL);
     d.store = NULL;
-    reopen();
+    driver_reopen(&d);
     ck_assert_uint_eq(driver_stats(&d).segments, 19);
     assert_newest("k=8 kid{k=8 z=1}");
 }
@@ -307,7 +298,7 @@ START_TEST(failed_sync_on_the_way_moves_the_store_to_a_new_file)
     assert_status(driver_apply(&d, "k=9"), MOSS_IO);
     assert_ok(driver_apply(&d, "k=9"));
     ck_assert_str_eq(driver_stats(&d).data_file, "data-0000000000000002.moss");
-    reopen();
+    driver_reopen(&d);
     assert_newest("k=9 kid{k=8}");
 }
 END_TEST
@@ -413,7 +404,7 @@ START_TEST(kept_files_stay)
     assert_ok(driver_apply(&d, "a=1"));
     moss_store_set_compaction(d.store, MOSS_COMPACTION_FORCE);
     assert_ok(driver_apply(&d, "b=1"));
-    reopen();
+    driver_reopen(&d);
     assert_newest("a=1 b=1");
     names = dir_names(fault_os_base(fault), DIR);
     ck_assert_ptr_nonnull(strstr(names, "data-0000000000000001.moss"));

@@ -115,15 +115,6 @@ goes_on(void)
 }
 
 static void
-reopen(void)
-{
-    struct moss_store_options o = d.options;
-
-    driver_close(&d);
-    assert_ok(driver_open(&d, DIR, &o));
-}
-
-static void
 update_number(int n)
 {
     char text[64];
@@ -165,7 +156,7 @@ START_TEST(an_update_writes_a_slice_of_the_content)
     ck_assert_int_ge(n, 10);
     assert_same();
     ck_assert_uint_eq(driver_stats(&d).compactions, 1);
-    reopen();
+    driver_reopen(&d);
     assert_same();
     ck_assert_uint_le(driver_stats(&d).segments, 12);
 }
@@ -175,7 +166,7 @@ START_TEST(little_is_compacted_at_once)
 {
     open_full(NULL);
     d.options.compaction_slice_bytes = 0;
-    reopen();
+    driver_reopen(&d);
     apply_both("z=1");
     ck_assert(!goes_on());
     assert_same();
@@ -186,7 +177,7 @@ START_TEST(updates_meanwhile_are_kept)
 {
     open_full(NULL);
     ck_assert_int_ge(go_to_end(), 10);
-    reopen();
+    driver_reopen(&d);
     assert_same();
     go_to_end();
     apply_both("a=1");
@@ -210,7 +201,7 @@ START_TEST(collections_may_change_meanwhile)
     apply_both("!girl");
     ck_assert_int_gt(go_to_end(), 3);
     assert_same();
-    reopen();
+    driver_reopen(&d);
     assert_same();
 }
 END_TEST
@@ -230,7 +221,7 @@ START_TEST(operands_are_merged_over_what_was_written)
         n++;
     }
     ck_assert_int_ge(n, 10);
-    reopen();
+    driver_reopen(&d);
     assert_same();
 }
 END_TEST
@@ -269,7 +260,7 @@ START_TEST(revert_ends_it)
     moss_snapshot_unref(snap);
     free(before);
     free(after);
-    reopen();
+    driver_reopen(&d);
     assert_same();
     ck_assert_int_ge(go_to_end(), 10);
 }
@@ -382,7 +373,7 @@ START_TEST(a_close_ends_what_is_half_done)
     assert_ok(idle(true, 100));
     ck_assert(goes_on() == (_i == 0));
     assert_same();
-    reopen();
+    driver_reopen(&d);
     assert_same();
 }
 END_TEST
@@ -409,7 +400,7 @@ START_TEST(a_close_in_a_hurry_gives_it_up)
     d.lower = NULL;
     assert_ok(os->ops->list(os, DIR, count_file, &n));
     ck_assert_int_eq(n, 2);
-    reopen();
+    driver_reopen(&d);
     assert_same();
 }
 END_TEST
@@ -441,7 +432,7 @@ START_TEST(failures_lose_nothing)
     }
     ck_assert(!goes_on());
     fault_os_heal(fault);
-    reopen();
+    driver_reopen(&d);
     assert_same();
 }
 END_TEST
@@ -468,7 +459,7 @@ START_TEST(full_disk_leaves_appending)
         ck_assert_uint_lt(fault_os_count(fault, FAULT_OPEN), 10);
     fault_os_heal(fault);
     go_to_end();
-    reopen();
+    driver_reopen(&d);
     assert_same();
 }
 END_TEST

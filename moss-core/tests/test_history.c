@@ -38,15 +38,6 @@ teardown(void)
     mem_os_free(mem);
 }
 
-static void
-reopen(void)
-{
-    struct moss_store_options o = d.options;
-
-    driver_close(&d);
-    open_with(o);
-}
-
 /* The commit point n steps before the newest; NULL if there is none. */
 static struct moss_snapshot *
 back(int n)
@@ -112,7 +103,7 @@ START_TEST(every_commit_point_can_be_read)
         ck_assert_uint_eq(moss_snapshot_tag(snap).n, 2);
         ck_assert_uint_eq(moss_snapshot_tag(snap).id, 200);
         moss_snapshot_unref(snap);
-        reopen();
+        driver_reopen(&d);
     }
 }
 END_TEST
@@ -125,7 +116,7 @@ START_TEST(merging_segments_does_not_cut_the_history)
         (void)snprintf(text, sizeof text, "k=%d", i);
         assert_ok(driver_apply(&d, text));
     }
-    reopen();
+    driver_reopen(&d);
     for (int i = 0; i < 30; i++) {
         (void)snprintf(text, sizeof text, "k=%d", 29 - i);
         assert_back(i, text);
@@ -141,14 +132,14 @@ START_TEST(revert_makes_an_older_commit_point_the_newest)
     assert_ok(driver_apply(&d, "a=3"));
     assert_ok(revert_to(back(2)));
     assert_tree(d.newest, "a=1 kid{x=1}");
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 kid{x=1}");
     ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 1);
     /* What came between stays. */
     assert_back(1, "a=3");
     assert_back(2, "a=2");
     assert_ok(driver_apply(&d, "b=1 kid{y=2}"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 b=1 kid{x=1 y=2}");
 }
 END_TEST
@@ -158,11 +149,11 @@ START_TEST(revert_to_the_empty_beginning)
     assert_ok(driver_apply(&d, "a=1"));
     assert_ok(revert_to(back(1)));
     assert_tree(d.newest, "");
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "");
     assert_back(1, "a=1");
     assert_ok(driver_apply(&d, "b=2"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "b=2");
 }
 END_TEST
@@ -172,7 +163,7 @@ START_TEST(revert_reaches_behind_a_compaction)
     struct moss_snapshot *snap;
 
     assert_ok(driver_apply(&d, "a=1 kid{x=1}"));
-    reopen();
+    driver_reopen(&d);
     driver_close(&d);
     open_with(
         (struct moss_store_options){ .compaction = MOSS_COMPACTION_FORCE });
@@ -181,7 +172,7 @@ START_TEST(revert_reaches_behind_a_compaction)
     assert_ok(driver_apply(&d, "a=3"));
     d.options.compaction = MOSS_COMPACTION_ALLOW;
     assert_ok(revert_to(snap));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 kid{x=1}");
 }
 END_TEST
@@ -210,7 +201,7 @@ START_TEST(history_goes_on_in_kept_files)
         moss_store_set_compaction(d.store, MOSS_COMPACTION_ALLOW);
         assert_ok(driver_apply(&d, i == 2 ? "a=3" : "a=5 kid{b=1}"));
     }
-    reopen();
+    driver_reopen(&d);
     assert_back(0, "a=5 kid{b=1}");
     assert_back(1, "a=4");
     assert_back(2, "a=3");
@@ -222,7 +213,7 @@ START_TEST(history_goes_on_in_kept_files)
     assert_tree(d.newest, "a=2");
     assert_back(1, "a=5 kid{b=1}");
     assert_ok(driver_apply(&d, "b=1"));
-    reopen();
+    driver_reopen(&d);
     assert_back(0, "a=2 b=1");
     assert_back(1, "a=2");
     assert_back(7, "");

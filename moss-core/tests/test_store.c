@@ -49,24 +49,6 @@ open_default(void)
 }
 
 static void
-reopen(void)
-{
-    struct moss_store_options o = d.options;
-
-    driver_close(&d);
-    open_with(o);
-}
-
-static void
-assert_files(const char *want)
-{
-    char *names = dir_names(os, DIR);
-
-    ck_assert_str_eq(names, want);
-    free(names);
-}
-
-static void
 assert_get(struct moss_snapshot *snap, const char *key, const char *want)
 {
     struct moss_value value;
@@ -82,7 +64,7 @@ START_TEST(updates_are_there_after_reopening)
     assert_ok(driver_apply(&d, "a=1 b=2 c=3"));
     assert_ok(driver_apply(&d, "b=22 -c d=4"));
     assert_tree(d.newest, "a=1 b=22 d=4");
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 b=22 d=4");
     ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 2);
     ck_assert_uint_eq(moss_snapshot_tag(d.newest).id, 200);
@@ -95,10 +77,10 @@ START_TEST(children_nest_and_die)
     assert_ok(
         driver_apply(&d, "a=1 kid{b=2 deep{c=3 deeper{d=4}}} other{x=1}"));
     assert_ok(driver_apply(&d, "kid{deep{e=5}} !other"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 kid{b=2 deep{c=3 e=5 deeper{d=4}}}");
     assert_ok(driver_apply(&d, "!kid"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1");
 }
 END_TEST
@@ -108,7 +90,7 @@ START_TEST(deleted_and_new_child_of_one_name_begins_empty)
     open_default();
     assert_ok(driver_apply(&d, "kid{old=1 deep{old=1}}"));
     assert_ok(driver_apply(&d, "!kid kid{new=2}"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "kid{new=2}");
 }
 END_TEST
@@ -118,7 +100,7 @@ START_TEST(renamed_child_keeps_its_content)
     open_default();
     assert_ok(driver_apply(&d, "b{x=1 deep{y=2}} m{z=3}"));
     assert_ok(driver_rename(&d, "b", "zz"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "m{z=3} zz{x=1 deep{y=2}}");
 }
 END_TEST
@@ -127,13 +109,13 @@ START_TEST(store_with_children_only_goes_on)
 {
     open_default();
     assert_ok(driver_apply(&d, "kid{a=1}"));
-    reopen();
+    driver_reopen(&d);
     assert_ok(driver_apply(&d, "kid{b=2}"));
     assert_ok(driver_apply(&d, "kid{c=3} other{}"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "kid{a=1 b=2 c=3} other{}");
     /* Go moss made a file for each of these. */
-    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000001.moss " LOCKFILE_NAME);
     ck_assert_uint_gt(driver_stats(&d).live_bytes, 4096);
 }
 END_TEST
@@ -146,7 +128,7 @@ START_TEST(merge_operands_add_up_in_parents_and_children)
     assert_ok(driver_apply(&d, "k=0 kid{k=a m+x}"));
     for (int i = 0; i < 20; i++)
         assert_ok(driver_apply(&d, "k+1 kid{k+b m+y}"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest,
                 "k=011111111111111111111 "
                 "kid{k=abbbbbbbbbbbbbbbbbbbb m=xyyyyyyyyyyyyyyyyyyyy}");
@@ -169,7 +151,7 @@ START_TEST(operands_without_their_operator_wait_for_it)
     open_with(o);
     assert_tree(d.newest, "k=01 y=1 z=1");
     assert_ok(driver_apply(&d, "k+2"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "k=012 y=1 z=1");
 }
 END_TEST
@@ -182,7 +164,7 @@ START_TEST(operator_that_refuses_does_not_stop_the_rest)
     open_with(o);
     assert_ok(driver_apply(&d, "k+bad a=1"));
     assert_ok(driver_apply(&d, "k+worse b=2"));
-    reopen();
+    driver_reopen(&d);
     assert_get(d.newest, "b", "2");
     assert_status(moss_snapshot_get(d.newest, moss_str("k"), &value),
                   MOSS_MERGE_FAILED);
@@ -208,7 +190,7 @@ START_TEST(unchanged_update_writes_nothing)
     ck_assert_uint_eq(after.segments_written, before.segments_written);
     ck_assert_uint_eq(after.syncs, before.syncs + 1);
     moss_batch_free(batch);
-    reopen();
+    driver_reopen(&d);
     ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 2);
 }
 END_TEST
@@ -221,7 +203,7 @@ START_TEST(untagged_update_keeps_the_tag)
     assert_ok(driver_apply(&d, "a=1"));
     assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 0, 0 }));
     moss_batch_free(batch);
-    reopen();
+    driver_reopen(&d);
     ck_assert_uint_eq(moss_snapshot_tag(d.newest).n, 1);
     assert_tree(d.newest, "a=1 b=2");
 }
@@ -237,7 +219,7 @@ START_TEST(number_of_segments_stays_logarithmic)
         assert_ok(driver_apply(&d, text));
         ck_assert_uint_le(driver_stats(&d).segments, 10);
     }
-    reopen();
+    driver_reopen(&d);
     for (int i = 0; i < 300; i++) {
         char want[16];
 
@@ -255,10 +237,10 @@ START_TEST(deletions_vanish_at_the_bottom)
     assert_ok(driver_apply(&d, "-a -b"));
     assert_tree(d.newest, "");
     ck_assert_uint_eq(driver_stats(&d).segments, 0);
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "");
     assert_ok(driver_apply(&d, "c=3"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "c=3");
 }
 END_TEST
@@ -273,7 +255,7 @@ START_TEST(empty_keys_and_values_are_kept)
     open_default();
     assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 1, 1 }));
     moss_batch_free(batch);
-    reopen();
+    driver_reopen(&d);
     assert_get(d.newest, "", "");
     assert_get(d.newest, "k", "");
 }
@@ -300,7 +282,7 @@ START_TEST(large_segments_are_written_and_read)
     open_with((struct moss_store_options){ .no_mmap = _i == 1 });
     assert_ok(driver_apply_batch(&d, batch, (struct moss_tag){ 1, 1 }));
     moss_batch_free(batch);
-    reopen();
+    driver_reopen(&d);
     bytes[0]--;
     assert_ok(moss_snapshot_get(d.newest, moss_str("e"), &value));
     ck_assert_uint_eq(value.bytes.len, n);

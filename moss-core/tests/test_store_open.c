@@ -51,29 +51,11 @@ open_default(void)
     open_with((struct moss_store_options){ 0 });
 }
 
-static void
-reopen(void)
-{
-    struct moss_store_options o = d.options;
-
-    driver_close(&d);
-    open_with(o);
-}
-
 static enum moss_status
 try_open(struct moss_store_options o)
 {
     o.os = os;
     return driver_open(&d, DIR, &o);
-}
-
-static void
-assert_files(const char *want)
-{
-    char *names = dir_names(os, DIR);
-
-    ck_assert_str_eq(names, want);
-    free(names);
 }
 
 /* ------------------------------------------------------------------ */
@@ -84,9 +66,9 @@ START_TEST(new_store_is_empty_and_opens_again)
 {
     open_default();
     assert_tree(d.newest, "");
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "");
-    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000001.moss " LOCKFILE_NAME);
 }
 END_TEST
 
@@ -103,7 +85,7 @@ START_TEST(missing_store_is_not_created_where_that_is_not_wanted)
     assert_ok(os->ops->mkdir(os, DIR));
     assert_status(try_open(no_create), MOSS_CANTOPEN);
     assert_status(try_open(readonly), MOSS_CANTOPEN);
-    assert_files("");
+    assert_files(os, DIR, "");
 }
 END_TEST
 
@@ -151,7 +133,8 @@ START_TEST(second_writer_leaves_the_files_alone)
     open_default();
     file_write_all(os, DIR "/moss-temporary-0000000000000007", "x", 1);
     assert_status(moss_store_open(DIR, &o, &other, NULL), MOSS_BUSY);
-    assert_files("data-0000000000000001.moss " LOCKFILE_NAME
+    assert_files(os, DIR,
+                 "data-0000000000000001.moss " LOCKFILE_NAME
                  " moss-temporary-0000000000000007");
 }
 END_TEST
@@ -175,10 +158,11 @@ START_TEST(newest_file_without_a_footer_is_passed_over)
     open_default();
     assert_tree(d.newest, "a=1");
     /* It is out of Go moss's way, and nothing is lost. */
-    assert_files("data-0000000000000001.moss "
+    assert_files(os, DIR,
+                 "data-0000000000000001.moss "
                  "moss-damaged-0000000000000002 " LOCKFILE_NAME);
     assert_ok(driver_apply(&d, "b=2"));
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "a=1 b=2");
 }
 END_TEST
@@ -263,7 +247,7 @@ assert_after_edit(void (*edit)(uint8_t *bytes, size_t *n), const char *want)
     open_default();
     assert_tree(d.newest, want);
     assert_ok(driver_apply(&d, "c=3"));
-    reopen();
+    driver_reopen(&d);
     assert_get(d.newest, "c", "3");
 }
 
@@ -344,7 +328,7 @@ START_TEST(file_without_any_good_footer_is_corrupt)
     ck_assert_str_eq(d.err.path, DATA1);
     driver_close(&d);
     /* And is still there. */
-    assert_files("data-0000000000000001.moss " LOCKFILE_NAME);
+    assert_files(os, DIR, "data-0000000000000001.moss " LOCKFILE_NAME);
 }
 END_TEST
 
@@ -485,7 +469,7 @@ START_TEST(home_can_change_and_the_id_stays)
         char path[8] = { '/', (char)('a' + i), 0 };
 
         assert_ok(moss_store_set_home(d.store, path, 1, 2, &d.err));
-        reopen();
+        driver_reopen(&d);
         moss_store_identity(d.store, &got);
         ck_assert_str_eq(got.home_path, path);
         ck_assert_mem_eq(got.store_id, before.store_id, 16);
@@ -525,7 +509,7 @@ START_TEST(home_that_does_not_fit_is_invalid)
     path[1000] = '\0';
     assert_status(moss_store_set_home(d.store, path, 1, 2, &d.err),
                   MOSS_INVALID);
-    reopen();
+    driver_reopen(&d);
     assert_tree(d.newest, "");
 }
 END_TEST

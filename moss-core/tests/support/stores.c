@@ -276,6 +276,16 @@ driver_close(struct driver *d)
 }
 
 void
+driver_reopen(struct driver *d)
+{
+    struct moss_store_options options = d->options;
+    const char *dir = d->dir;
+
+    driver_close(d);
+    assert_ok(driver_open(d, dir, &options));
+}
+
+void
 store_make(struct moss_os *os, const char *dir, const char *text)
 {
     struct moss_store_options o = { .os = os };
@@ -305,6 +315,15 @@ assert_store(struct moss_os *os, const char *dir, const char *text)
     char *got = store_dump(os, dir);
 
     ck_assert_str_eq(got, text);
+    free(got);
+}
+
+void
+assert_files(struct moss_os *os, const char *dir, const char *names)
+{
+    char *got = dir_names(os, dir);
+
+    ck_assert_str_eq(got, names);
     free(got);
 }
 

@@ -25,6 +25,8 @@ enum moss_status driver_open(struct driver *d, const char *dir,
                              const struct moss_store_options *options);
 /* Also after a failed open, and twice. */
 void driver_close(struct driver *d);
+/* Close it, and open the store anew with the same options. */
+void driver_reopen(struct driver *d);
 
 /*
  * One update with the words of batch_of(), tagged {n, 100 n} where n is one
@@ -45,6 +47,8 @@ void store_make(struct moss_os *os, const char *dir, const char *text);
 char *store_dump(struct moss_os *os, const char *dir);
 /* Fail unless it reads so. */
 void assert_store(struct moss_os *os, const char *dir, const char *text);
+/* Fail unless the directory has these files, as dir_names() gives them. */
+void assert_files(struct moss_os *os, const char *dir, const char *names);
 
 struct moss_store_stats driver_stats(struct driver *d);
 /* The path of the newest data file, to be freed. */
