@@ -70,17 +70,6 @@ static const char *const values[] = {
 };
 enum { VALUES = sizeof(values) / sizeof(values[0]) };
 
-static sqlite3_stmt *
-prepared(sqlite3 *db, const char *sql, const char *table)
-{
-    sqlite3_stmt *stmt = NULL;
-
-    if (sqlite3_prepare_v2(db, path_of(sql, table), -1, &stmt, NULL) !=
-        SQLITE_OK)
-        fail("%s: %s", sql, sqlite3_errmsg(db));
-    return stmt;
-}
-
 /* The same values for both statements; NULL at times. */
 static void
 bind(sqlite3 *db, struct rng *rng, sqlite3_stmt *a, sqlite3_stmt *b)
@@ -88,7 +77,7 @@ bind(sqlite3 *db, struct rng *rng, sqlite3_stmt *a, sqlite3_stmt *b)
     for (int i = 1; i <= sqlite3_bind_parameter_count(a); i++) {
         unsigned n = rng_below(rng, VALUES + 1);
         sqlite3_stmt *value =
-            prepared(db, "SELECT %s", n == VALUES ? "NULL" : values[n]);
+            db_prepared(db, "SELECT %s", n == VALUES ? "NULL" : values[n]);
 
         if (sqlite3_step(value) != SQLITE_ROW ||
             sqlite3_bind_value(a, i, sqlite3_column_value(value, 0)) !=
@@ -97,26 +86,6 @@ bind(sqlite3 *db, struct rng *rng, sqlite3_stmt *a, sqlite3_stmt *b)
                 SQLITE_OK)
             fail("bind: %s", sqlite3_errmsg(db));
         sqlite3_finalize(value);
-    }
-}
-
-static int
-run(sqlite3_stmt *stmt)
-{
-    (void)sqlite3_step(stmt);
-    return sqlite3_reset(stmt);
-}
-
-static void
-fill(sqlite3 *db, const char *table)
-{
-    for (int i = 0; i < VALUES; i++) {
-        int rc =
-            db_run(db, path_of("INSERT OR IGNORE INTO %s VALUES(%s, %s)", table,
-                               values[i], values[(i + 3) % VALUES]));
-
-        if (rc != SQLITE_OK && rc != SQLITE_MISMATCH)
-            fail("fill: %s", sqlite3_errmsg(db));
     }
 }
 
@@ -145,19 +114,19 @@ try(sqlite3 *db, struct rng *rng, const struct trial *t, long runs)
             harness_plain ? "CREATE TABLE t(%s)"
                           : "CREATE VIRTUAL TABLE t USING moss(%s)",
             t->columns);
-    moss = prepared(db, t->sql, "t");
-    ordinary = prepared(db, t->sql, "o");
+    moss = db_prepared(db, t->sql, "t");
+    ordinary = db_prepared(db, t->sql, "o");
     db_must(db, "BEGIN");
     for (long i = 0; i < runs; i++) {
         int rc, expected;
 
-        fill(db, "t");
-        fill(db, "o");
+        db_fill(db, "t", values, VALUES);
+        db_fill(db, "o", values, VALUES);
         bind(db, rng, moss, ordinary);
-        rc = run(moss);
+        rc = stmt_run(moss);
         if (rc == SQLITE_OK)
             rc = -sqlite3_changes(db);
-        expected = run(ordinary);
+        expected = stmt_run(ordinary);
         if (expected == SQLITE_OK)
             expected = -sqlite3_changes(db);
         /* Of a virtual table, changes() counts a row that was gone as well. */
@@ -166,7 +135,7 @@ try(sqlite3 *db, struct rng *rng, const struct trial *t, long runs)
             fail("%s: %d instead of %d", t->sql, rc, expected);
         compare(db, t);
     }
-    again = sqlite3_stmt_status(moss, SQLITE_STMTSTATUS_REPREPARE, 0) > 0;
+    again = stmt_prepares(moss) > 0;
     if (again != t->is_one_pass && !harness_plain)
         fail("%s: prepared anew: %d", t->sql, again);
     sqlite3_finalize(moss);
@@ -189,14 +158,14 @@ try_hidden(sqlite3 *db)
     db_must(db, "CREATE TEMP TRIGGER tr INSTEAD OF UPDATE ON hidden BEGIN"
                 " INSERT INTO seen VALUES(NEW.key); END");
     db_must(db, "CREATE TEMP TABLE seen(key)");
-    stmt = prepared(db, "UPDATE %s SET value = ? WHERE key = ?", "hidden");
+    stmt = db_prepared(db, "UPDATE hidden SET value = ? WHERE key = ?");
     db_must(db, "BEGIN");
     for (int i = 0; i < 80; i++) {
         if (sqlite3_bind_int(stmt, 2, 15) != SQLITE_OK ||
-            run(stmt) != SQLITE_OK)
+            stmt_run(stmt) != SQLITE_OK)
             fail("hidden: %s", sqlite3_errmsg(db));
     }
-    if (sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 0) > 0 ||
+    if (stmt_prepares(stmt) > 0 ||
         db_int(db, "SELECT count(*) FROM seen") != 160)
         fail("a view was taken for the table");
     sqlite3_finalize(stmt);
@@ -220,7 +189,7 @@ try_old_interface(sqlite3 *db)
         int rc = sqlite3_bind_text(stmt, 1, "a", -1, SQLITE_STATIC);
 
         if (rc == SQLITE_OK)
-            rc = run(stmt);
+            rc = stmt_run(stmt);
         if (rc != SQLITE_OK && rc != SQLITE_SCHEMA)
             fail("old interface: %s", sqlite3_errmsg(db));
         stopped += rc == SQLITE_SCHEMA;

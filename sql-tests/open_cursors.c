@@ -182,16 +182,6 @@ open_world(struct world *w)
     }
 }
 
-static sqlite3_stmt *
-prepared(struct world *w, const char *sql)
-{
-    sqlite3_stmt *stmt = NULL;
-
-    if (sqlite3_prepare_v2(w->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        fail("%s: %s", sql, sqlite3_errmsg(w->db));
-    return stmt;
-}
-
 /*
  * A SELECT that reads the past, begun while another statement stood half-way
  * which is finalized then: a change of a row that it gave is nobody's past.
@@ -207,13 +197,14 @@ try_past(struct world *w)
     exec(w, "CREATE VIRTUAL TABLE old USING moss(key PRIMARY KEY, value)");
     exec(w, "INSERT INTO old VALUES('a', 1)");
     exec(w, "INSERT INTO old(old) VALUES('flush')");
-    change = prepared(w, "UPDATE old SET value = 2 WHERE key = 'a'");
-    half = prepared(w, "INSERT INTO ordinary VALUES(1), (2) RETURNING n");
+    change = db_prepared(w->db, "UPDATE old SET value = 2 WHERE key = 'a'");
+    half =
+        db_prepared(w->db, "INSERT INTO ordinary VALUES(1), (2) RETURNING n");
     if (sqlite3_step(half) != SQLITE_ROW)
         fail("RETURNING: %s", sqlite3_errmsg(w->db));
-    past = prepared(w, "SELECT p.key FROM old AS n CROSS JOIN old AS p"
-                       " WHERE p.key = n.key AND p.moss_commit ="
-                       " (SELECT max(id) FROM moss_commits('old'))");
+    past = db_prepared(w->db, "SELECT p.key FROM old AS n CROSS JOIN old AS p"
+                              " WHERE p.key = n.key AND p.moss_commit ="
+                              " (SELECT max(id) FROM moss_commits('old'))");
     if (sqlite3_step(past) != SQLITE_ROW)
         fail("the past: %s", sqlite3_errmsg(w->db));
     sqlite3_finalize(half);

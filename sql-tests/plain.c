@@ -212,17 +212,6 @@ static const char *const values[] = {
 };
 enum { VALUES = sizeof(values) / sizeof(values[0]) };
 
-static sqlite3_stmt *
-prepared(sqlite3 *db, const char *sql, const char *table)
-{
-    sqlite3_stmt *stmt = NULL;
-
-    if (sqlite3_prepare_v2(db, path_of(sql, table), -1, &stmt, NULL) !=
-        SQLITE_OK)
-        fail("%s: %s", sql, sqlite3_errmsg(db));
-    return stmt;
-}
-
 /* Bind a value that is none of the table's at times. */
 static int
 bind_one(struct rng *rng, sqlite3_stmt *a, int i, sqlite3_value *value)
@@ -251,7 +240,7 @@ bind(sqlite3 *db, struct rng *rng, sqlite3_stmt *a, sqlite3_stmt *b)
 {
     for (int i = 1; i <= sqlite3_bind_parameter_count(a); i++) {
         sqlite3_stmt *value =
-            prepared(db, "SELECT %s", values[rng_below(rng, VALUES)]);
+            db_prepared(db, "SELECT %s", values[rng_below(rng, VALUES)]);
         struct rng same = *rng;
 
         if (sqlite3_step(value) != SQLITE_ROW ||
@@ -313,22 +302,6 @@ rows_of(sqlite3 *db, sqlite3_stmt *stmt)
     return all;
 }
 
-static void
-fill(sqlite3 *db, const char *table)
-{
-    for (int i = 0; i < VALUES; i++) {
-        int rc =
-            strcmp(values[i], "NULL") == 0
-                ? SQLITE_OK
-                : db_run(db,
-                         path_of("INSERT OR IGNORE INTO %s VALUES(%s, %s)",
-                                 table, values[i], values[(i + 3) % VALUES]));
-
-        if (rc != SQLITE_OK && rc != SQLITE_MISMATCH)
-            fail("fill: %s", sqlite3_errmsg(db));
-    }
-}
-
 /* The ordinary table of the same columns. */
 static void
 create_ordinary(sqlite3 *db, const char *columns)
@@ -352,12 +325,12 @@ try(sqlite3 *db, struct rng *rng, const struct trial *t, long runs)
         db_must(db, "CREATE VIEW t AS SELECT * FROM o");
     else
         db_must(db, "CREATE VIRTUAL TABLE t USING moss(%s)", t->columns);
-    fill(db, "o");
+    db_fill(db, "o", values, VALUES);
     if (!harness_plain)
-        fill(db, "t");
+        db_fill(db, "t", values, VALUES);
     db_must(db, "COMMIT");
-    moss = prepared(db, t->sql, "t");
-    ordinary = prepared(db, t->sql, "o");
+    moss = db_prepared(db, t->sql, "t");
+    ordinary = db_prepared(db, t->sql, "o");
     for (long i = 0; i < runs; i++) {
         char *rows, *expected;
 
@@ -372,7 +345,7 @@ try(sqlite3 *db, struct rng *rng, const struct trial *t, long runs)
         free(rows);
         free(expected);
     }
-    again = sqlite3_stmt_status(moss, SQLITE_STMTSTATUS_REPREPARE, 0) > 1;
+    again = stmt_prepares(moss) > 1;
     if (again != t->is_plain && !harness_plain)
         fail("%s of (%s): prepared anew: %d", t->sql, t->columns, again);
     sqlite3_finalize(moss);
@@ -396,25 +369,26 @@ make_filled(sqlite3 *db, const char *name)
             name, ROWS);
 }
 
-static int
-run(sqlite3_stmt *stmt)
-{
-    while (sqlite3_step(stmt) == SQLITE_ROW)
-        continue;
-    return sqlite3_reset(stmt);
-}
-
 static void
 must_run(sqlite3 *db, sqlite3_stmt *stmt)
 {
-    if (run(stmt) != SQLITE_OK)
+    if (stmt_run(stmt) != SQLITE_OK)
         fail("%s: %s", sqlite3_sql(stmt), sqlite3_errmsg(db));
 }
 
-static int
-prepares(sqlite3_stmt *stmt)
+static void
+run_often(sqlite3 *db, sqlite3_stmt *stmt)
 {
-    return sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+    for (int i = 0; i < MANY_RUNS; i++)
+        must_run(db, stmt);
+}
+
+static void
+must_be_prepared_anew(sqlite3_stmt *stmt)
+{
+    if (stmt_prepares(stmt) != 2)
+        fail("%s: prepared anew %d times", sqlite3_sql(stmt),
+             stmt_prepares(stmt));
 }
 
 /* SQLite takes fewer steps for a row that it does not compare again. */
@@ -425,8 +399,8 @@ try_steps(sqlite3 *db)
     int first, last;
 
     make_filled(db, "steps");
-    stmt = prepared(db, "SELECT count(*) FROM %s WHERE key >= ? AND key < ?",
-                    "steps");
+    stmt = db_prepared(db,
+                       "SELECT count(*) FROM steps WHERE key >= ? AND key < ?");
     if (sqlite3_bind_text(stmt, 1, "0", -1, SQLITE_STATIC) != SQLITE_OK ||
         sqlite3_bind_text(stmt, 2, "a", -1, SQLITE_STATIC) != SQLITE_OK)
         fail("bind: %s", sqlite3_errmsg(db));
@@ -439,8 +413,7 @@ try_steps(sqlite3 *db)
     last = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
     if (first < 5 * ROWS || last > 3 * ROWS)
         fail("%d steps at first, then %d", first, last);
-    if (prepares(stmt) != 2)
-        fail("prepared anew %d times", prepares(stmt));
+    must_be_prepared_anew(stmt);
     sqlite3_finalize(stmt);
 }
 
@@ -455,10 +428,9 @@ try_hidden(sqlite3 *db)
             "INSERT INTO hidden VALUES('15', 0), ('15.0', 0), ('15.00', 0)");
     db_must(db, "CREATE TEMP VIEW hidden AS SELECT key, value FROM main.hidden"
                 " WHERE key <= 15 + 0 AND value = 0");
-    stmt = prepared(db, "SELECT value FROM %s WHERE key > ?", "hidden");
-    for (int i = 0; i < MANY_RUNS; i++)
-        must_run(db, stmt);
-    if (prepares(stmt) > 0)
+    stmt = db_prepared(db, "SELECT value FROM hidden WHERE key > ?");
+    run_often(db, stmt);
+    if (stmt_prepares(stmt) > 0)
         fail("a view was taken for the table");
     sqlite3_finalize(stmt);
     db_must(db, "DROP VIEW temp.hidden");
@@ -472,13 +444,12 @@ try_half_way(sqlite3 *db)
 
     make_filled(db, "half");
     make_filled(db, "half_too");
-    other = prepared(db, "SELECT key FROM %s ORDER BY key", "half_too");
-    stmt = prepared(db, "SELECT value FROM %s WHERE key >= ?", "half");
+    other = db_prepared(db, "SELECT key FROM half_too ORDER BY key");
+    stmt = db_prepared(db, "SELECT value FROM half WHERE key >= ?");
     if (sqlite3_step(other) != SQLITE_ROW)
         fail("half-way: %s", sqlite3_errmsg(db));
-    for (int i = 0; i < MANY_RUNS; i++)
-        must_run(db, stmt);
-    if (prepares(stmt) > 0)
+    run_often(db, stmt);
+    if (stmt_prepares(stmt) > 0)
         fail("stopped although another statement stands half-way");
     for (int i = 1; i < ROWS; i++) {
         if (sqlite3_step(other) != SQLITE_ROW)
@@ -487,10 +458,8 @@ try_half_way(sqlite3 *db)
     if (sqlite3_step(other) != SQLITE_DONE)
         fail("half-way: too many rows");
     must_run(db, other);
-    for (int i = 0; i < MANY_RUNS; i++)
-        must_run(db, stmt);
-    if (prepares(stmt) != 2)
-        fail("prepared anew %d times", prepares(stmt));
+    run_often(db, stmt);
+    must_be_prepared_anew(stmt);
     sqlite3_finalize(stmt);
     sqlite3_finalize(other);
 }
@@ -509,23 +478,22 @@ try_hooks(sqlite3 *db)
     int rollbacks = 0;
 
     make_filled(db, "hooks");
-    stmt = prepared(db, "SELECT value FROM %s WHERE key = ?", "hooks");
+    stmt = db_prepared(db, "SELECT value FROM hooks WHERE key = ?");
     (void)sqlite3_rollback_hook(db, count_call, &rollbacks);
-    for (int i = 0; i < MANY_RUNS; i++)
-        must_run(db, stmt);
-    if (rollbacks > 0 || prepares(stmt) != 2)
-        fail("%d rollbacks, prepared anew %d times", rollbacks, prepares(stmt));
+    run_often(db, stmt);
+    if (rollbacks > 0 || stmt_prepares(stmt) != 2)
+        fail("%d rollbacks, prepared anew %d times", rollbacks,
+             stmt_prepares(stmt));
     sqlite3_finalize(stmt);
 
-    stmt = prepared(db, "SELECT value FROM %s WHERE key <= ?", "hooks");
+    stmt = db_prepared(db, "SELECT value FROM hooks WHERE key <= ?");
     db_must(db, "BEGIN; INSERT INTO hooks VALUES('new', 1)");
-    for (int i = 0; i < MANY_RUNS; i++)
-        must_run(db, stmt);
+    run_often(db, stmt);
     db_must(db, "COMMIT");
-    if (rollbacks > 0 || prepares(stmt) != 2 ||
+    if (rollbacks > 0 || stmt_prepares(stmt) != 2 ||
         db_int(db, "SELECT count(*) FROM hooks WHERE key = 'new'") != 1)
         fail("in a transaction: %d rollbacks, prepared anew %d times",
-             rollbacks, prepares(stmt));
+             rollbacks, stmt_prepares(stmt));
     (void)sqlite3_rollback_hook(db, NULL, NULL);
     sqlite3_finalize(stmt);
 }
@@ -546,16 +514,15 @@ try_old_interface(sqlite3 *db)
                         NULL) != SQLITE_OK)
         fail("prepare: %s", sqlite3_errmsg(db));
     for (int i = 0; i < 3 * MANY_RUNS; i++) {
-        int rc = run(stmt);
+        int rc = stmt_run(stmt);
 
         if (rc != SQLITE_OK && rc != SQLITE_SCHEMA)
             fail("old interface: %s", sqlite3_errmsg(db));
         stopped += rc == SQLITE_SCHEMA;
         if (rc != SQLITE_SCHEMA)
             continue;
-        other = prepared(
-            db, "SELECT count(*) FROM %s WHERE key = CAST(? AS INTEGER)",
-            "old");
+        other = db_prepared(
+            db, "SELECT count(*) FROM old WHERE key = CAST(? AS INTEGER)");
         if (sqlite3_bind_int(other, 1, 15) != SQLITE_OK ||
             sqlite3_step(other) != SQLITE_ROW ||
             sqlite3_column_int(other, 0) != 2)
@@ -582,9 +549,8 @@ try_long(sqlite3 *db)
     make_table(db, "long");
     db_must(db, "INSERT INTO long VALUES('a', 0), ('c', 0)");
     for (size_t k = 0; k < sizeof(ops) / sizeof(ops[0]); k++) {
-        sqlite3_stmt *stmt = prepared(
-            db, path_of("SELECT count(*) FROM %%s WHERE key %s ?", ops[k]),
-            "long");
+        sqlite3_stmt *stmt =
+            db_prepared(db, "SELECT count(*) FROM long WHERE key %s ?", ops[k]);
 
         for (int i = 0; i < MANY_RUNS; i++) {
             int len = i == MANY_RUNS - 1 ? n : 1;
@@ -597,8 +563,7 @@ try_long(sqlite3 *db)
                      sqlite3_column_int(stmt, 0));
             (void)sqlite3_reset(stmt);
         }
-        if (prepares(stmt) != 2)
-            fail("prepared anew %d times", prepares(stmt));
+        must_be_prepared_anew(stmt);
         sqlite3_finalize(stmt);
     }
     free(text);
@@ -612,13 +577,11 @@ try_schema_change(sqlite3 *db)
 
     make_table(db, "changed");
     db_must(db, "INSERT INTO changed VALUES('15', 0), ('15.0', 0)");
-    stmt = prepared(db, "SELECT count(*) FROM %s WHERE key = ?", "changed");
+    stmt = db_prepared(db, "SELECT count(*) FROM changed WHERE key = ?");
     if (sqlite3_bind_int(stmt, 1, 15) != SQLITE_OK)
         fail("bind: %s", sqlite3_errmsg(db));
-    for (int i = 0; i < MANY_RUNS; i++)
-        must_run(db, stmt);
-    if (prepares(stmt) != 2)
-        fail("prepared anew %d times", prepares(stmt));
+    run_often(db, stmt);
+    must_be_prepared_anew(stmt);
     db_must(db, "CREATE TEMP VIEW changed AS SELECT"
                 " CAST(key AS INTEGER) AS key, value FROM main.changed");
     for (int i = 0; i < MANY_RUNS; i++) {

@@ -370,6 +370,49 @@ db_int(sqlite3 *db, const char *format, ...)
     return n;
 }
 
+sqlite3_stmt *
+db_prepared(sqlite3 *db, const char *format, ...)
+{
+    sqlite3_stmt *stmt = NULL;
+    va_list ap;
+
+    va_start(ap, format);
+    char *sql = sqlite3_vmprintf(format, ap);
+    va_end(ap);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        fail("%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_free(sql);
+    return stmt;
+}
+
+int
+stmt_run(sqlite3_stmt *stmt)
+{
+    while (sqlite3_step(stmt) == SQLITE_ROW)
+        continue;
+    return sqlite3_reset(stmt);
+}
+
+int
+stmt_prepares(sqlite3_stmt *stmt)
+{
+    return sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+}
+
+void
+db_fill(sqlite3 *db, const char *table, const char *const *values, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int rc = SQLITE_OK;
+
+        if (strcmp(values[i], "NULL") != 0)
+            rc = db_run(db, path_of("INSERT OR IGNORE INTO %s VALUES(%s, %s)",
+                                    table, values[i], values[(i + 3) % n]));
+        if (rc != SQLITE_OK && rc != SQLITE_MISMATCH)
+            fail("INSERT INTO %s: %s", table, sqlite3_errmsg(db));
+    }
+}
+
 static uint64_t
 hash_bytes(const void *p, size_t n)
 {

@@ -97,6 +97,18 @@ int db_rows(sqlite3 *db, const char *sql, char **out);
 char *db_text(sqlite3 *db, const char *format, ...);
 void db_expect(sqlite3 *db, const char *sql, const char *rows);
 
+/* The statement of a format, to be finalized; a failure ends the program. */
+sqlite3_stmt *db_prepared(sqlite3 *db, const char *format, ...);
+/* Step through all its rows, and reset it; the result code. */
+int stmt_run(sqlite3_stmt *stmt);
+/* How often SQLite has prepared it anew. */
+int stmt_prepares(sqlite3_stmt *stmt);
+/*
+ * Insert rows of two columns: each of the n values, which are SQL, but NULL,
+ * with one of the others.  Rows that the table refuses are left out.
+ */
+void db_fill(sqlite3 *db, const char *table, const char *const *values, int n);
+
 /* CREATE a moss table with columns key and value, or its ordinary twin. */
 const char *create_sql(bool plain); /* printf format with one %s */
 void make_table(sqlite3 *db, const char *name);
