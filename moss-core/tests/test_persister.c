@@ -376,13 +376,16 @@ START_TEST(goal_is_not_put_off_by_later_batches)
 }
 END_TEST
 
+/* The first attempt is the goal's own. */
 START_TEST(failure_between_two_waits_is_told)
 {
+    struct moss_collection_options options = { .persist_delay_ms =
+                                                   MOSS_FOREVER };
     struct moss_goal goal;
     struct moss_error err;
     struct over_toy o;
 
-    over_toy_open(&o, NULL);
+    over_toy_open(&o, &options);
     toy_hold(o.toy);
     toy_fail_next(o.toy, UINT32_MAX, MOSS_FULL);
     run(o.c, "a=1");
