@@ -34,6 +34,7 @@ static struct {
     struct reap *head;      /* to be run, oldest first */
     struct reap **tail;     /* where the next one is linked */
     uint64_t deferred, ran; /* counts, to wait for */
+    uint64_t own;           /* deferred when the thread itself did so last */
 } reaper = {
     .once = ONCE_INITIALIZER,
     .mu = MUTEX_INITIALIZER,
@@ -159,6 +160,8 @@ reaper_defer(struct reap *r, void (*run)(struct reap *r))
         *reaper.tail = r;
         reaper.tail = &r->next;
         reaper.deferred++;
+        if (thread_is_self(&reaper.thread))
+            reaper.own = reaper.deferred;
         is_queued = true;
         condvar_signal(&reaper.work);
     }
@@ -184,7 +187,8 @@ reaper_drain(void)
     if (!has_thread_locked()) {
         left = take_queue_locked();
     } else if (!thread_is_self(&reaper.thread)) {
-        while (reaper.ran < upto)
+        /* What was run meanwhile may have deferred more. */
+        while (reaper.ran < upto || reaper.ran < reaper.own)
             condvar_wait(&reaper.done, &reaper.mu);
     }
     mutex_unlock(&reaper.mu);

@@ -18,8 +18,8 @@ struct reap {
  */
 void reaper_defer(struct reap *r, void (*run)(struct reap *r));
 /*
- * Return when everything deferred before has run; on the reaper's own thread,
- * at once.
+ * Return when everything deferred before has run, and what that deferred in
+ * turn; on the reaper's own thread, at once.
  */
 void reaper_drain(void);
 
