@@ -128,7 +128,7 @@ run_checkpoint(struct run *r)
 static void
 await_persister(struct run *r, enum disk_op op, long before)
 {
-    uint64_t end = now_ms() + 20000;
+    uint64_t end = now_ms() + 300000;
 
     while (!harness_plain && disk_count(DISK_MOSS, op) < before + 2) {
         if (now_ms() > end)
