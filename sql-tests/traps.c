@@ -353,6 +353,35 @@ loaded_again_and_dropped(void)
     db_close(db);
 }
 
+/* ---------------------------------------------------------------- moved */
+
+/* Nothing goes to a store that the next connection would not find. */
+static void
+a_store_is_moved_away(void)
+{
+    sqlite3 *db = db_open(new_database(), NULL);
+    const char *dir = path_of("%s/run/test.db-moss", scratch_dir());
+    const char *aside = path_of("%s/run/aside", scratch_dir());
+
+    db_must(db, "CREATE VIRTUAL TABLE t USING moss;"
+                "INSERT INTO t VALUES(1, 'there')");
+    db_must(db, "INSERT INTO t(t) VALUES('flush')");
+    if (rename(dir, aside) != 0)
+        fail("cannot rename %s", dir);
+    /* It is in the log for the time being. */
+    db_must(db, "INSERT INTO t VALUES(2, 'moved')");
+    if (db_run(db, "INSERT INTO t(t) VALUES('flush')") != SQLITE_CANTOPEN ||
+        strstr(sqlite3_errmsg(db), "moved or removed") == NULL)
+        fail("flush: %s", sqlite3_errmsg(db));
+    if (rename(aside, dir) != 0)
+        fail("cannot rename %s", aside);
+    db_must(db, "INSERT INTO t(t) VALUES('flush')");
+    db_close(db);
+    db = db_open(path_of("%s/run/test.db", scratch_dir()), NULL);
+    db_expect(db, "SELECT * FROM t", "1|'there'\n2|'moved'\n");
+    db_close(db);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -368,6 +397,7 @@ main(int argc, char **argv)
         home_comes_amid_a_statement,
         copies_in_memory_have_one_writer,
         loaded_again_and_dropped,
+        a_store_is_moved_away,
     };
 
     harness_start(argc, argv, "");

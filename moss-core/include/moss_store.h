@@ -193,7 +193,9 @@ struct moss_store_options {
 /*
  * Open the store in directory dir, which is created (one level) unless
  * no_create.  One writer at a time: MOSS_BUSY if another process, or this
- * one, has it open for writing.
+ * one, has it open for writing.  A relative dir is looked up at each use: do
+ * not change the working directory then.  What was moved or removed while it
+ * is open takes no updates: MOSS_CANTOPEN.
  *
  * MOSS_CORRUPT: there are data files, but none has a good footer.
  * MOSS_UNSUPPORTED: written by a newer version or for another byte order, or

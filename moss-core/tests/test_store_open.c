@@ -139,6 +139,48 @@ START_TEST(second_writer_leaves_the_files_alone)
 }
 END_TEST
 
+/*
+ * What is written to a file that is not at its place any more would be lost
+ * for the next one to open the store, or be beside what that one writes.
+ */
+START_TEST(a_store_that_was_moved_takes_no_updates)
+{
+    const char *path = DIR "/" LOCKFILE_NAME;
+    const char *aside = DIR "/moss-aside-for-a-while";
+
+    open_default();
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(os->ops->rename(os, path, aside));
+    if (_i == 1)
+        file_write_all(os, path, "x", 1); /* by somebody else */
+    for (int i = 0; i < 2; i++) {
+        assert_status(driver_apply(&d, "b=2"), MOSS_CANTOPEN);
+        ck_assert_str_eq(d.err.path, path);
+        assert_status(moss_store_compact(d.store, NULL, NULL), MOSS_CANTOPEN);
+    }
+    assert_ok(os->ops->rename(os, aside, path));
+    assert_ok(driver_apply(&d, "b=2"));
+    driver_reopen(&d);
+    assert_tree(d.newest, "a=1 b=2");
+}
+END_TEST
+
+/* A new file has all of it. */
+START_TEST(a_compaction_makes_up_for_a_removed_file)
+{
+    open_default();
+    assert_ok(driver_apply(&d, "a=1"));
+    assert_ok(os->ops->remove(os, DATA1));
+    assert_status(driver_apply(&d, "b=2"), MOSS_CANTOPEN);
+    ck_assert_str_eq(d.err.path, DATA1);
+    assert_ok(moss_store_compact(d.store, NULL, NULL));
+    assert_ok(driver_apply(&d, "b=2"));
+    driver_reopen(&d);
+    assert_tree(d.newest, "a=1 b=2");
+    assert_files(os, DIR, "data-0000000000000002.moss " LOCKFILE_NAME);
+}
+END_TEST
+
 START_TEST(new_store_survives_a_power_cut)
 {
     store_make(os, DIR, "a=1");
@@ -542,6 +584,8 @@ opening_tcase(void)
     tcase_add_test(tc, opening_for_reading_changes_nothing);
     tcase_add_test(tc, second_writer_is_busy_until_store_and_lower_are_closed);
     tcase_add_test(tc, second_writer_leaves_the_files_alone);
+    tcase_add_loop_test(tc, a_store_that_was_moved_takes_no_updates, 0, 2);
+    tcase_add_test(tc, a_compaction_makes_up_for_a_removed_file);
     tcase_add_test(tc, new_store_survives_a_power_cut);
     tcase_add_loop_test(tc, newest_file_without_a_footer_is_passed_over, 0, 6);
     tcase_add_loop_test(tc, damaged_newest_file_is_told, 0, 2);

@@ -20,8 +20,10 @@
 static const char magic[8] = { 'm', 'o', 's', 's', 'l', 'c', 'k', '1' };
 
 struct lockfile {
+    struct moss_os *os;
     struct moss_file *f;
     char *path;
+    struct moss_file_id id; /* of f */
     uint64_t generation;
 };
 
@@ -62,6 +64,14 @@ lockfile_take(struct moss_os *os, const char *dir, struct lockfile **out,
         (void)error_set(err, st, "lock", lock->path, 0);
         goto done;
     }
+    lock->os = os;
+    st = os->ops->identify(os, lock->path, &lock->id);
+    if (st != MOSS_OK) {
+        /* It was there a moment ago. */
+        st = st < 0 ? st : MOSS_CANTOPEN;
+        (void)error_set(err, st, "lock", lock->path, 0);
+        goto done;
+    }
     st = read_generation(lock, err);
     if (st < 0)
         goto done;
@@ -82,6 +92,19 @@ lockfile_release(struct lockfile *lock)
         lock->f->ops->close(lock->f);
     mem_free(lock->path);
     mem_free(lock);
+}
+
+enum moss_status
+lockfile_check(const struct lockfile *lock, struct moss_error *err)
+{
+    struct moss_file_id now = { 0 };
+    enum moss_status st = lock->os->ops->identify(lock->os, lock->path, &now);
+
+    if (st < 0)
+        return error_set(err, st, "identify", lock->path, 0);
+    if (st == MOSS_OK && now.dev == lock->id.dev && now.ino == lock->id.ino)
+        return MOSS_OK;
+    return error_set(err, MOSS_CANTOPEN, "moved or removed", lock->path, 0);
 }
 
 enum moss_status

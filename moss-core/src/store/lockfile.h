@@ -19,6 +19,14 @@ lockfile_take(struct moss_os *os, const char *dir, struct lockfile **out,
               struct moss_error *err);
 void lockfile_release(struct lockfile *lock); /* NULL is fine */
 
+/*
+ * Is it still the file of that name?  MOSS_CANTOPEN if the store's directory
+ * was moved, removed or exchanged, or the lock file was: somebody else may
+ * have locked another one.
+ */
+MOSS_MUST_CHECK enum moss_status
+lockfile_check(const struct lockfile *lock, struct moss_error *err);
+
 /* Say in the page which footer of which data file is the newest. */
 MOSS_MUST_CHECK enum moss_status
 lockfile_note(struct lockfile *lock, const uint8_t store_id[16],

@@ -150,6 +150,25 @@ store_record_identity(struct moss_store *s, struct file *file,
 /* A commit point                                                     */
 /* ------------------------------------------------------------------ */
 
+/*
+ * A commit point in a file that nobody finds is lost: the next one to open the
+ * store gets what is at its place by then.
+ */
+static enum moss_status
+check_place(struct moss_store *s, const struct file *file,
+            struct moss_error *err)
+{
+    struct moss_file_id id;
+    enum moss_status st = lockfile_check(s->lock, err);
+
+    if (st < 0)
+        return st;
+    st = s->os->ops->identify(s->os, file->path, &id);
+    if (st == MOSS_NOT_FOUND)
+        return error_set(err, MOSS_CANTOPEN, "moved or removed", file->path, 0);
+    return st < 0 ? error_set(err, st, "identify", file->path, 0) : MOSS_OK;
+}
+
 enum moss_status
 store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
                    bool sync, struct moss_error *err)
@@ -157,8 +176,10 @@ store_write_footer(struct moss_store *s, struct commit *commit, uint64_t pos,
     struct footer *f = commit->footer;
     uint64_t start_ns = s->os->ops->monotonic_ns(s->os);
     struct buf bytes;
-    enum moss_status st;
+    enum moss_status st = check_place(s, commit->file, err);
 
+    if (st < 0)
+        return st;
     f->off = pos;
     f->is_ours = true;
     f->time = s->os->ops->unix_seconds(s->os);
